@@ -1,0 +1,4 @@
+export { assert, assertNever, AssertionError } from './assert';
+export { decodeBase64 } from './base64';
+export { Emitter, type Dispose } from './emitter';
+export { NULL_LOGGER, type Logger, type LogLevel } from './logger';

@@ -1,0 +1,6 @@
+export * from './backends';
+export * from './bus';
+export * from './clock';
+export * from './device';
+export * from './memory';
+export * from './vcpu';
