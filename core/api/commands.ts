@@ -1,0 +1,79 @@
+import type { DomainConfig, DomainInfo, HostInfo, IsoReport } from './domain';
+
+/**
+ * Every act of the toolstack, as method name -> [params, result]. The CLI calls them over the Unix socket, the
+ * app over its MessagePort, tests call them directly. Domains are named by name, uuid or domid (as text).
+ */
+export interface Commands {
+  'host/info': [Record<string, never>, HostInfo];
+  'domain/list': [Record<string, never>, DomainInfo[]];
+  'domain/get': [{ domain: string }, DomainInfo];
+  /** Stores a configuration; creates missing writable raw disks of `createDiskBytes[vdev]` bytes (sparse). */
+  'domain/define': [{ config: DomainConfig; createDiskBytes?: Record<string, number> }, DomainInfo];
+  /** Replaces the stored configuration of a shut-off domain, or for the next boot. */
+  'domain/redefine': [{ domain: string; config: DomainConfig }, DomainInfo];
+  'domain/start': [{ domain: string; paused?: boolean }, DomainInfo];
+  'domain/pause': [{ domain: string }, DomainInfo];
+  'domain/unpause': [{ domain: string }, DomainInfo];
+  /** ACPI power button. */
+  'domain/shutdown': [{ domain: string }, DomainInfo];
+  /** ACPI power button then start again; falls to reset when the guest ignores it and `force` is set. */
+  'domain/reboot': [{ domain: string }, DomainInfo];
+  /** Reset line. */
+  'domain/reset': [{ domain: string }, DomainInfo];
+  /** Force off. */
+  'domain/destroy': [{ domain: string }, DomainInfo];
+  /** Removes the definition; images named in `deleteDisks` (paths of its own disks) are removed too. */
+  'domain/delete': [{ domain: string; deleteDisks?: string[] }, null];
+  /** PNG of the current screen, base64. */
+  'domain/screenshot': [{ domain: string }, { png: string; width: number; height: number; text: string[] | null }];
+  /** Scan codes, set 1, in order (KeyboardSink form); a release is `-code`. */
+  'domain/sendKeys': [{ domain: string; scancodes: number[] }, null];
+  /** Types text with the domain's keymap; characters it does not have are reported back. */
+  'domain/typeText': [{ domain: string; text: string }, { skipped: string[] }];
+  /** Serial output kept since boot (last 1 MiB), base64; and how many bytes came before what is kept. */
+  'console/history': [{ domain: string }, { data: string; dropped: number }];
+  /** Bytes to the serial port, base64. */
+  'console/write': [{ domain: string; data: string }, null];
+  /** xl.cfg text <-> configuration. */
+  'config/parse': [{ text: string; file?: string }, { config: DomainConfig; warnings: string[] }];
+  'config/format': [{ config: DomainConfig }, { text: string }];
+  'iso/inspect': [{ path: string }, IsoReport];
+  /** A configuration with every default filled for an image (name unique). */
+  'domain/suggest': [{ iso?: string }, { config: DomainConfig; report?: IsoReport; hostFreeMiB: number; diskGiB: number }];
+  'task/cancel': [{ task: number }, null];
+}
+
+export type CommandName = keyof Commands;
+export type Params<C extends CommandName> = Commands[C][0];
+export type Result<C extends CommandName> = Commands[C][1];
+
+/** Something long that runs, or a finished act with its outcome; shown in the Tasks pane. */
+export interface TaskInfo {
+  id: number;
+  title: string;
+  domain: string | null;
+  state: 'running' | 'done' | 'failed' | 'cancelled';
+  /** 0..1, or null when it cannot be told. */
+  progress: number | null;
+  message: string;
+  startedAtMs: number;
+  endedAtMs: number | null;
+}
+
+/** What the toolstack tells everybody who listens. */
+export type ToolstackEvent =
+  | { type: 'domain-changed'; domain: DomainInfo }
+  | { type: 'domain-removed'; uuid: string }
+  | { type: 'stats'; host: HostInfo; domains: Record<string, DomainInfo['stats']> }
+  | { type: 'task'; task: TaskInfo }
+  /** Serial output, base64; sent to clients that called `console/history` for that domain. */
+  | { type: 'console'; uuid: string; data: string }
+  | { type: 'notice'; level: 'info' | 'warn' | 'error'; domain: string | null; message: string };
+
+/** The client side of the toolstack, whatever carries it. */
+export interface ToolstackClient {
+  call<C extends CommandName>(command: C, params: Params<C>): Promise<Result<C>>;
+  onEvent(listener: (event: ToolstackEvent) => void): () => void;
+  close(): void;
+}

@@ -1,0 +1,99 @@
+/** A domain's life in libxl's words. `installing` and `busy` are not states but tasks. */
+export type DomainState = 'shutoff' | 'running' | 'paused' | 'saved' | 'crashed';
+
+/** What to do when the guest ends, xl.cfg(5) `on_poweroff`, `on_reboot`, `on_crash`. */
+export type EndAction = 'destroy' | 'restart' | 'preserve' | 'rename-restart';
+
+export type DiskAccess = 'r' | 'w';
+export type DiskFormat = 'raw';
+
+/** One `disk=` entry, xl-disk-configuration(5). `vdev` names the guest's device: hda..hdd. */
+export interface DiskConfig {
+  vdev: string;
+  target: string;
+  format: DiskFormat;
+  access: DiskAccess;
+  /** An ATAPI CD-ROM drive; empty drive when `target` is ''. */
+  cdrom: boolean;
+}
+
+/** The configuration of a domain: xl.cfg keys under their own names. Memory in MiB. Paths are absolute. */
+export interface DomainConfig {
+  name: string;
+  uuid: string;
+  type: 'hvm';
+  memory: number;
+  vcpus: number;
+  /** Direct boot of a bzImage; empty string for firmware boot. */
+  kernel: string;
+  ramdisk: string;
+  /** Kernel command line: `root=` key and `extra=` joined. */
+  root: string;
+  extra: string;
+  disk: DiskConfig[];
+  /** Boot order letters: c disk, d CD-ROM, a floppy, n network. */
+  boot: string;
+  /** A user-supplied ROM to run instead of the built-in BIOS; '' for the built-in one. */
+  firmware: string;
+  vnc: boolean;
+  vnclisten: string;
+  vncdisplay: number | null;
+  vncpasswd: string;
+  /** 'pty' shows the serial console; 'none' has no port. */
+  serial: 'pty' | 'none';
+  keymap: string;
+  on_poweroff: EndAction;
+  on_reboot: EndAction;
+  on_crash: EndAction;
+}
+
+export interface DomainStats {
+  /** CPU time of the vcpus over the last second, 0..1 per vcpu summed. */
+  cpu: number;
+  /** Resident memory of the domain process, bytes. */
+  rssBytes: number;
+  /** Million guest instructions in the last second. */
+  mips: number;
+  diskReadBytes: number;
+  diskWriteBytes: number;
+}
+
+export interface DomainInfo {
+  config: DomainConfig;
+  state: DomainState;
+  /** Xen-style id of a running domain; null when shut off. Domain 0 is the host. */
+  domid: number | null;
+  /** Why it is in this state, in one sentence, when that is worth saying ('crashed: the domain process was killed'). */
+  reason: string;
+  startedAtMs: number | null;
+  /** TCP port on 127.0.0.1 of the VNC server, when vnc=1 and running. */
+  vncPort: number | null;
+  stats: DomainStats;
+}
+
+export interface HostInfo {
+  hostname: string;
+  cpus: number;
+  cpuModel: string;
+  cpu: number;
+  memoryBytes: number;
+  memoryFreeBytes: number;
+  version: string;
+}
+
+/** Where the evidence of an operating system was found on an image. */
+export interface IsoReport {
+  path: string;
+  sizeBytes: number;
+  volumeId: string;
+  /** 'debian12', 'generic'. */
+  osId: string;
+  /** 'Debian GNU/Linux 12 (bookworm)', 'Unknown operating system'. */
+  osName: string;
+  /** What the detection rests on, one line each, for the user to see. */
+  evidence: string[];
+  bootable: 'el-torito' | 'none';
+  /** Present when the image cannot be used as a boot CD, with the reason in a sentence. */
+  problem?: string;
+  suggested: { name: string; memory: number; vcpus: number; diskGiB: number };
+}
