@@ -1,3 +1,4 @@
 export * from './commands';
 export * from './domain';
 export * from './errors';
+export * from './ipc';
