@@ -50,6 +50,10 @@ export interface DomainConfig {
 export interface DomainStats {
   /** CPU time of the vcpus over the last second, 0..1 per vcpu summed. */
   cpu: number;
+  /** CPU time of the vcpus since the domain started, seconds. */
+  cpuSeconds: number;
+  /** True when every vcpu was halted (waiting for an interrupt) at the last sample. */
+  blocked: boolean;
   /** Resident memory of the domain process, bytes. */
   rssBytes: number;
   /** Million guest instructions in the last second. */

@@ -1,1 +1,4 @@
+export * from './files';
+export * from './locks';
+export * from './timers';
 export * from './wasm';
