@@ -93,7 +93,7 @@ export const S_FLAG_SOURCE = 0x0d0;
 export const S_EFLAGS = 0x0d8;
 /** u32: CPL 0..3. */
 export const S_CPL = 0x0dc;
-/** u64: address-space generation and mode id, shifted to bits 48-63: part of every jump-cache tag. */
+/** u64: address-space generation (10 bits) and number of the mode (6 bits, see helpers/blocks.ts) in bits 48-63: part of every jump-cache tag. */
 export const S_MODE_TAG = 0x0e0;
 /** u32: MODE_* of the running code: key of decoded blocks. */
 export const S_MODE = 0x0e8;
@@ -222,7 +222,7 @@ export const MODE_NO_SSE = 0x400;
 export const MODE_CHECK_SEG = 0x1000;
 
 // --- decoded block: header (BLOCK_HEADER_BYTES), then micro-ops of UOP_BYTES
-/** u64: GPA of the first byte | MODE id << 52 (0xffff... when invalidated). */
+/** u64: GPA of the first byte | MODE flags << 40 (all ones when invalidated). */
 export const BLOCK_KEY = 0;
 /** u32: next block in its hash chain, or 0. */
 export const BLOCK_HASH_NEXT = 8;
