@@ -1,4 +1,6 @@
 export * from './files';
 export * from './locks';
+export * from './sockets';
+export * from './system';
 export * from './timers';
 export * from './wasm';
