@@ -1,0 +1,203 @@
+/**
+ * Typed WebAssembly expressions: a value is the code that pushes it. Operators are rows of opcode numbers
+ * (WebAssembly Core 2.0 section 5.4); what an operator takes and gives is checked by TypeScript.
+ */
+import { signedLeb, unsignedLeb } from './encoding';
+
+export type ValType = 'i32' | 'i64' | 'f32' | 'f64' | 'v128';
+
+export interface Expr<T extends ValType = ValType> {
+  readonly type: T;
+  readonly code: readonly number[];
+}
+
+/** Code with an effect and no value. */
+export interface Statement {
+  readonly code: readonly number[];
+}
+
+export type I32 = Expr<'i32'>;
+export type I64 = Expr<'i64'>;
+export type F32 = Expr<'f32'>;
+export type F64 = Expr<'f64'>;
+export type V128 = Expr<'v128'>;
+
+const unary =
+  <A extends ValType, R extends ValType>(result: R, ...opcode: number[]) =>
+  (a: Expr<A>): Expr<R> => ({ type: result, code: [...a.code, ...opcode] });
+
+const binary =
+  <A extends ValType, R extends ValType>(result: R, ...opcode: number[]) =>
+  (a: Expr<A>, b: Expr<A>): Expr<R> => ({ type: result, code: [...a.code, ...b.code, ...opcode] });
+
+const load =
+  <R extends ValType>(result: R, ...opcode: number[]) =>
+  (address: I32, offset = 0): Expr<R> => ({
+    type: result,
+    code: [...address.code, ...opcode, 0, ...unsignedLeb(offset)],
+  });
+
+const store =
+  <A extends ValType>(...opcode: number[]) =>
+  (address: I32, value: Expr<A>, offset = 0): Statement => ({
+    code: [...address.code, ...value.code, ...opcode, 0, ...unsignedLeb(offset)],
+  });
+
+/** Operators that 32- and 64-bit integers share, so that one definition serves several operand sizes. */
+export interface WordOps<T extends 'i32' | 'i64'> {
+  const(value: number | bigint): Expr<T>;
+  eqz(a: Expr<T>): I32;
+  eq(a: Expr<T>, b: Expr<T>): I32;
+  ne(a: Expr<T>, b: Expr<T>): I32;
+  ltS(a: Expr<T>, b: Expr<T>): I32;
+  ltU(a: Expr<T>, b: Expr<T>): I32;
+  gtS(a: Expr<T>, b: Expr<T>): I32;
+  gtU(a: Expr<T>, b: Expr<T>): I32;
+  leS(a: Expr<T>, b: Expr<T>): I32;
+  leU(a: Expr<T>, b: Expr<T>): I32;
+  geS(a: Expr<T>, b: Expr<T>): I32;
+  geU(a: Expr<T>, b: Expr<T>): I32;
+  clz(a: Expr<T>): Expr<T>;
+  ctz(a: Expr<T>): Expr<T>;
+  popcnt(a: Expr<T>): Expr<T>;
+  add(a: Expr<T>, b: Expr<T>): Expr<T>;
+  sub(a: Expr<T>, b: Expr<T>): Expr<T>;
+  mul(a: Expr<T>, b: Expr<T>): Expr<T>;
+  and(a: Expr<T>, b: Expr<T>): Expr<T>;
+  or(a: Expr<T>, b: Expr<T>): Expr<T>;
+  xor(a: Expr<T>, b: Expr<T>): Expr<T>;
+  shl(a: Expr<T>, b: Expr<T>): Expr<T>;
+  shrS(a: Expr<T>, b: Expr<T>): Expr<T>;
+  shrU(a: Expr<T>, b: Expr<T>): Expr<T>;
+  rotl(a: Expr<T>, b: Expr<T>): Expr<T>;
+  rotr(a: Expr<T>, b: Expr<T>): Expr<T>;
+}
+
+function wordOps<T extends 'i32' | 'i64'>(type: T, constOpcode: number, compare: number, count: number): WordOps<T> {
+  const test = (n: number) => binary<T, 'i32'>('i32', compare + n);
+  const arith = (n: number) => binary<T, T>(type, count + n);
+  return {
+    const: (value) => ({ type, code: [constOpcode, ...signedLeb(value)] }),
+    eqz: unary('i32', compare),
+    eq: test(1),
+    ne: test(2),
+    ltS: test(3),
+    ltU: test(4),
+    gtS: test(5),
+    gtU: test(6),
+    leS: test(7),
+    leU: test(8),
+    geS: test(9),
+    geU: test(10),
+    clz: unary(type, count),
+    ctz: unary(type, count + 1),
+    popcnt: unary(type, count + 2),
+    add: arith(3),
+    sub: arith(4),
+    mul: arith(5),
+    and: arith(10),
+    or: arith(11),
+    xor: arith(12),
+    shl: arith(13),
+    shrS: arith(14),
+    shrU: arith(15),
+    rotl: arith(16),
+    rotr: arith(17),
+  };
+}
+
+export const i32 = {
+  ...wordOps('i32', 0x41, 0x45, 0x67),
+  wrap: unary<'i64', 'i32'>('i32', 0xa7),
+  extend8S: unary<'i32', 'i32'>('i32', 0xc0),
+  extend16S: unary<'i32', 'i32'>('i32', 0xc1),
+  reinterpretF32: unary<'f32', 'i32'>('i32', 0xbc),
+  load: load('i32', 0x28),
+  load8S: load('i32', 0x2c),
+  load8U: load('i32', 0x2d),
+  load16S: load('i32', 0x2e),
+  load16U: load('i32', 0x2f),
+  store: store<'i32'>(0x36),
+  store8: store<'i32'>(0x3a),
+  store16: store<'i32'>(0x3b),
+} as const;
+
+export const i64 = {
+  ...wordOps('i64', 0x42, 0x50, 0x79),
+  extendS: unary<'i32', 'i64'>('i64', 0xac),
+  extendU: unary<'i32', 'i64'>('i64', 0xad),
+  extend8S: unary<'i64', 'i64'>('i64', 0xc2),
+  extend16S: unary<'i64', 'i64'>('i64', 0xc3),
+  extend32S: unary<'i64', 'i64'>('i64', 0xc4),
+  reinterpretF64: unary<'f64', 'i64'>('i64', 0xbd),
+  load: load('i64', 0x29),
+  load8S: load('i64', 0x30),
+  load8U: load('i64', 0x31),
+  load16S: load('i64', 0x32),
+  load16U: load('i64', 0x33),
+  load32S: load('i64', 0x34),
+  load32U: load('i64', 0x35),
+  store: store<'i64'>(0x37),
+  store8: store<'i64'>(0x3c),
+  store16: store<'i64'>(0x3d),
+  store32: store<'i64'>(0x3e),
+} as const;
+
+export const f32 = {
+  load: load('f32', 0x2a),
+  store: store<'f32'>(0x38),
+  reinterpretI32: unary<'i32', 'f32'>('f32', 0xbe),
+} as const;
+
+export const f64 = {
+  load: load('f64', 0x2b),
+  store: store<'f64'>(0x39),
+  reinterpretI64: unary<'i64', 'f64'>('f64', 0xbf),
+} as const;
+
+const simd = (n: number): number[] => [0xfd, ...unsignedLeb(n)];
+
+/** Any SIMD operator by its number in section 5.4.8; the op tables name them. */
+export const v128 = {
+  load: load('v128', ...simd(0)),
+  store: store<'v128'>(...simd(11)),
+  /** `low` in bits 0-63. */
+  const: (low: bigint, high: bigint): V128 => ({
+    type: 'v128',
+    code: [
+      ...simd(12),
+      ...Array.from({ length: 16 }, (_, i) =>
+        Number(((i < 8 ? low : high) >> BigInt((i % 8) * 8)) & 0xffn),
+      ),
+    ],
+  }),
+  shuffle: (a: V128, b: V128, lanes: readonly number[]): V128 => ({
+    type: 'v128',
+    code: [...a.code, ...b.code, ...simd(13), ...lanes],
+  }),
+  unary: (opcode: number) => unary<'v128', 'v128'>('v128', ...simd(opcode)),
+  binary: (opcode: number) => binary<'v128', 'v128'>('v128', ...simd(opcode)),
+  bitselect: (a: V128, b: V128, mask: V128): V128 => ({
+    type: 'v128',
+    code: [...a.code, ...b.code, ...mask.code, ...simd(82)],
+  }),
+  shift: (opcode: number) => (a: V128, count: I32): V128 => ({
+    type: 'v128',
+    code: [...a.code, ...count.code, ...simd(opcode)],
+  }),
+  splat: <A extends ValType>(opcode: number) => unary<A, 'v128'>('v128', ...simd(opcode)),
+  extract: <R extends ValType>(result: R, opcode: number, lane: number) =>
+    unary<'v128', R>(result, ...simd(opcode), lane),
+  replace:
+    <A extends ValType>(opcode: number, lane: number) =>
+    (vector: V128, value: Expr<A>): V128 => ({
+      type: 'v128',
+      code: [...vector.code, ...value.code, ...simd(opcode), lane],
+    }),
+  bitmask: (opcode: number) => unary<'v128', 'i32'>('i32', ...simd(opcode)),
+} as const;
+
+/** `condition ? a : b`, both evaluated. */
+export function select<T extends 'i32' | 'i64' | 'f32' | 'f64'>(a: Expr<T>, b: Expr<T>, condition: I32): Expr<T> {
+  return { type: a.type, code: [...a.code, ...b.code, ...condition.code, 0x1b] };
+}

@@ -1,0 +1,3 @@
+export * from './expr';
+export { call, callStatement, FunctionBuilder, type Callee, type FunctionType, type Label, type Local } from './function';
+export { ModuleBuilder } from './module';

@@ -1,0 +1,61 @@
+import { nameBytes, section, unsignedLeb, vector } from './encoding';
+import type { ValType } from './expr';
+import { FunctionBuilder, TYPE_CODES, type Callee, type FunctionType } from './function';
+
+/** Builds a module with imported functions, one imported shared memory and own functions. Imports come before functions. */
+export class ModuleBuilder {
+  private readonly types: string[] = [];
+  private readonly imports: { module: string; name: string; type: number }[] = [];
+  private readonly functions: { type: number; builder: FunctionBuilder }[] = [];
+  private readonly exported: { name: string; index: number }[] = [];
+
+  constructor(private readonly memoryPages: { initial: number; maximum: number }) {}
+
+  import<R extends ValType | undefined>(module: string, name: string, type: FunctionType): Callee<R> {
+    if (this.functions.length > 0) throw new Error('imports come before functions');
+    this.imports.push({ module, name, type: this.typeIndex(type) });
+    return { index: this.imports.length - 1, type };
+  }
+
+  function<R extends ValType | undefined>(type: FunctionType): { builder: FunctionBuilder; callee: Callee<R> } {
+    const builder = new FunctionBuilder(type);
+    this.functions.push({ type: this.typeIndex(type), builder });
+    return { builder, callee: { index: this.imports.length + this.functions.length - 1, type } };
+  }
+
+  export(name: string, callee: Callee): void {
+    this.exported.push({ name, index: callee.index });
+  }
+
+  encode(): Uint8Array<ArrayBuffer> {
+    const types = this.types.map((key) => key.split(',').map(Number));
+    const { initial, maximum } = this.memoryPages;
+    const memory = [...nameBytes('env'), ...nameBytes('memory'), 0x02, 0x03, ...unsignedLeb(initial), ...unsignedLeb(maximum)];
+    const imports = this.imports.map((i) => [...nameBytes(i.module), ...nameBytes(i.name), 0x00, ...unsignedLeb(i.type)]);
+    const parts = [
+      [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
+      section(1, vector(types)),
+      section(2, vector([...imports, memory])),
+      section(3, vector(this.functions.map((f) => unsignedLeb(f.type)))),
+      section(7, vector(this.exported.map((e) => [...nameBytes(e.name), 0x00, ...unsignedLeb(e.index)]))),
+    ];
+    const bodies = this.functions.map((f) => f.builder.encode());
+    const bodyBytes = bodies.reduce((sum, b) => sum + b.length, 0);
+    const count = unsignedLeb(bodies.length);
+    const chunks = [...parts, [10, ...unsignedLeb(bodyBytes + count.length), ...count], ...bodies];
+    const bytes = new Uint8Array(chunks.reduce((sum, c) => sum + c.length, 0));
+    let at = 0;
+    for (const chunk of chunks) {
+      bytes.set(chunk, at);
+      at += chunk.length;
+    }
+    return bytes;
+  }
+
+  private typeIndex(type: FunctionType): number {
+    const list = (types: readonly ValType[]) => [types.length, ...types.map((t) => TYPE_CODES[t])];
+    const key = [0x60, ...list(type.params), ...list(type.results)].join(',');
+    const found = this.types.indexOf(key);
+    return found >= 0 ? found : this.types.push(key) - 1;
+  }
+}
