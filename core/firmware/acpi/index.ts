@@ -1,0 +1,1 @@
+export { buildAcpiTables, type AcpiConfig, type AcpiTables, type PlacedTable, type TablePointer } from './tables';

@@ -1,0 +1,1 @@
+export { DirectBootError, planLinuxBoot, startLinux, type LinuxBootFiles, type LinuxBootPlan, type LinuxBootTarget, type MemoryWrite } from './bzimage';

@@ -1,0 +1,6 @@
+export * from './acpi';
+export * from './direct-boot';
+export * from './memory-map';
+export * as platform from './platform';
+export * from './smbios';
+export { buildMpTable, buildPirTable, type MpConfig } from './mptable';

@@ -1,0 +1,1 @@
+export { buildSmbios, uuidBytes, type SmbiosConfig, type SmbiosTables } from './smbios';
