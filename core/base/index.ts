@@ -1,4 +1,5 @@
 export { assert, assertNever, AssertionError } from './assert';
 export { decodeBase64 } from './base64';
+export { cloneState } from './clone-state';
 export { Emitter, type Dispose } from './emitter';
 export { NULL_LOGGER, type Logger, type LogLevel } from './logger';
