@@ -1,0 +1,51 @@
+/** Near control flow: JMP, Jcc, CALL, RET, LOOPcc, JCXZ (far transfers are in system.ts). */
+import { i32, select, type I32, type I64 } from '../../wasm';
+import type { OpContext, WordBytes } from './context';
+import { define, type OpDefinition } from './define';
+import { CONDITIONS } from './move';
+
+/** Bytes of RIP that a near branch keeps: the operand size, which is 8 in 64-bit mode. */
+function ripBytes(c: OpContext): 2 | 4 | 8 {
+  return c.long ? 8 : c.operandBytes;
+}
+
+/** Goes to operand 0 if `taken`, else on. */
+function branchIf(c: OpContext, operand: number, taken: I32): void {
+  c.jump(select(c.target(operand), c.nextRip(), taken), ripBytes(c));
+}
+
+/** The counter register by address size, which the row gives as operand 1. */
+function countdown(c: OpContext, extra: (notZero: I32) => I32): void {
+  const bytes = c.forms[1]!.bytes as WordBytes;
+  const w = c.wordsOf(bytes);
+  const count = c.let(c.truncate(w.sub(c.get(1), w.const(1)), bytes));
+  c.set(1, count);
+  branchIf(c, 0, extra(i32.eqz(w.eqz(count))));
+}
+
+function returnNear(c: OpContext): void {
+  const bytes = ripBytes(c);
+  const target = c.let(c.peekStack(bytes));
+  if (c.forms.length > 0) c.dropStack(i32.add(i32.and(i32.wrap(c.immediate()), i32.const(0xffff)), i32.const(bytes)));
+  else c.dropStack(bytes);
+  c.jump(c.toI64(target), bytes);
+}
+
+export const BRANCH: readonly OpDefinition[] = [
+  ...CONDITIONS.map((name, code) => define(`J${name}`, { hot: true, ends: 'near' }, (c) => branchIf(c, 0, c.condition(code)))),
+  define('JMP', { hot: true, ends: 'near' }, (c) => {
+    c.jump(c.forms[0]!.kind === 'j' ? c.target(0) : c.toI64(c.get(0)), ripBytes(c));
+  }),
+  define('CALL', { hot: true, ends: 'near' }, (c) => {
+    const bytes = ripBytes(c);
+    const target: I64 = c.let(c.forms[0]!.kind === 'j' ? c.target(0) : c.toI64(c.get(0)));
+    c.push(bytes, bytes === 8 ? c.nextRip() : i32.wrap(c.nextRip()));
+    c.jump(target, bytes);
+  }),
+  define('RET', { hot: true, ends: 'near' }, returnNear),
+  define('LOOP', { ends: 'near' }, (c) => countdown(c, (more) => more)),
+  define('LOOPE', { ends: 'near' }, (c) => countdown(c, (more) => i32.and(more, c.condition(4)))),
+  define('LOOPNE', { ends: 'near' }, (c) => countdown(c, (more) => i32.and(more, c.condition(5)))),
+  define('JCXZ', { ends: 'near' }, (c) => branchIf(c, 0, c.wordsOf(c.forms[1]!.bytes).eqz(c.get(1)))),
+  define('FALLTHROUGH', { hot: true, ends: 'near' }, (c) => c.jump(c.target(0), c.long ? 8 : 4)),
+];

@@ -1,0 +1,62 @@
+/** Stack instructions: PUSH, POP, PUSHA, POPA, ENTER, LEAVE, PUSHF, POPF. */
+import { i32, i64 } from '../../wasm';
+import { S_GPR } from '../layout';
+import type { OpContext, WordBytes } from './context';
+import { define, type OpDefinition } from './define';
+
+const RSP = 4;
+const RBP = 5;
+
+/** A pushed segment selector or immediate takes the operand size, extended. */
+function pushOperand(c: OpContext): void {
+  const bytes = c.operandBytes;
+  c.push(bytes, c.forms[0]!.kind === 'i' ? c.truncate(c.getSigned(0, bytes), bytes) : c.get(0));
+}
+
+/** POP: the stack pointer moves before a memory operand's address is computed (SDM 2B, POP), so read, move, store; a fault of the store undoes the move. */
+function popOperand(c: OpContext): void {
+  const bytes = c.operandBytes;
+  if (c.forms[0]!.kind === 'r') {
+    const value = c.let(c.peekStack(bytes));
+    c.dropStack(bytes);
+    c.set(0, value);
+    return;
+  }
+  const before = c.let(c.state64(S_GPR + RSP * 8));
+  const value = c.let(c.peekStack(bytes));
+  c.dropStack(bytes);
+  const after = c.let(c.state64(S_GPR + RSP * 8));
+  const address = c.let(c.address());
+  c.setState64(S_GPR + RSP * 8, before);
+  c.storeAt(address, bytes, value);
+  c.setState64(S_GPR + RSP * 8, after);
+}
+
+/** LEAVE: rSP = rBP, then POP rBP. */
+function leave(c: OpContext): void {
+  c.run('leave', i32.const(c.operandBytes));
+}
+
+function pushAll(c: OpContext): void {
+  const bytes = c.operandBytes as 2 | 4;
+  c.run('pushAll', i32.const(bytes));
+}
+
+export const STACK: readonly OpDefinition[] = [
+  define('PUSH', { hot: true }, pushOperand),
+  define('POP', { hot: true }, popOperand),
+  define('PUSHA', {}, pushAll),
+  define('POPA', {}, (c) => c.run('popAll', i32.const(c.operandBytes))),
+  define('LEAVE', { hot: true }, (c) => {
+    if (!c.long) return leave(c);
+    const bytes = c.operandBytes as WordBytes;
+    const frame = c.let(c.reg(RBP, 8));
+    const value = c.let(c.loadAt(c.toI64(frame), bytes));
+    c.setReg(RSP, 8, i64.add(c.toI64(frame), i64.const(bytes)));
+    c.setReg(RBP, bytes, value);
+  }),
+  define('ENTER', {}, (c) => c.run('enter', i32.const(c.operandBytes), i32.wrap(c.immediate()))),
+  define('PUSHF', {}, (c) => c.run('pushFlags', i32.const(c.operandBytes))),
+  define('POPF', { ends: 'far', clobbersFlags: true }, (c) => c.run('popFlags', i32.const(c.operandBytes))),
+];
+
