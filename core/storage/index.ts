@@ -1,0 +1,2 @@
+export { ImageError, SECTOR_BYTES, type DiskImage, type ImageErrorCode, type ImageHost, type OpenImageOptions } from './image';
+export { MAX_DISK_BYTES, asImageError, createRawImage, growRawImage, openRawImage } from './raw';

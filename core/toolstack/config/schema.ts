@@ -1,0 +1,82 @@
+import { z } from 'zod';
+import type { DomainConfig } from '../../api';
+
+/** Guest RAM the engine can host, MiB. */
+export const MIN_MEMORY_MIB = 16;
+export const MAX_MEMORY_MIB = 3072;
+export const MAX_VCPUS = 32;
+/** The devices of the two IDE channels. */
+export const VDEVS = ['hda', 'hdb', 'hdc', 'hdd'] as const;
+/** Keyboard layouts of the screen's server; xl calls them by QEMU's names. */
+export const KEYMAPS = ['en-us', 'en-gb', 'de', 'fr'] as const;
+export const END_ACTIONS = ['destroy', 'restart', 'preserve', 'rename-restart'] as const;
+
+const MAX_PATH_CHARACTERS = 4096;
+const MAX_COMMAND_LINE_CHARACTERS = 2047;
+
+/** xl refuses a slash too; the rest keeps names usable as file names, in shells and on one line. */
+export const NAME_PATTERN = /^[A-Za-z0-9_.+:@][A-Za-z0-9_.+:@-]{0,63}$/;
+export const UUID_PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+function isAbsolute(path: string): boolean {
+  return path.startsWith('/') || /^[A-Za-z]:[\\/]/.test(path);
+}
+
+const path = z.string().max(MAX_PATH_CHARACTERS).refine((text) => !text.includes('\0') && isAbsolute(text), { message: 'must be an absolute path' });
+const optionalPath = z.union([z.literal(''), path]);
+const line = z.string().max(MAX_COMMAND_LINE_CHARACTERS).regex(/^[^\0\r\n]*$/, 'must be one line');
+
+export const diskSchema = z.strictObject({
+  vdev: z.enum(VDEVS),
+  target: optionalPath,
+  format: z.literal('raw'),
+  access: z.enum(['r', 'w']),
+  cdrom: z.boolean(),
+});
+
+const disks = z
+  .array(diskSchema)
+  .max(VDEVS.length)
+  .superRefine((list, context) => {
+    const seen = new Set<string>();
+    for (const disk of list) {
+      if (seen.has(disk.vdev)) context.addIssue({ code: 'custom', message: `two disks are called ${disk.vdev}` });
+      seen.add(disk.vdev);
+      if (disk.cdrom && disk.access === 'w') context.addIssue({ code: 'custom', message: `the CD-ROM ${disk.vdev} cannot be writable` });
+      if (!disk.cdrom && disk.target === '') context.addIssue({ code: 'custom', message: `the disk ${disk.vdev} has no target` });
+    }
+  });
+
+/** A domain's configuration, checked at every border it crosses. */
+export const domainConfigSchema = z.strictObject({
+  name: z.string().regex(NAME_PATTERN, 'must be 1 to 64 letters, digits or _ . + : @ - and not start with -'),
+  uuid: z.string().regex(UUID_PATTERN, 'must be a UUID in lower case'),
+  type: z.literal('hvm'),
+  memory: z.int().min(MIN_MEMORY_MIB, `must be at least ${MIN_MEMORY_MIB} MiB`).max(MAX_MEMORY_MIB, `must be at most ${MAX_MEMORY_MIB} MiB`),
+  vcpus: z.int().min(1).max(MAX_VCPUS),
+  kernel: optionalPath,
+  ramdisk: optionalPath,
+  root: line,
+  extra: line,
+  disk: disks,
+  boot: z.string().regex(/^[acdn]{0,4}$/, 'must be letters of a (floppy), c (disk), d (CD-ROM), n (network)'),
+  firmware: optionalPath,
+  vnc: z.boolean(),
+  vnclisten: z.enum(['127.0.0.1', 'localhost'], { error: 'must be 127.0.0.1: the screen is served to this computer only' }),
+  vncdisplay: z.int().min(0).max(59635).nullable(),
+  vncpasswd: z.string().max(8, 'has at most 8 characters (the VNC protocol takes no more)'),
+  serial: z.enum(['pty', 'none']),
+  keymap: z.enum(KEYMAPS),
+  on_poweroff: z.enum(END_ACTIONS),
+  on_reboot: z.enum(END_ACTIONS),
+  on_crash: z.enum(END_ACTIONS),
+}) satisfies z.ZodType<DomainConfig>;
+
+/** The first problem of a configuration as `key: sentence`, or undefined when it is good. */
+export function configProblem(value: unknown): string | undefined {
+  const result = domainConfigSchema.safeParse(value);
+  if (result.success) return undefined;
+  const issue = result.error.issues[0];
+  if (!issue) return 'the configuration is not valid';
+  return issue.path.length > 0 ? `${issue.path.join('.')}: ${issue.message}` : issue.message;
+}

@@ -1,0 +1,43 @@
+import { DomusError, type DomainConfig } from '../../api';
+import { FileError, type FileHost } from '../../host';
+import { firmwareProblem, kernelProblem } from '../domain/boot-image';
+import type { WorkerData } from './worker-messages';
+
+const MIB = 1 << 20;
+/** A bzImage is at most some tens of MiB; a ramdisk has to fit into guest RAM in any case. */
+const MAX_KERNEL_BYTES = 256 * MIB;
+const MAX_FIRMWARE_BYTES = 4 * MIB;
+
+async function readWhole(files: FileHost, what: string, path: string, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    const file = await files.open(path, 'read');
+    try {
+      if (file.info.sizeBytes > maxBytes) throw new DomusError('IMAGE_BAD', `the ${what} ${path} has ${file.info.sizeBytes} bytes, and at most ${maxBytes} can be loaded`);
+      const bytes = new Uint8Array(file.info.sizeBytes);
+      const count = await file.read(0, bytes);
+      if (count < bytes.length) throw new DomusError('IMAGE_BAD', `the ${what} ${path} became shorter while it was read`);
+      return bytes;
+    } finally {
+      await file.close();
+    }
+  } catch (cause) {
+    if (!(cause instanceof FileError)) throw cause;
+    throw new DomusError(cause.code === 'ENOENT' ? 'IMAGE_NOT_FOUND' : 'IMAGE_UNREADABLE', `the ${what} cannot be loaded: ${cause.message}`, undefined, { cause });
+  }
+}
+
+function refuse(problem: string | undefined): void {
+  if (problem) throw new DomusError('IMAGE_BAD', problem);
+}
+
+/** Loads kernel, ramdisk and firmware of a configuration and checks that they are what they are called. */
+export async function readBootFiles(files: FileHost, config: DomainConfig): Promise<Pick<WorkerData, 'kernel' | 'firmware'>> {
+  const firmware = config.firmware === '' ? null : await readWhole(files, 'firmware', config.firmware, MAX_FIRMWARE_BYTES);
+  if (firmware) refuse(firmwareProblem(config.firmware, firmware.length));
+  if (config.kernel === '') return { kernel: null, firmware };
+  const image = await readWhole(files, 'kernel', config.kernel, MAX_KERNEL_BYTES);
+  refuse(kernelProblem(config.kernel, image));
+  const ramdisk = config.ramdisk === '' ? new Uint8Array(0) : await readWhole(files, 'ramdisk', config.ramdisk, config.memory * MIB);
+  const commandLine = [config.root === '' ? '' : `root=${config.root}`, config.extra].filter((part) => part !== '').join(' ');
+  return { kernel: { image, ramdisk, commandLine }, firmware };
+}

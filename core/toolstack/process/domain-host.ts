@@ -1,0 +1,238 @@
+import { DomusError, type DomainConfig, type ErrorCode } from '../../api';
+import { nodeFiles, nodeLocks } from '../../host-node';
+import { ImageError, type ImageErrorCode } from '../../storage';
+import type { DomainEvent, DomainMethod, DomainRequest, DomainRequests, EndKind } from '../protocol';
+import { DomainConsole } from './console';
+import { readBootFiles } from './boot-files';
+import { Guest } from './guest';
+import { DomainImages } from './images';
+import { KeyPump } from './key-pump';
+import { holdLifeline, type ParentChannel } from './parent-channel';
+import { ScreenServer } from './screen-server';
+import type { FromWorker } from './worker-messages';
+
+/** After the end of the guest the process waits this long for the toolstack to fetch the console and the last picture. */
+const LINGER_MS = 5000;
+/** Closing images and worker must end in this time when the toolstack is gone; then the process ends anyway. */
+const LAST_RESORT_MS = 4000;
+const STATS_MS = 1000;
+/** Notices to the toolstack: at most this many a minute, a guest can cause them. */
+const NOTICES_A_MINUTE = 60;
+
+const IMAGE_CODES: Readonly<Record<ImageErrorCode, ErrorCode>> = {
+  NOT_FOUND: 'IMAGE_NOT_FOUND', UNREADABLE: 'IMAGE_UNREADABLE', NOT_A_FILE: 'IMAGE_BAD', BAD: 'IMAGE_BAD', IN_USE: 'IMAGE_IN_USE', NO_SPACE: 'IMAGE_BAD', FAILED: 'IMAGE_UNREADABLE',
+};
+
+function replyError(cause: unknown): { code: ErrorCode; message: string } {
+  if (cause instanceof DomusError) return { code: cause.code, message: cause.message };
+  if (cause instanceof ImageError) return { code: IMAGE_CODES[cause.code], message: cause.message };
+  return { code: 'INTERNAL', message: cause instanceof Error ? cause.message : String(cause) };
+}
+
+/** A domain that was started. */
+interface Running {
+  readonly config: DomainConfig;
+  readonly images: DomainImages;
+  readonly guest: Guest;
+  readonly screen: ScreenServer;
+  readonly keys: KeyPump;
+}
+
+type Handlers = { readonly [M in DomainMethod]: (params: DomainRequests[M][0]) => Promise<DomainRequests[M][1]> };
+
+/** One domain in this process: answers the toolstack's requests and reports what happens. */
+export class DomainHost {
+  private running: Running | undefined;
+  private readonly console = new DomainConsole((bytes) => this.event({ event: 'console', data: Buffer.from(bytes).toString('base64') }));
+  private statsTimer: NodeJS.Timeout | undefined;
+  private noticesLeft = NOTICES_A_MINUTE;
+  private ended = false;
+  private leaving = false;
+  private lastInstructions = 0;
+  private lastBusySeconds = 0;
+
+  constructor(private readonly channel: ParentChannel) {}
+
+  serve(): void {
+    this.channel.onMessage((message) => void this.answer(message as DomainRequest));
+    this.channel.onClose(() => void this.leave(0));
+    process.on('uncaughtException', (error) => this.fail(`the domain process failed: ${error.message}`));
+    process.on('unhandledRejection', (reason) => this.fail(`the domain process failed: ${reason instanceof Error ? reason.message : String(reason)}`));
+    for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void this.leave(0));
+    process.on('SIGINT', () => undefined);
+    setInterval(() => (this.noticesLeft = NOTICES_A_MINUTE), 60_000).unref();
+  }
+
+  private readonly handlers: Handlers = {
+    start: (params) => this.start(params),
+    pause: () => this.order({ type: 'pause' }),
+    unpause: () => this.order({ type: 'unpause' }),
+    powerButton: () => this.order({ type: 'power-button' }),
+    reset: () => this.order({ type: 'reset' }),
+    quit: async () => {
+      setImmediate(() => void this.leave(0));
+      return null;
+    },
+    screenshot: () => this.domain.screen.screenshot(),
+    sendKeys: async ({ scancodes }) => {
+      this.domain.keys.push(scancodes);
+      return null;
+    },
+    typeText: async ({ text }) => {
+      const { scancodes, skipped } = this.domain.screen.typed(text);
+      this.domain.keys.push(scancodes);
+      return { skipped };
+    },
+    consoleHistory: async () => {
+      this.domain.guest.drainSerial();
+      const { bytes, dropped } = this.console.open();
+      return { data: Buffer.from(bytes).toString('base64'), dropped };
+    },
+    consoleCredit: async ({ bytes }) => {
+      this.console.addCredit(bytes);
+      return null;
+    },
+    consoleWrite: async ({ data }) => {
+      const bytes = new Uint8Array(Buffer.from(data, 'base64'));
+      this.domain.guest.post({ type: 'serial-in', bytes }, [bytes.buffer]);
+      return null;
+    },
+  };
+
+  private get domain(): Running {
+    if (!this.running) throw new DomusError('BAD_STATE', 'the domain is not running');
+    return this.running;
+  }
+
+  private async answer<M extends DomainMethod>(request: { id: number; method: M; params: DomainRequests[M][0] }): Promise<void> {
+    try {
+      const handler = this.handlers[request.method] as (params: DomainRequests[M][0]) => Promise<DomainRequests[M][1]>;
+      this.channel.post({ id: request.id, result: await handler(request.params) });
+    } catch (cause) {
+      const { code, message } = replyError(cause);
+      this.channel.post({ id: request.id, error: { code, message: message.slice(0, 1000) } });
+    }
+  }
+
+  private event(event: DomainEvent): void {
+    this.channel.post(event);
+  }
+
+  private notice(level: 'info' | 'warn' | 'error', message: string): void {
+    if (this.noticesLeft-- > 0) this.event({ event: 'notice', level, message: message.slice(0, 1000) });
+  }
+
+  private async order(message: Parameters<Guest['post']>[0]): Promise<null> {
+    this.domain.guest.post(message);
+    return null;
+  }
+
+  private async start({ config, paused, lifeline }: DomainRequests['start'][0]): Promise<{ vncPort: number | null }> {
+    if (this.running) throw new DomusError('BAD_STATE', 'the domain runs already');
+    if (lifeline) holdLifeline(lifeline, () => void this.leave(0));
+    const bootFiles = await readBootFiles(nodeFiles, config);
+    const images = await DomainImages.open({ files: nodeFiles, locks: nodeLocks }, config, process.pid, (message) => this.end('crash', message));
+    const guest = new Guest({
+      onMessage: (message) => this.fromGuest(message),
+      onSerial: (bytes) => this.console.append(bytes),
+      onDeath: (reason) => this.end('crash', reason),
+    });
+    const screen = new ScreenServer(config, guest);
+    const keys = new KeyPump((scancode, pressed) => guest.post({ type: 'key', scancode, pressed }));
+    try {
+      const vncPort = await screen.listen();
+      await guest.start({
+        name: config.name,
+        uuid: config.uuid,
+        memoryMiB: config.memory,
+        vcpus: config.vcpus,
+        disks: images.disks,
+        bootOrder: config.boot,
+        ...bootFiles,
+        serial: config.serial === 'pty',
+        paused,
+      });
+      this.running = { config, images, guest, screen, keys };
+      this.statsTimer = setInterval(() => this.sendStats(), STATS_MS);
+      return { vncPort };
+    } catch (cause) {
+      await Promise.allSettled([guest.stop(), screen.close(), images.close()]);
+      throw cause;
+    }
+  }
+
+  private fromGuest(message: Exclude<FromWorker, { type: 'serial' } | { type: 'ready' }>): void {
+    if (message.type === 'frame') return this.running?.screen.frame(message);
+    if (message.type === 'pointer-mode') return this.running?.screen.pointerMode(message.absolute);
+    if (message.type === 'log') return message.level === 'guest' ? undefined : this.notice(message.level, message.message);
+    if (message.type === 'stopped') return this.stopped(message.how);
+    void this.block(message);
+  }
+
+  private async block(request: Extract<FromWorker, { type: 'block' }>): Promise<void> {
+    if (!this.running) return;
+    const { images, guest } = this.running;
+    const answer = await images.handle(request.disk, request.operation, request.offset, request.length, request.data);
+    guest.post({ type: 'block-done', id: request.id, ...answer }, answer.data ? [answer.data.buffer] : []);
+  }
+
+  private stopped(how: 'poweroff' | 'reset' | 'triple-fault'): void {
+    const { config, guest } = this.domain;
+    if (how === 'poweroff') return this.end('poweroff', 'the guest powered off');
+    if (how === 'triple-fault') return this.end('crash', 'the guest crashed with a triple fault');
+    if (config.on_reboot !== 'restart') return this.end('reboot', 'the guest rebooted');
+    guest.post({ type: 'reset' });
+    this.event({ event: 'rebooted' });
+  }
+
+  /** The guest is over. The process stays for `preserve`, or until the toolstack says `quit`. */
+  private end(how: EndKind, reason: string): void {
+    if (this.ended || this.leaving) return;
+    this.ended = true;
+    const config = this.running?.config;
+    const action = config && { poweroff: config.on_poweroff, reboot: config.on_reboot, crash: config.on_crash }[how];
+    const kept = action === 'preserve';
+    this.running?.guest.drainSerial();
+    this.console.finish();
+    this.event({ event: 'ended', how, reason: reason.slice(0, 1000), kept });
+    if (!kept) setTimeout(() => void this.leave(0), LINGER_MS);
+  }
+
+  private fail(reason: string): void {
+    this.end('crash', reason);
+    void this.leave(1);
+  }
+
+  /** Gives everything back and ends the process. */
+  private async leave(code: number): Promise<void> {
+    if (this.leaving) return;
+    this.leaving = true;
+    setTimeout(() => process.exit(1), LAST_RESORT_MS);
+    clearInterval(this.statsTimer);
+    const running = this.running;
+    if (running) {
+      running.keys.stop();
+      await Promise.allSettled([running.guest.stop(), running.screen.close()]);
+      for (const problem of await running.images.close()) this.notice('error', problem);
+    }
+    await this.channel.flushed();
+    process.exit(code);
+  }
+
+  private sendStats(): void {
+    const { guest, images } = this.domain;
+    const { busySeconds, instructions, halted } = guest.counters;
+    this.event({
+      event: 'stats',
+      cpu: Math.max(0, busySeconds - this.lastBusySeconds) / (STATS_MS / 1000),
+      cpuSeconds: busySeconds,
+      blocked: halted,
+      rssBytes: process.memoryUsage.rss(),
+      mips: Math.max(0, instructions - this.lastInstructions) / 1e6 / (STATS_MS / 1000),
+      diskReadBytes: images.readBytes,
+      diskWriteBytes: images.writtenBytes,
+    });
+    this.lastBusySeconds = busySeconds;
+    this.lastInstructions = instructions;
+  }
+}

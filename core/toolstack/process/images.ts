@@ -1,0 +1,95 @@
+import type { DomainConfig } from '../../api';
+import type { BlockError } from '../../hw';
+import { ImageError, openRawImage, type DiskImage, type ImageHost } from '../../storage';
+import type { BlockOperation, WorkerDisk } from './worker-messages';
+
+/** Largest request a device may make: bounds what a guest can have in flight. */
+const MAX_REQUEST_BYTES = 16 << 20;
+
+export interface BlockAnswer {
+  readonly data?: Uint8Array<ArrayBuffer>;
+  readonly error?: BlockError;
+}
+
+function asBlockError(cause: unknown): BlockError {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  if (cause instanceof ImageError && cause.code === 'NO_SPACE') return { code: 'ENOSPC', message };
+  return { code: 'EIO', message };
+}
+
+/** The images of one domain, under their locks, and the guest's requests to them. */
+export class DomainImages {
+  readBytes = 0;
+  writtenBytes = 0;
+  private readonly inFlight = new Set<Promise<BlockAnswer>>();
+
+  private constructor(
+    readonly disks: readonly WorkerDisk[],
+    private readonly images: readonly (DiskImage | null)[],
+    private readonly onFatal: (message: string) => void,
+  ) {}
+
+  /** Opens every image of the configuration; closes those it opened when one fails. `onFatal` hears of an image that can no longer be trusted. */
+  static async open(host: ImageHost, config: DomainConfig, pid: number, onFatal: (message: string) => void): Promise<DomainImages> {
+    const images: (DiskImage | null)[] = [];
+    const disks: WorkerDisk[] = [];
+    try {
+      for (const disk of config.disk) {
+        const readOnly = disk.access === 'r' || disk.cdrom;
+        const image = disk.target === '' ? null : await openRawImage(host, { path: disk.target, readOnly, owner: { pid, name: `domain ${config.name}` } });
+        images.push(image);
+        disks.push({ vdev: disk.vdev, cdrom: disk.cdrom, sizeBytes: image?.sizeBytes ?? 0, readOnly, present: image !== null });
+      }
+      return new DomainImages(disks, images, onFatal);
+    } catch (cause) {
+      await Promise.allSettled(images.map((image) => image?.close()));
+      throw cause;
+    }
+  }
+
+  /** Serves one request of the guest; never rejects. */
+  handle(disk: number, operation: BlockOperation, offset: number, length: number, data: Uint8Array<ArrayBuffer> | undefined): Promise<BlockAnswer> {
+    const work = this.serve(disk, operation, offset, length, data);
+    this.inFlight.add(work);
+    void work.finally(() => this.inFlight.delete(work));
+    return work;
+  }
+
+  private async serve(disk: number, operation: BlockOperation, offset: number, length: number, data: Uint8Array<ArrayBuffer> | undefined): Promise<BlockAnswer> {
+    const image = this.images[disk];
+    if (!image) return { error: { code: 'ENOMEDIUM', message: 'there is no medium' } };
+    const inside = Number.isSafeInteger(offset) && offset >= 0 && length >= 0 && length <= MAX_REQUEST_BYTES && offset + length <= image.sizeBytes;
+    if (operation !== 'flush' && !inside) return { error: { code: 'EINVAL', message: `${length} bytes at ${offset} lie outside the image` } };
+    try {
+      return await this.perform(image, operation, offset, length, data);
+    } catch (cause) {
+      return { error: asBlockError(cause) };
+    }
+  }
+
+  /** Waits for requests under way, makes everything durable and gives the images back. Problems are returned as sentences. */
+  async close(): Promise<string[]> {
+    await Promise.all(this.inFlight);
+    const results = await Promise.allSettled(this.images.map((image) => image?.close()));
+    return results.flatMap((result) => (result.status === 'rejected' ? [result.reason instanceof Error ? result.reason.message : String(result.reason)] : []));
+  }
+
+  private async perform(image: DiskImage, operation: BlockOperation, offset: number, length: number, data: Uint8Array<ArrayBuffer> | undefined): Promise<BlockAnswer> {
+    if (operation === 'read') {
+      const bytes = await image.read(offset, length);
+      this.readBytes += length;
+      return { data: bytes };
+    }
+    if (operation === 'flush') {
+      await image.flush().catch((cause: unknown) => {
+        this.onFatal(cause instanceof Error ? cause.message : String(cause));
+        throw cause;
+      });
+      return {};
+    }
+    if (image.readOnly) return { error: { code: 'EROFS', message: `${image.path} is read-only` } };
+    await image.write(offset, data ?? new Uint8Array(length));
+    this.writtenBytes += length;
+    return {};
+  }
+}

@@ -1,0 +1,62 @@
+import type { MessagePort } from 'node:worker_threads';
+import type { BlockError } from '../../hw';
+import type { SharedBuffers } from './shared';
+
+/** A drive as the vCPU worker knows it. */
+export interface WorkerDisk {
+  readonly vdev: string;
+  readonly cdrom: boolean;
+  readonly sizeBytes: number;
+  readonly readOnly: boolean;
+  /** False for a CD-ROM drive without a disc. */
+  readonly present: boolean;
+}
+
+/** Everything a worker needs to build its machine. */
+export interface WorkerData {
+  readonly shared: SharedBuffers;
+  readonly port: MessagePort;
+  readonly name: string;
+  readonly uuid: string;
+  readonly memoryMiB: number;
+  readonly vcpus: number;
+  readonly disks: readonly WorkerDisk[];
+  readonly bootOrder: string;
+  /** Present for direct boot. */
+  readonly kernel: { image: Uint8Array<ArrayBuffer>; ramdisk: Uint8Array<ArrayBuffer>; commandLine: string } | null;
+  /** A ROM to run instead of the built-in BIOS. */
+  readonly firmware: Uint8Array<ArrayBuffer> | null;
+  readonly serial: boolean;
+  readonly paused: boolean;
+}
+
+export type BlockOperation = 'read' | 'write' | 'flush';
+
+/** From the event loop to the worker. */
+export type ToWorker =
+  | { type: 'block-done'; id: number; data?: Uint8Array<ArrayBuffer>; error?: BlockError }
+  | { type: 'serial-in'; bytes: Uint8Array<ArrayBuffer> }
+  | { type: 'key'; scancode: number; pressed: boolean }
+  | { type: 'pointer-absolute'; x: number; y: number; wheel: number; buttons: number }
+  | { type: 'pointer-relative'; dx: number; dy: number; wheel: number; buttons: number }
+  | { type: 'pause' }
+  | { type: 'unpause' }
+  | { type: 'power-button' }
+  | { type: 'reset' }
+  /** Draw now and send a `frame` with this id. */
+  | { type: 'refresh'; id: number };
+
+/** A rectangle: x, y, width, height. */
+export type Rectangle = readonly [number, number, number, number];
+
+/** From the worker to the event loop. */
+export type FromWorker =
+  | { type: 'ready' }
+  | { type: 'block'; id: number; disk: number; operation: BlockOperation; offset: number; length: number; data?: Uint8Array<ArrayBuffer> }
+  | { type: 'serial' }
+  | { type: 'frame'; id: number; width: number; height: number; dirty: Rectangle[]; text: readonly string[] | null }
+  /** The machine stopped: power-off, a reset that was asked of it, or a triple fault. The worker waits for orders. */
+  | { type: 'stopped'; how: 'poweroff' | 'reset' | 'triple-fault' }
+  /** Whether the guest takes absolute pointer positions. */
+  | { type: 'pointer-mode'; absolute: boolean }
+  | { type: 'log'; level: 'guest' | 'info' | 'warn' | 'error'; message: string };

@@ -1,0 +1,57 @@
+import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
+import { KICK, PENDING } from './shared';
+import type { FromWorker, ToWorker } from './worker-messages';
+
+/** The worker's end of the line to the event loop. The worker never returns to an event loop of its own: it polls and sleeps. */
+export class WorkerPort {
+  private deferred: ToWorker[] = [];
+
+  constructor(
+    private readonly port: MessagePort,
+    private readonly control: Int32Array,
+  ) {}
+
+  post(message: FromWorker, transfer: ArrayBuffer[] = []): void {
+    this.port.postMessage(message, transfer);
+  }
+
+  /** The next message, if there is one; a single atomic load when there is none. */
+  poll(): ToWorker | undefined {
+    return this.deferred.shift() ?? this.receive();
+  }
+
+  /** Sleeps until a message that `wanted` accepts has come; what comes before it is kept for `poll`. */
+  waitFor(wanted: (message: ToWorker) => boolean): ToWorker {
+    for (;;) {
+      const seen = Atomics.load(this.control, KICK);
+      for (let message = this.receive(); message; message = this.receive()) {
+        if (wanted(message)) return message;
+        this.deferred.push(message);
+      }
+      Atomics.wait(this.control, KICK, seen);
+    }
+  }
+
+  /** Sleeps until a message comes or `timeoutMs` is over; returns at once when one waits already. */
+  sleep(timeoutMs: number): void {
+    const seen = Atomics.load(this.control, KICK);
+    if (this.deferred.length > 0 || Atomics.load(this.control, PENDING) > 0) return;
+    Atomics.wait(this.control, KICK, seen, timeoutMs);
+  }
+
+  private receive(): ToWorker | undefined {
+    if (Atomics.load(this.control, PENDING) === 0) return undefined;
+    const received = receiveMessageOnPort(this.port);
+    if (!received) return undefined;
+    Atomics.sub(this.control, PENDING, 1);
+    return received.message as ToWorker;
+  }
+}
+
+/** The event loop's end: posts and wakes the worker. */
+export function postToWorker(port: MessagePort, control: Int32Array, message: ToWorker, transfer: ArrayBuffer[] = []): void {
+  port.postMessage(message, transfer);
+  Atomics.add(control, PENDING, 1);
+  Atomics.add(control, KICK, 1);
+  Atomics.notify(control, KICK);
+}

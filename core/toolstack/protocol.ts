@@ -1,0 +1,80 @@
+/**
+ * What the toolstack and a domain process say to each other. Requests go down with an id and come back as one
+ * reply; events come up. Everything that comes up is checked here before it is used: the domain process runs
+ * guest code and is not trusted (reliability 2.3.1).
+ */
+import { z } from 'zod';
+import type { DomainConfig, ErrorCode } from '../api';
+
+/** What the toolstack may ask of a domain process: method -> [params, result]. */
+export interface DomainRequests {
+  start: [{ config: DomainConfig; domid: number; paused: boolean; lifeline: string | null }, { vncPort: number | null }];
+  pause: [null, null];
+  unpause: [null, null];
+  powerButton: [null, null];
+  reset: [null, null];
+  /** Stops the guest, closes its images and ends the process. */
+  quit: [null, null];
+  screenshot: [null, { png: string; width: number; height: number; text: string[] | null }];
+  sendKeys: [{ scancodes: number[] }, null];
+  typeText: [{ text: string }, { skipped: string[] }];
+  /** Serial output since boot; from then on `console` events follow. */
+  consoleHistory: [null, { data: string; dropped: number }];
+  /** The toolstack took `bytes` of console events: the domain process sends no more than it has credit for. */
+  consoleCredit: [{ bytes: number }, null];
+  consoleWrite: [{ data: string }, null];
+}
+export type DomainMethod = keyof DomainRequests;
+
+/** How a guest ended, in libxl's words. */
+export type EndKind = 'poweroff' | 'reboot' | 'crash';
+
+/** Longest texts and lists a domain process may send up. */
+const MAX_SENTENCE = 1000;
+const MAX_CONSOLE_BASE64 = 2 << 20;
+/** A PNG of the largest picture (2560 x 1600) that does not compress, in base64. */
+const MAX_PNG_BASE64 = 24 << 20;
+
+const sentence = z.string().max(MAX_SENTENCE);
+const count = z.number().min(0);
+
+const statsEvent = z.strictObject({ event: z.literal('stats'), cpu: count, cpuSeconds: count, blocked: z.boolean(), rssBytes: count, mips: count, diskReadBytes: count, diskWriteBytes: count });
+const consoleEvent = z.strictObject({ event: z.literal('console'), data: z.string().max(MAX_CONSOLE_BASE64) });
+/** The guest ended; `kept` when the process stays for `preserve`. */
+const endedEvent = z.strictObject({ event: z.literal('ended'), how: z.enum(['poweroff', 'reboot', 'crash']), reason: sentence, kept: z.boolean() });
+const rebootedEvent = z.strictObject({ event: z.literal('rebooted') });
+const pausedEvent = z.strictObject({ event: z.literal('paused'), reason: sentence });
+const noticeEvent = z.strictObject({ event: z.literal('notice'), level: z.enum(['info', 'warn', 'error']), message: sentence });
+
+export const domainEventSchema = z.discriminatedUnion('event', [statsEvent, consoleEvent, endedEvent, rebootedEvent, pausedEvent, noticeEvent]);
+export type DomainEvent = z.infer<typeof domainEventSchema>;
+
+const ERROR_CODES = [
+  'INVALID_CONFIG', 'NO_SUCH_DOMAIN', 'NAME_TAKEN', 'BAD_STATE', 'NO_MEMORY', 'IMAGE_NOT_FOUND', 'IMAGE_UNREADABLE', 'IMAGE_BAD', 'IMAGE_IN_USE',
+  'NOT_BOOTABLE', 'SOCKET_PATH', 'NOT_RUNNING_APP', 'DOMAIN_DIED', 'TIMEOUT', 'INTERNAL',
+] as const satisfies readonly ErrorCode[];
+
+export const domainReplySchema = z.union([
+  z.strictObject({ id: z.int(), result: z.unknown() }),
+  z.strictObject({ id: z.int(), error: z.strictObject({ code: z.enum(ERROR_CODES), message: sentence }) }),
+]);
+export type DomainReply = z.infer<typeof domainReplySchema>;
+
+/** Results that carry something; the others are null. */
+export const DOMAIN_RESULTS: { readonly [M in DomainMethod]: z.ZodType<DomainRequests[M][1]> } = {
+  start: z.strictObject({ vncPort: z.int().min(1).max(65535).nullable() }),
+  pause: z.null(),
+  unpause: z.null(),
+  powerButton: z.null(),
+  reset: z.null(),
+  quit: z.null(),
+  screenshot: z.strictObject({ png: z.string().max(MAX_PNG_BASE64), width: z.int().min(0).max(2560), height: z.int().min(0).max(1600), text: z.array(z.string().max(1024)).max(1024).nullable() }),
+  sendKeys: z.null(),
+  typeText: z.strictObject({ skipped: z.array(z.string().max(16)).max(65536) }),
+  consoleHistory: z.strictObject({ data: z.string().max(MAX_CONSOLE_BASE64), dropped: count }),
+  consoleCredit: z.null(),
+  consoleWrite: z.null(),
+};
+
+/** A request as it goes over the channel. */
+export type DomainRequest = { [M in DomainMethod]: { id: number; method: M; params: DomainRequests[M][0] } }[DomainMethod];
