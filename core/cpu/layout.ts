@@ -72,7 +72,7 @@ export const S_TEMP = 0x088;
 export const S_RIP = 0x090;
 /** RIP of the current block's first instruction. */
 export const S_BLOCK_RIP = 0x098;
-/** u32: the micro-op being executed, stored before anything that can fault. */
+/** u32: the micro-op being executed, stored before anything that can fault; 0 while the next block is looked up. */
 export const S_UOP = 0x0a0;
 /** i32: instructions left of the current slice; below zero leaves `run`. */
 export const S_BUDGET = 0x0a4;
@@ -252,8 +252,8 @@ export const UOP_REG2 = 14;
 export const UOP_BASE = 8;
 export const UOP_INDEX = 10;
 export const UOP_SCALE = 12;
-/** u8: instruction's number within its block. */
-export const UOP_NUMBER = 13;
+/** u8: instructions of the block from this one on: what a fault here leaves undone. */
+export const UOP_REMAINING = 13;
 /** i64: immediate, sign-extended; branch targets as offsets from the block's RIP. */
 export const UOP_IMM = 16;
 /** i32: displacement. */

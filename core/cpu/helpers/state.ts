@@ -33,8 +33,9 @@ export function init(index: i32): void {
 // @ts-ignore: decorator
 @inline export function setReg(index: i32, value: u64): void { store<u64>(base + (index << 3), value); }
 
-/** RIP of the instruction being executed (valid inside handlers that stored S_UOP). */
+/** RIP of the instruction being executed (inside handlers that stored S_UOP), or about to be fetched. */
 export function currentRip(): u64 {
+  if (get32(L.S_UOP) == 0) return get64(L.S_RIP);
   return get64(L.S_BLOCK_RIP) + <u64>load<u16>(<usize>get32(L.S_UOP) + L.UOP_RIP_OFFSET);
 }
 

@@ -88,7 +88,7 @@ function lowestSet(c: OpContext, combine: (less: Word, value: Word) => Word, car
 }
 
 export const BIT: readonly OpDefinition[] = [
-  define('BT', {}, (c) => bitTest(c, 'none')),
+  define('BT', { reads: true }, (c) => bitTest(c, 'none')),
   define('BTS', { rmw: true }, (c) => bitTest(c, 'set')),
   define('BTR', { rmw: true }, (c) => bitTest(c, 'reset')),
   define('BTC', { rmw: true }, (c) => bitTest(c, 'complement')),

@@ -33,10 +33,10 @@ function returnNear(c: OpContext): void {
 
 export const BRANCH: readonly OpDefinition[] = [
   ...CONDITIONS.map((name, code) => define(`J${name}`, { hot: true, ends: 'near' }, (c) => branchIf(c, 0, c.condition(code)))),
-  define('JMP', { hot: true, ends: 'near' }, (c) => {
+  define('JMP', { reads: true, hot: true, ends: 'near' }, (c) => {
     c.jump(c.forms[0]!.kind === 'j' ? c.target(0) : c.toI64(c.get(0)), ripBytes(c));
   }),
-  define('CALL', { hot: true, ends: 'near' }, (c) => {
+  define('CALL', { reads: true, hot: true, ends: 'near' }, (c) => {
     const bytes = ripBytes(c);
     const target: I64 = c.let(c.forms[0]!.kind === 'j' ? c.target(0) : c.toI64(c.get(0)));
     c.push(bytes, bytes === 8 ? c.nextRip() : i32.wrap(c.nextRip()));
@@ -47,5 +47,4 @@ export const BRANCH: readonly OpDefinition[] = [
   define('LOOPE', { ends: 'near' }, (c) => countdown(c, (more) => i32.and(more, c.condition(4)))),
   define('LOOPNE', { ends: 'near' }, (c) => countdown(c, (more) => i32.and(more, c.condition(5)))),
   define('JCXZ', { ends: 'near' }, (c) => branchIf(c, 0, c.wordsOf(c.forms[1]!.bytes).eqz(c.get(1)))),
-  define('FALLTHROUGH', { hot: true, ends: 'near' }, (c) => c.jump(c.target(0), c.long ? 8 : 4)),
 ];

@@ -49,6 +49,9 @@ export interface OpContext {
   /** The register number of an `n` operand, or an immediate as i32. */
   number(i: number): I32;
   immediate(): I64;
+  /** PREFIX_* bits of the instruction; segment (SEG_*) of its memory operand. */
+  prefixes(): I32;
+  segment(): I32;
 
   /** Linear address of the memory operand. */
   address(): I64;
@@ -98,6 +101,10 @@ export interface OpContext {
   /** CF as 0 or 1. */
   carry(): I32;
 
+  /** Address of this instruction. */
+  currentRip(): I64;
+  /** A byte of the instruction's micro-op record. */
+  field8(offset: number): I32;
   /** Address of the next instruction. */
   nextRip(): I64;
   /** Address of operand `i` of kind `j`. */

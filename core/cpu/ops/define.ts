@@ -3,6 +3,8 @@ import type { OpContext } from './context';
 export interface OpAttributes {
   /** Reads and writes operand 0: a memory operand is checked for writing before it is read. */
   readonly rmw?: boolean;
+  /** Does not write operand 0 (a memory operand 0 is otherwise taken as written by segment checks). */
+  readonly reads?: boolean;
   /** Frequent enough to stand in the interpreter's main switch. */
   readonly hot?: boolean;
   /**

@@ -51,11 +51,11 @@ function multiplyTruncated(c: OpContext): void {
 }
 
 export const MULDIV: readonly OpDefinition[] = [
-  define('MUL', {}, (c) => multiply(c, false)),
-  define('IMUL1', {}, (c) => multiply(c, true)),
+  define('MUL', { reads: true }, (c) => multiply(c, false)),
+  define('IMUL1', { reads: true }, (c) => multiply(c, true)),
   define('IMUL', { hot: true }, multiplyTruncated),
-  define('DIV', {}, (c) => c.run('divide', c.toI64(c.get(0)), i32.const(c.bytes))),
-  define('IDIV', {}, (c) => c.run('divideSigned', c.toI64(c.get(0)), i32.const(c.bytes))),
+  define('DIV', { reads: true, clobbersFlags: true }, (c) => c.run('divide', c.toI64(c.get(0)), i32.const(c.bytes))),
+  define('IDIV', { reads: true, clobbersFlags: true }, (c) => c.run('divideSigned', c.toI64(c.get(0)), i32.const(c.bytes))),
   define('MULX', {}, (c) => {
     const a = c.let(c.reg(2, c.bytes));
     const b = c.let(c.get(2));

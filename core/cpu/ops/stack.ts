@@ -43,7 +43,7 @@ function pushAll(c: OpContext): void {
 }
 
 export const STACK: readonly OpDefinition[] = [
-  define('PUSH', { hot: true }, pushOperand),
+  define('PUSH', { reads: true, hot: true }, pushOperand),
   define('POP', { hot: true }, popOperand),
   define('PUSHA', {}, pushAll),
   define('POPA', {}, (c) => c.run('popAll', i32.const(c.operandBytes))),

@@ -1,0 +1,26 @@
+import { ONE_BYTE } from './one-byte';
+import type { OpRow } from './op-row';
+import { THREE_BYTE_38, THREE_BYTE_3A, TWO_BYTE } from './two-byte';
+
+/** Opcode maps by their VEX numbers: 0 one-byte, 1 0F, 2 0F 38, 3 0F 3A. */
+export const ROWS: readonly (readonly OpRow[])[] = [ONE_BYTE, TWO_BYTE, THREE_BYTE_38, THREE_BYTE_3A];
+
+/** Rows without an opcode: micro-ops that the decoder makes itself. */
+export const PSEUDO_ROWS: readonly OpRow[] = [
+  { opcode: -1, mnemonic: 'REFETCH', operands: [], f64: true },
+  { opcode: -1, mnemonic: 'FALLTHROUGH', operands: ['Jz'], f64: true },
+  { opcode: -1, mnemonic: 'EA16', operands: ['Mm'] },
+  { opcode: -1, mnemonic: 'EA32', operands: ['Mm'] },
+  { opcode: -1, mnemonic: 'LOADTEMP', operands: [] },
+  { opcode: -1, mnemonic: 'SEGCHK', operands: ['Mm'] },
+  { opcode: -1, mnemonic: 'CPL0', operands: [] },
+  { opcode: -1, mnemonic: 'RAISE', operands: [] },
+  { opcode: -1, mnemonic: 'FETCH', operands: [] },
+];
+
+/** Rows of one opcode, in table order: the first whose conditions hold is the instruction. */
+export function indexRows(rows: readonly OpRow[]): OpRow[][] {
+  const byOpcode: OpRow[][] = Array.from({ length: 256 }, () => []);
+  for (const row of rows) byOpcode[row.opcode]!.push(row);
+  return byOpcode;
+}

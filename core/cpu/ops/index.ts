@@ -1,0 +1,16 @@
+import { ARITH } from './arith';
+import { BIT } from './bit';
+import { BRANCH } from './branch';
+import type { OpDefinition } from './define';
+import { FLAG_CONTROL } from './flag-control';
+import { MOVE } from './move';
+import { MULDIV } from './muldiv';
+import { PSEUDO } from './pseudo';
+import { SHIFT } from './shift';
+import { STACK } from './stack';
+import { SYSTEM } from './system';
+
+/** Every instruction definition, by mnemonic. */
+export const OPS: ReadonlyMap<string, OpDefinition> = new Map(
+  [PSEUDO, ARITH, MOVE, SHIFT, MULDIV, BIT, STACK, BRANCH, FLAG_CONTROL, SYSTEM].flat().map((d) => [d.mnemonic, d]),
+);
