@@ -1,0 +1,18 @@
+export { GPE0_BYTES, PM_IO_BYTES, Piix4Pm, SMBUS_IO_BYTES } from './acpi/piix4-pm';
+export { Ns16550 } from './char/ns16550';
+export { I8042 } from './input/i8042';
+export { Ps2Keyboard } from './input/ps2-keyboard';
+export { Ps2Mouse } from './input/ps2-mouse';
+export { VmMouse } from './input/vmmouse';
+export { ApicInterconnect, type ApicMessage, type ApicTarget } from './intc/apic-bus';
+export { I8259 } from './intc/i8259';
+export { IOAPIC_BYTES, IOAPIC_PINS, IoApic } from './intc/ioapic';
+export { LocalApic, type LocalApicCapabilities } from './intc/local-apic';
+export { DebugPort } from './misc/debug-port';
+export { I8237 } from './misc/dma-i8237';
+export * from './misc/fw-cfg';
+export { Port92 } from './misc/port92';
+export * from './pci';
+export { Mc146818 } from './rtc/mc146818';
+export { HPET_BYTES, Hpet } from './timer/hpet';
+export { I8254, PIT_HZ } from './timer/i8254';
