@@ -166,6 +166,8 @@ export const S_FAULT_HAS_ERROR = 0x2c8;
 export const S_DELIVERING = 0x2cc;
 /** u32: DR6 bits to report with a #DB after the current instruction. */
 export const S_PENDING_DEBUG = 0x2d0;
+/** u32: an external interrupt waits for EFLAGS.IF: what sets IF then sets S_REQUEST. */
+export const S_IRQ_PENDING = 0x2d4;
 /** u32: counters for `domus perf`: TLB misses, block look-ups, blocks invalidated, faults. */
 export const S_COUNT_TLB_MISS = 0x2e0;
 export const S_COUNT_BLOCK_LOOKUP = 0x2e4;

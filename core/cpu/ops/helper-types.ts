@@ -4,7 +4,7 @@
  */
 import type { ValType } from '../../wasm';
 
-export const HELPERS = {
+export const HELPERS: Readonly<Record<string, string>> = {
   // memory (helpers/mmu.ts)
   slowLoad: 'li>l',
   slowStore: 'lil>',
@@ -12,15 +12,87 @@ export const HELPERS = {
   slowStore128: 'lv>',
   probeWrite: 'li>',
   checkAligned16: 'l>',
-  checkSegment: 'ilii>',
+  checkCanonical: 'l>',
+  invalidatePage: 'l>',
+  invalidatePcid: 'll>',
   // blocks and exceptions
   lookupBlock: '>i',
+  fetchNextPage: '>',
   raise: 'ii>',
-  // flags
+  undefinedOpcode: '>',
+  softwareInterrupt: 'ii>',
+  interruptReturn: 'i>',
+  // flags and stack
   arithmeticFlags: '>i',
-} as const satisfies Record<string, string>;
+  pushFlags: 'i>',
+  popFlags: 'i>',
+  pushAll: 'i>',
+  popAll: 'i>',
+  leave: 'i>',
+  enter: 'ii>',
+  asciiAdjustMultiply: 'i>',
+  clearInterrupts: '>',
+  setInterrupts: '>',
+  clearAlignmentCheck: '>',
+  setAlignmentCheck: '>',
+  // arithmetic
+  mulHighU: 'll>l',
+  mulHighS: 'll>l',
+  divide: 'li>',
+  divideSigned: 'li>',
+  deposit: 'll>l',
+  extract: 'll>l',
+  randomBits: '>l',
+  // strings: element bytes, address bytes, segment, prefixes
+  movs: 'iiii>',
+  cmps: 'iiii>',
+  stos: 'iiii>',
+  lods: 'iiii>',
+  scas: 'iiii>',
+  ins: 'iiii>',
+  outs: 'iiii>',
+  // segments and far transfers
+  checkSegment: 'ilii>',
+  segmentSelector: 'i>i',
+  loadSegment: 'ii>',
+  pushSegment: 'ii>',
+  popSegment: 'ii>',
+  loadGdt: 'li>',
+  loadIdt: 'li>',
+  loadLdt: 'i>',
+  loadTaskRegister: 'i>',
+  loadAccessRights: 'i>l',
+  loadSegmentLimit: 'i>l',
+  verifySegment: 'ii>i',
+  farJump: 'ili>',
+  farCall: 'ili>',
+  farReturn: 'ii>',
+  // system
+  portIn: 'ii>i',
+  portOut: 'iii>',
+  halt: '>',
+  loadMachineStatus: 'i>',
+  clearTaskSwitched: '>',
+  readControl: 'i>l',
+  writeControl: 'il>',
+  readDebug: 'i>l',
+  writeDebug: 'il>',
+  readModelSpecific: '>',
+  writeModelSpecific: '>',
+  readTimeStamp: '>',
+  readTimeStampId: '>',
+  readPerformance: '>',
+  identify: '>',
+  readExtendedControl: '>',
+  writeExtendedControl: '>',
+  systemCall: '>',
+  systemReturn: 'i>',
+  systemEnter: '>',
+  systemExit: 'i>',
+  checkFsGsBase: '>',
+};
 
-export type HelperName = keyof typeof HELPERS | (string & {});
+export type HelperName = string;
 
 const LETTERS: Record<string, ValType> = { i: 'i32', l: 'i64', d: 'f64', v: 'v128' };
 
