@@ -1,0 +1,267 @@
+/**
+ * A virtual processor run by the WebAssembly interpreters. Owns the modules of one vcpu and drives them: slices,
+ * guest faults (unwound by one preallocated exception), interrupts, single-step.
+ */
+import { assert, decodeBase64 } from '../base';
+import type { InterruptSource, RegisterAccess, ResetKind, SystemBus, Vcpu, VcpuExit } from '../hw';
+import type { WasmHost, WasmMemory } from '../host';
+import { BlockDecoder } from './decode/block-decoder';
+import { HELPERS_WASM_BASE64 } from './helpers.gen';
+import { generateInterpreter, type Handler } from './interp/interpreter';
+import * as L from './layout';
+import { identify } from './cpuid';
+import { ModelSpecificRegisters } from './msr';
+import { StateRegisters } from './registers';
+
+/** Thrown by `unwind`, caught by `run`: there is only this one. */
+const GUEST_FAULT = new Error('guest fault');
+
+const WASM_PAGE = 65536;
+/** Nested faults of one delivery: a triple fault ends it long before. */
+const MAX_DELIVERIES = 8;
+
+export interface VcpuConfig {
+  readonly index: number;
+  readonly memory: WasmMemory;
+  readonly memoryBytes: number;
+  readonly wasm: WasmHost;
+  readonly bus: SystemBus;
+  readonly interrupts: InterruptSource;
+  /** Guest TSC: ticks since power-on before S_TSC_OFFSET. */
+  readTsc(): bigint;
+  /** 64 random bits. */
+  random(): bigint;
+  /** Logical processors of the domain. */
+  readonly vcpus: number;
+}
+
+/** Exports of the helpers module that TypeScript calls. */
+interface HelperExports {
+  init(index: number): void;
+  resetCpu(): void;
+  updateMode(): void;
+  deliverFault(): void;
+  serviceInterrupts(): number;
+  nonMaskableInterrupt(): void;
+  singleStep(): void;
+  checkCodeBreakpoints(): void;
+  linkBlock(header: number): void;
+  flushAllBlocks(): void;
+  flushTlb(keepGlobal: number): void;
+  invalidateCode(gpa: number, length: number): void;
+  readFlags(): number;
+  writeFlagsRaw(value: number): void;
+}
+
+type WasmFunctions = Record<string, (...args: never[]) => unknown>;
+
+export class WasmVcpu implements Vcpu {
+  readonly index: number;
+  readonly registers: RegisterAccess;
+  private readonly base: number;
+  private readonly u32: Uint32Array;
+  private readonly i32: Int32Array;
+  private readonly u64: BigUint64Array;
+  private readonly helpers: HelperExports;
+  private readonly runLong: () => void;
+  private readonly runLegacy: () => void;
+  private readonly msrs: ModelSpecificRegisters;
+  private readonly decoder: BlockDecoder;
+
+  constructor(private readonly config: VcpuConfig) {
+    const { index, memory, wasm } = config;
+    assert(index < L.VCPU_MAX, 'vcpu number');
+    this.index = index;
+    this.base = L.VCPU_BASE + index * L.VCPU_STRIDE;
+    this.u32 = new Uint32Array(memory.buffer);
+    this.i32 = new Int32Array(memory.buffer);
+    this.u64 = new BigUint64Array(memory.buffer);
+    this.msrs = new ModelSpecificRegisters(config.interrupts);
+
+    const pages = config.memoryBytes / WASM_PAGE;
+    const exports = wasm.instantiate(helpersModule(), { env: { memory: memory.memory, abort: () => assert(false, 'helper aborted') }, host: this.hostImports() });
+    this.helpers = exports as unknown as HelperExports;
+    this.helpers.init(index);
+
+    const tables: Record<'long' | 'legacy', ReadonlyMap<string, Handler>> = { long: new Map(), legacy: new Map() };
+    const make = (long: boolean): (() => void) => {
+      const { bytes, handlers } = generateInterpreter(long, index, pages);
+      tables[long ? 'long' : 'legacy'] = handlers;
+      const { run } = wasm.instantiate(bytes, { env: { memory: memory.memory }, helpers: exports as WasmFunctions });
+      return run as () => void;
+    };
+    this.runLong = make(true);
+    this.runLegacy = make(false);
+    this.decoder = new BlockDecoder(memory.buffer, tables, this.helpers);
+    this.registers = new StateRegisters(memory.buffer, this.base, this.helpers);
+    this.reset('power-on');
+  }
+
+  private hostImports(): Record<string, unknown> {
+    const { bus, interrupts } = this.config;
+    const scratch = (this.base + L.S_SCRATCH) >> 2;
+    return {
+      unwind: () => {
+        throw GUEST_FAULT;
+      },
+      readMmio: (gpa: number, width: 1 | 2 | 4) => bus.readMmio(gpa, width),
+      writeMmio: (gpa: number, width: 1 | 2 | 4, value: number) => bus.writeMmio(gpa, width, value >>> 0),
+      readPort: (port: number, width: 1 | 2 | 4) => bus.readPort(port, width),
+      writePort: (port: number, width: 1 | 2 | 4, value: number) => bus.writePort(port, width, value >>> 0),
+      decodeBlock: (gpa: number, page2: number) => this.decoder.decode(gpa, page2, this.get32(L.S_MODE)),
+      readTsc: () => BigInt.asIntN(64, this.config.readTsc()),
+      randomBits: () => BigInt.asIntN(64, this.config.random()),
+      readMsr: (index: number) => {
+        const value = this.msrs.read(index >>> 0);
+        if (value === undefined) return 0;
+        this.u64[scratch >> 1] = value;
+        return 1;
+      },
+      writeMsr: (index: number) => (this.msrs.write(index >>> 0, this.u64[scratch >> 1]!) ? 1 : 0),
+      cpuid: (leaf: number, subleaf: number) => {
+        const values = identify(leaf >>> 0, subleaf >>> 0, { index: this.index, vcpus: this.config.vcpus, cr4: this.u64[(this.base + L.S_CR4) >> 3]!, xcr0: this.u64[(this.base + L.S_XCR0) >> 3]! });
+        this.u32.set(values, scratch);
+      },
+      readTaskPriority: () => interrupts.taskPriority,
+      writeTaskPriority: (value: number) => {
+        interrupts.taskPriority = value;
+      },
+      acknowledgeInterrupt: () => interrupts.acknowledge(),
+    };
+  }
+
+  private get32(offset: number): number {
+    return this.u32[(this.base + offset) >> 2]!;
+  }
+
+  private set32(offset: number, value: number): void {
+    this.u32[(this.base + offset) >> 2] = value;
+  }
+
+  reset(kind: ResetKind): void {
+    void kind;
+    this.helpers.resetCpu();
+    this.msrs.reset();
+  }
+
+  get instructions(): number {
+    return Number(this.u64[(this.base + L.S_RETIRED) >> 3]!);
+  }
+
+  kick(): void {
+    Atomics.store(this.i32, (this.base + L.S_REQUEST) >> 2, 1);
+  }
+
+  nonMaskableInterrupt(): void {
+    this.helpers.nonMaskableInterrupt();
+    this.kick();
+  }
+
+  run(maxInstructions: number): VcpuExit {
+    const budget = (this.base + L.S_BUDGET) >> 2;
+    let left = maxInstructions;
+    for (;;) {
+      this.set32(L.S_REQUEST, 0);
+      this.i32[budget] = left;
+      const exit = this.slice();
+      const used = left - this.i32[budget]!;
+      this.u64[(this.base + L.S_RETIRED) >> 3]! += BigInt(used);
+      left -= used;
+      if (exit !== undefined) return exit;
+      if (left <= 0) return 'budget';
+    }
+  }
+
+  /** Runs until something turns up; undefined when only the interpreter or the interrupt state changed. */
+  private slice(): VcpuExit | undefined {
+    const { interrupts } = this.config;
+    let single = (this.get32(L.S_MODE) & (L.MODE_TRACE | L.MODE_BREAKPOINTS)) !== 0;
+    try {
+      if (this.get32(L.S_INHIBIT) !== 0) {
+        this.set32(L.S_INHIBIT, 0);
+        single = true;
+      } else {
+        this.set32(L.S_IRQ_PENDING, interrupts.hasPending() ? 1 : 0);
+        this.helpers.serviceInterrupts();
+        single = (this.get32(L.S_MODE) & (L.MODE_TRACE | L.MODE_BREAKPOINTS)) !== 0;
+      }
+      if (this.get32(L.S_HALTED) !== 0) return 'halted';
+      return single ? this.step() : this.execute();
+    } catch (error) {
+      if (error !== GUEST_FAULT) throw error;
+      return this.deliver();
+    }
+  }
+
+  private execute(): VcpuExit | undefined {
+    if (this.get32(L.S_MODE) & L.MODE_LONG) this.runLong();
+    else this.runLegacy();
+    const exit = this.get32(L.S_EXIT);
+    if (exit === L.EXIT_SHUTDOWN) return 'shutdown';
+    return exit === L.EXIT_HALTED ? 'halted' : undefined;
+  }
+
+  /** One block, which is one instruction while EFLAGS.TF or code breakpoints are on. */
+  private step(): VcpuExit | undefined {
+    const budget = (this.base + L.S_BUDGET) >> 2;
+    const kept = this.i32[budget]!;
+    const trace = (this.get32(L.S_MODE) & L.MODE_TRACE) !== 0;
+    if (this.get32(L.S_MODE) & L.MODE_BREAKPOINTS) this.helpers.checkCodeBreakpoints();
+    this.i32[budget] = 0;
+    try {
+      const exit = this.execute();
+      if (trace) this.helpers.singleStep();
+      return exit;
+    } finally {
+      this.i32[budget]! += kept;
+    }
+  }
+
+  /** A fault was raised: gives back the instructions it left undone and delivers it; delivery may fault in turn. */
+  private deliver(): VcpuExit | undefined {
+    const uop = this.get32(L.S_UOP);
+    if (uop !== 0) this.i32[(this.base + L.S_BUDGET) >> 2]! += this.u32[(uop + 12) >> 2]! >>> 8 & 0xff;
+    for (let nested = 0; nested < MAX_DELIVERIES; nested++) {
+      try {
+        this.helpers.deliverFault();
+        return this.get32(L.S_EXIT) === L.EXIT_SHUTDOWN ? 'shutdown' : undefined;
+      } catch (error) {
+        if (error !== GUEST_FAULT) throw error;
+      }
+    }
+    return 'shutdown';
+  }
+
+  /** DMA wrote guest memory: drops decoded code there. */
+  invalidateCode(gpa: number, length: number): void {
+    this.helpers.invalidateCode(gpa, length);
+  }
+
+  /** The physical page map changed. */
+  flushMappings(): void {
+    this.helpers.flushTlb(0);
+    this.helpers.flushAllBlocks();
+    this.decoder.reset();
+  }
+
+  save(): object {
+    this.set32(L.S_REQUEST, 0);
+    const bytes = new Uint8Array(this.u32.buffer, this.base, L.S_SCRATCH).slice();
+    return { version: 1, state: bytes, msrs: this.msrs.save() };
+  }
+
+  restore(state: object): void {
+    const saved = state as { version: 1; state: Uint8Array; msrs: object };
+    new Uint8Array(this.u32.buffer, this.base, L.S_SCRATCH).set(saved.state);
+    this.msrs.restore(saved.msrs);
+    this.flushMappings();
+    this.helpers.updateMode();
+  }
+}
+
+let helpersBytes: Uint8Array<ArrayBuffer> | undefined;
+
+function helpersModule(): Uint8Array<ArrayBuffer> {
+  helpersBytes ??= decodeBase64(HELPERS_WASM_BASE64);
+  return helpersBytes;
+}
