@@ -27,12 +27,14 @@ export interface AddressSpace {
   /** Maps memory that the CPU reaches directly (VRAM BAR). `region` came from `allocateRegion`. */
   mapRegion(gpa: number, region: MemoryRegion): () => void;
   /** Reserves directly mappable host memory, zeroed. */
-  allocateRegion(name: string, bytes: number): MemoryRegion;
+  allocateRegion(name: string, bytes: number, readOnly?: boolean): MemoryRegion;
   mapPorts(port: number, count: number, device: import('./bus').PortIo): () => void;
 }
 
 /** Device memory that guests reach without exits; `bytes` is the live view for the device. */
 export interface MemoryRegion {
   readonly name: string;
+  /** ROM: guest stores are dropped. */
+  readonly readOnly?: boolean;
   readonly bytes: Uint8Array;
 }
