@@ -37,6 +37,11 @@ export class FunctionBuilder {
 
   constructor(readonly type: FunctionType) {}
 
+  /** How many blocks, loops and ifs are open. */
+  get nesting(): number {
+    return this.depth;
+  }
+
   param<T extends ValType>(index: number, type: T): Local<T> {
     return { index, get: { type, code: [0x20, ...unsignedLeb(index)] } };
   }

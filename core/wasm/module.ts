@@ -1,5 +1,5 @@
 import { nameBytes, section, unsignedLeb, vector } from './encoding';
-import type { ValType } from './expr';
+import type { Expr, I32, ValType } from './expr';
 import { FunctionBuilder, TYPE_CODES, type Callee, type FunctionType } from './function';
 
 /** Builds a module with imported functions, one imported shared memory and own functions. Imports come before functions. */
@@ -7,6 +7,7 @@ export class ModuleBuilder {
   private readonly types: string[] = [];
   private readonly imports: { module: string; name: string; type: number }[] = [];
   private readonly functions: { type: number; builder: FunctionBuilder }[] = [];
+  private elements: readonly number[] = [];
   private readonly exported: { name: string; index: number }[] = [];
 
   constructor(private readonly memoryPages: { initial: number; maximum: number }) {}
@@ -23,6 +24,19 @@ export class ModuleBuilder {
     return { builder, callee: { index: this.imports.length + this.functions.length - 1, type } };
   }
 
+  /** The module's own table of functions, called by index. */
+  table(functions: readonly Callee[]): {
+    call<R extends ValType>(args: readonly Expr[], index: I32, type: FunctionType, result: R): Expr<R>;
+  } {
+    this.elements = functions.map((f) => f.index);
+    return {
+      call: (args, index, type, result) => ({
+        type: result,
+        code: [...args.flatMap((a) => a.code), ...index.code, 0x11, ...unsignedLeb(this.typeIndex(type)), 0],
+      }),
+    };
+  }
+
   export(name: string, callee: Callee): void {
     this.exported.push({ name, index: callee.index });
   }
@@ -37,8 +51,11 @@ export class ModuleBuilder {
       section(1, vector(types)),
       section(2, vector([...imports, memory])),
       section(3, vector(this.functions.map((f) => unsignedLeb(f.type)))),
+      section(4, vector([[0x70, 0x01, ...unsignedLeb(this.elements.length), ...unsignedLeb(this.elements.length)]])),
       section(7, vector(this.exported.map((e) => [...nameBytes(e.name), 0x00, ...unsignedLeb(e.index)]))),
     ];
+    const items = vector(this.elements.map((index) => unsignedLeb(index)));
+    parts.push(section(9, vector([[0x00, 0x41, 0x00, 0x0b, ...items]])));
     const bodies = this.functions.map((f) => f.builder.encode());
     const bodyBytes = bodies.reduce((sum, b) => sum + b.length, 0);
     const count = unsignedLeb(bodies.length);
