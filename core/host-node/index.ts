@@ -1,4 +1,7 @@
 export { nodeFiles } from './files';
+export { forkProcess, type ForkedProcess } from './fork';
+export { nodeHost } from './host';
+export { nodeLifeline } from './lifeline';
 export { nodeLocks } from './locks';
 export { nodeSockets } from './sockets';
 export { domusPaths, nodeSystem, type DomusPaths } from './system';

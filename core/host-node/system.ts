@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { cpus, freemem, homedir, hostname, tmpdir, totalmem, userInfo } from 'node:os';
+import { cpus, freemem, hostname, tmpdir, totalmem, userInfo } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
+import envPaths from 'env-paths';
 import type { HostSample, SystemHost } from '../host';
 
 interface CpuTimes {
@@ -54,13 +55,6 @@ export interface DomusPaths {
   readonly socket: string;
 }
 
-function defaultDataDir(environment: NodeJS.ProcessEnv): string {
-  if (process.platform === 'win32') return join(environment['LOCALAPPDATA'] ?? join(homedir(), 'AppData', 'Local'), 'domus');
-  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'domus');
-  const xdg = environment['XDG_DATA_HOME'];
-  return join(xdg && isAbsolute(xdg) ? xdg : join(homedir(), '.local', 'share'), 'domus');
-}
-
 function runtimeDir(environment: NodeJS.ProcessEnv): string {
   const xdg = environment['XDG_RUNTIME_DIR'];
   if (xdg && isAbsolute(xdg)) return join(xdg, 'domus');
@@ -70,7 +64,7 @@ function runtimeDir(environment: NodeJS.ProcessEnv): string {
 /** The paths for an environment (XDG base directories, DOMUS_HOME). A moved data directory has its own socket, so that two of them never meet. */
 export function domusPaths(environment: NodeJS.ProcessEnv = process.env): DomusPaths {
   const home = environment['DOMUS_HOME'];
-  const dataDir = home ? resolve(home) : defaultDataDir(environment);
+  const dataDir = home ? resolve(home) : envPaths('domus', { suffix: '' }).data;
   if (process.platform === 'win32') return { dataDir, socket: `\\\\.\\pipe\\domus-${userInfo().username}${home ? `-${dataDir.replace(/[^a-z0-9]/gi, '-')}` : ''}` };
   return { dataDir, socket: join(home ? join(dataDir, 'run') : runtimeDir(environment), 'domus.sock') };
 }

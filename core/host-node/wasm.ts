@@ -1,13 +1,19 @@
 import type { WasmHost } from '../host';
 
+/** The part of the JavaScript API that is used; Node's types leave the global out. */
+declare const WebAssembly: {
+  readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => object;
+  readonly Instance: new (module: object, imports: object) => { readonly exports: Record<string, (...args: never[]) => unknown> };
+  readonly Memory: new (descriptor: { initial: number; maximum: number; shared: boolean }) => { readonly buffer: SharedArrayBuffer };
+};
+
 /** WebAssembly of this JavaScript engine. */
 export const nodeWasm: WasmHost = {
   instantiate(bytes, imports) {
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), imports as WebAssembly.Imports);
-    return instance.exports as Record<string, (...args: never[]) => unknown>;
+    return new WebAssembly.Instance(new WebAssembly.Module(bytes), imports).exports;
   },
   createMemory(pages) {
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    return { memory, buffer: memory.buffer as unknown as SharedArrayBuffer };
+    return { memory, buffer: memory.buffer };
   },
 };

@@ -17,3 +17,13 @@ export type LockResult = { readonly lock: HeldLock } | { readonly owner: LockOwn
 export interface LockHost {
   acquire(name: string, mode: 'exclusive' | 'shared', owner: LockOwner): Promise<LockResult>;
 }
+
+/** A local socket that lasts exactly as long as this process: processes it started hold a connection and end when it breaks. */
+export interface Lifeline {
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+export interface LifelineHost {
+  open(): Promise<Lifeline>;
+}

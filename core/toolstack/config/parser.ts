@@ -43,8 +43,8 @@ class Parser {
 
   run(): Setting[] {
     for (;;) {
-      while (this.current.kind === 'newline' || this.isSign(';')) this.at++;
-      if (this.current.kind === 'end') return [...this.settings.values()];
+      while (this.is('newline') || this.isSign(';')) this.at++;
+      if (this.is('end')) return [...this.settings.values()];
       this.setting();
       const after = this.current;
       if (after.kind !== 'newline' && after.kind !== 'end' && !this.isSign(';')) throw configError(after.position, `unexpected ${describe(after)} after a value; a setting ends with its line or ';'`);
@@ -55,6 +55,10 @@ class Parser {
     const token = this.tokens[this.at] ?? this.tokens[this.tokens.length - 1];
     if (!token) throw new Error('tokenize returns at least the end');
     return token;
+  }
+
+  private is(kind: Token['kind']): boolean {
+    return this.current.kind === kind;
   }
 
   private isSign(text: string): boolean {
@@ -101,7 +105,7 @@ class Parser {
     if (token.kind === 'number') return { kind: 'atom', text: token.text, quoted: false, position: token.position };
     if (token.kind !== 'string') throw configError(token.position, `unexpected ${describe(token)}; a value is "text", a number or a [list]`);
     let text = token.value;
-    while (this.current.kind === 'string' || (this.isSign('+') && this.tokens[this.at + 1]?.kind === 'string')) {
+    while (this.is('string') || (this.isSign('+') && this.tokens[this.at + 1]?.kind === 'string')) {
       const next = this.take();
       if (next.kind === 'string') text += next.value;
     }
@@ -114,14 +118,14 @@ class Parser {
     if (depth >= MAX_DEPTH) throw configError(open.position, `lists are nested more than ${MAX_DEPTH} deep`);
     const items: ConfigValue[] = [];
     for (;;) {
-      while (this.current.kind === 'newline') this.at++;
+      while (this.is('newline')) this.at++;
       if (this.isSign(close)) break;
-      if (this.current.kind === 'end') throw configError(open.position, `the list that starts here has no closing '${close}'`);
+      if (this.is('end')) throw configError(open.position, `the list that starts here has no closing '${close}'`);
       items.push(this.value(depth + 1));
-      while (this.current.kind === 'newline') this.at++;
+      while (this.is('newline')) this.at++;
       if (this.isSign(',')) this.at++;
       else if (!this.isSign(close)) {
-        if (this.current.kind === 'end') throw configError(open.position, `the list that starts here has no closing '${close}'`);
+        if (this.is('end')) throw configError(open.position, `the list that starts here has no closing '${close}'`);
         throw configError(this.current.position, `unexpected ${describe(this.current)} in a list; items are separated by ','`);
       }
     }

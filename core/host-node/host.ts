@@ -1,0 +1,10 @@
+import { nodeFiles } from './files';
+import { nodeLifeline } from './lifeline';
+import { nodeLocks } from './locks';
+import { nodeSockets } from './sockets';
+import { nodeSystem } from './system';
+import { nodeTimers } from './timers';
+import { nodeWasm } from './wasm';
+
+/** Everything core asks of its host, on Node. */
+export const nodeHost = { files: nodeFiles, lifeline: nodeLifeline, locks: nodeLocks, sockets: nodeSockets, system: nodeSystem, timers: nodeTimers, wasm: nodeWasm } as const;
