@@ -89,6 +89,7 @@ export class I8254 implements Device<I8254State>, PortIo {
 
   restore(state: I8254State): void {
     this.s = cloneState(state);
+    this.wires.irq.set(this.output(this.s.channels[0]!));
     this.arm();
   }
 

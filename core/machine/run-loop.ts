@@ -1,0 +1,83 @@
+import type { Vcpu } from '../hw';
+import type { MachineClock } from './clock';
+
+/** Longest slice of guest code: how long back-end completions wait at most, and messages of the host. */
+const SLICE_NS = 1_000_000;
+/** A guest whose timers are always due still gets on. */
+const MIN_INSTRUCTIONS = 2_000;
+const MAX_INSTRUCTIONS = 1_000_000;
+/** Estimate of the engine's speed before the first measurement, instructions a nanosecond. */
+const START_SPEED = 0.02;
+const MIN_SPEED = 0.001;
+const MAX_SPEED = 2;
+
+/** Why the guest cannot go on by itself. */
+export type StopCause = 'poweroff' | 'reset' | 'triple-fault';
+
+/** What the caller does next: run again, sleep at most that long (Infinity: until something comes from outside), or see to a stop. */
+export type SliceResult = { readonly state: 'running' } | { readonly state: 'halted'; readonly sleepNs: number } | { readonly state: 'stopped'; readonly cause: StopCause };
+
+const RUNNING: SliceResult = { state: 'running' };
+
+/** Runs one processor: due timers, then guest code until the next timer, a halt or a request to stop. */
+export class RunLoop {
+  /** Guest code was interrupted by nothing else for this long, for statistics. */
+  readonly counters = { slices: 0, halts: 0 };
+  private stop: StopCause | undefined;
+  private inGuest = false;
+  private sliceEndNs = 0;
+  private speed = START_SPEED;
+
+  constructor(
+    private readonly clock: MachineClock,
+    private readonly vcpu: Vcpu,
+  ) {
+    clock.onEarlier = (deadline) => {
+      if (this.inGuest && deadline < this.sliceEndNs) this.vcpu.kick();
+    };
+  }
+
+  /** Ends the current slice; the next result is `stopped` with the first cause given. */
+  requestStop(cause: StopCause): void {
+    this.stop ??= cause;
+    this.vcpu.kick();
+  }
+
+  /** The stop was seen to. */
+  clearStop(): void {
+    this.stop = undefined;
+  }
+
+  slice(): SliceResult {
+    const { clock, vcpu } = this;
+    if (this.stop) return { state: 'stopped', cause: this.stop };
+    clock.fireDue();
+    const start = clock.now;
+    this.sliceEndNs = Math.min(clock.nextDeadlineNs, start + SLICE_NS);
+    const budget = Math.min(Math.max(Math.floor((this.sliceEndNs - start) * this.speed), MIN_INSTRUCTIONS), MAX_INSTRUCTIONS);
+    const before = vcpu.instructions;
+    this.inGuest = true;
+    const exit = vcpu.run(budget);
+    this.inGuest = false;
+    this.counters.slices++;
+    if (this.stop) return { state: 'stopped', cause: this.stop };
+    if (exit === 'shutdown') {
+      this.stop = 'triple-fault';
+      return { state: 'stopped', cause: this.stop };
+    }
+    if (exit === 'halted') {
+      this.counters.halts++;
+      const sleepNs = clock.nextDeadlineNs - clock.now;
+      return sleepNs > 0 ? { state: 'halted', sleepNs } : RUNNING;
+    }
+    this.measure(vcpu.instructions - before, clock.now - start);
+    return RUNNING;
+  }
+
+  /** Follows the speed of the code that runs, so that slices end when the next timer is due. */
+  private measure(instructions: number, ns: number): void {
+    if (instructions < MIN_INSTRUCTIONS / 2 || ns <= 0) return;
+    const speed = Math.min(Math.max(instructions / ns, MIN_SPEED), MAX_SPEED);
+    this.speed += (speed - this.speed) / 4;
+  }
+}
