@@ -4,3 +4,4 @@ export * from './memory-map';
 export * as platform from './platform';
 export * from './smbios';
 export { buildMpTable, buildPirTable, type MpConfig } from './mptable';
+export * from './bios';

@@ -1,0 +1,4 @@
+export { Bios, type BiosState } from './bios';
+export type { BiosBoard, BiosConfig, BiosDisk, DiskGeometry, FontSet } from './platform-api';
+export { TRAP_PORT } from './rom-code';
+export { cmosImage, type CmosConfig } from './system/cmos';

@@ -1,0 +1,52 @@
+/**
+ * What the board gives to the BIOS.
+ */
+import type { Logger } from '../../base';
+import type { BlockBackend, Clock, GuestMemory, RegisterAccess, SystemBus } from '../../hw';
+import type { SmbiosConfig } from '../smbios';
+
+export interface DiskGeometry {
+  readonly cylinders: number;
+  readonly heads: number;
+  readonly sectors: number;
+}
+
+/** A drive the BIOS can boot from, in the order of the controllers. */
+export interface BiosDisk {
+  readonly kind: 'hdd' | 'cdrom' | 'floppy';
+  /** The guest's name for it: 'hda', 'hdc', 'fda'. */
+  readonly name: string;
+  /** The medium; undefined for an empty drive. */
+  readonly backend: BlockBackend | undefined;
+  /** The ATA device's default CHS translation, as IDENTIFY DEVICE words 1, 3 and 6 report it (hdd only). */
+  readonly geometry?: DiskGeometry;
+  /** ATA channel and unit (hdd and cdrom): 0 primary, 1 secondary; 0 master, 1 slave. */
+  readonly channel?: 0 | 1;
+  readonly unit?: 0 | 1;
+}
+
+/** Bitmap fonts of code page 437, one byte a row, bit 7 leftmost, 256 characters each. */
+export interface FontSet {
+  readonly font8x8: Uint8Array;
+  readonly font8x14: Uint8Array;
+  readonly font8x16: Uint8Array;
+}
+
+export interface BiosConfig extends Omit<SmbiosConfig, 'ramBytes'> {
+  /** Boot order letters: a floppy, c disk, d CD-ROM, n network (not available yet). */
+  readonly bootOrder: string;
+  /** COM ports that exist (1 to 4). */
+  readonly serialPorts: readonly number[];
+  readonly hpet: boolean;
+}
+
+export interface BiosBoard {
+  readonly memory: GuestMemory;
+  /** The boot processor's registers. */
+  readonly registers: RegisterAccess;
+  readonly bus: SystemBus;
+  readonly disks: readonly BiosDisk[];
+  readonly clock: Clock;
+  readonly fonts: FontSet;
+  readonly log: Logger;
+}
