@@ -1,25 +1,39 @@
-import { Command } from 'commander';
-import { describeError, EXIT_FAILED, EXIT_USAGE, ExitError } from './errors';
-import { runInForeground } from './run';
+import { Command, CommanderError } from 'commander';
+import { CLI_COMMANDS, type CliCommand } from './commands';
+import { describeError, EXIT_FAILED, EXIT_OK, EXIT_USAGE, ExitError } from './errors';
+import { VERSION } from './version';
 
-const program = new Command('domus').description('Virtual machines with a hypervisor of their own.').exitOverride();
-
-program
-  .command('run')
-  .description('Run one domain in the foreground, without the app: its serial port is this terminal.')
-  .argument('<file>', 'xl.cfg file')
-  .argument('[settings...]', 'key=value, added behind the file')
-  .option('--vnc', 'serve the screen to VNC clients on this computer')
-  .option('-p, --paused', 'leave it paused')
-  .action(async (file: string, settings: string[], options: { vnc?: boolean; paused?: boolean }) => {
-    process.exitCode = await runInForeground(file, settings, options);
+function add(program: Command, row: CliCommand): void {
+  const command = program.command(`${row.name} ${row.arguments}`.trim()).description(row.summary);
+  for (const [flags, description] of row.options) command.option(flags, description);
+  if (row.help !== undefined) command.addHelpText('after', row.help);
+  command.action(async () => {
+    process.exitCode = await row.run(command.args, command.opts());
   });
+}
 
-program.parseAsync().then(
-  () => process.exit(),
-  (error: unknown) => {
-    process.stderr.write(`${describeError(error)}\n`);
-    process.exit(error instanceof ExitError ? error.status : EXIT_FAILED);
-  },
-);
-void EXIT_USAGE;
+async function main(): Promise<void> {
+  const program = new Command('domus');
+  program.description('Virtual machines with a hypervisor of their own; commands as in xl.').version(VERSION).exitOverride().showHelpAfterError('(domus --help lists what there is)');
+  for (const row of CLI_COMMANDS) add(program, row);
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    process.exitCode = statusOf(error);
+  }
+}
+
+/** Prints a failure, unless commander did, and chooses the exit status. */
+function statusOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
+  process.stderr.write(`${describeError(error)}\n`);
+  return error instanceof ExitError ? error.status : EXIT_FAILED;
+}
+
+/** A reader that goes away (`domus list | head`) is no failure. */
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(EXIT_OK);
+});
+
+void main().finally(() => process.exit());
