@@ -271,7 +271,7 @@ export class Hpet implements Device<HpetState>, Mmio {
     const setsValue = !periodic || (c.config & TN_VAL_SET) !== 0 || (mask !== MASK_32 && c.valueHighOpen);
     if (setsValue) c.value = ((c.value & ~mask) | value) & size;
     if (periodic) c.period = ((c.period & ~mask) | value) & size;
-    c.valueHighOpen = mask === MASK_32 && setsValue;
+    c.valueHighOpen = mask === MASK_32 && setsValue && size === MASK_64;
     if (periodic) c.config &= ~TN_VAL_SET;
   }
 
@@ -299,7 +299,8 @@ export class Hpet implements Device<HpetState>, Mmio {
       c.timer.cancel();
       return;
     }
-    if (c.config & TN_TYPE && c.period > 0n) this.advance(c);
+    // Between the halves of a 64-bit write the comparator is not yet what it will be.
+    if (c.config & TN_TYPE && c.period > 0n && !c.valueHighOpen) this.advance(c);
     const size = c.config & TN_32MODE ? MASK_32 : MASK_64;
     const now = this.wires.clock.now;
     const counts = (c.value - this.counter()) & size;
