@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import { formatDiskSpec, parseDiskSpec } from './disk-spec';
+
+const AT = { file: 'f', line: 1, column: 1 };
+
+function read(spec: string): string {
+  const warnings: string[] = [];
+  const disk = parseDiskSpec(spec, AT, (_, message) => warnings.push(message));
+  return `${disk.vdev} ${disk.format} ${disk.access}${disk.cdrom ? ' cdrom' : ''} ${disk.target}${warnings.length > 0 ? ` (${warnings.join('; ')})` : ''}`;
+}
+
+describe('parseDiskSpec', () => {
+  // xl-disk-configuration(5), EXAMPLES: these mean the same.
+  it.each(['/dev/vg/v,,hda', '/dev/vg/v,raw,hda,rw', 'format=raw, vdev=hda, access=rw, target=/dev/vg/v', 'raw:/dev/vg/v,hda,w', 'vdev=hda,/dev/vg/v'])('reads %s', (spec) => {
+    expect(read(spec)).toBe('hda raw w /dev/vg/v');
+  });
+
+  it.each([
+    ['/x.iso,,hdc,cdrom', 'hdc raw r cdrom /x.iso'],
+    ['/x.iso,raw,hdc,ro,cdrom', 'hdc raw r cdrom /x.iso'],
+    ['file:/x.iso,hdc:cdrom,r', 'hdc raw r cdrom /x.iso'],
+    ['phy:/dev/loop0,hda,w', 'hda raw w /dev/loop0'],
+    ['tap:aio:/x.img,hdb,r', 'hdb raw r /x.img'],
+    ['file:///x.img,hda,w!', 'hda raw w /x.img'],
+    [',,hdc,cdrom', 'hdc raw r cdrom '],
+    ['phy:,hdc:cdrom,r', 'hdc raw r cdrom '],
+    ['devtype=cdrom, vdev=hdd, target=/a, b.iso', 'hdd raw r cdrom /a, b.iso'],
+    ['file:/x.img,xvda,w', 'hda raw w /x.img (the guest sees xvda as hda: disks are IDE disks here)'],
+    ['discard, backendtype=qdisk, vdev=hda, target=/x', 'hda raw w /x'],
+  ])('reads %s', (spec, expected) => {
+    expect(read(spec)).toBe(expected);
+  });
+
+  it.each([
+    ['/x.img', 'this disk has no vdev, the name the guest knows it by: hda, hdb, hdc or hdd'],
+    ['/x.img,,hda1,w', "vdev 'hda1' is a partition; give the whole disk, hda"],
+    [',,hda,w', 'hda has no target, the image file'],
+    ['/x.img,raw,hda,x', "the access 'x' of hda is not known; it is r or w"],
+    ['/x.img,zip,hda,w', "the format 'zip' of hda is not known; it is raw"],
+    ['vdev=hda, colour=red, target=/x', "'colour' is not part of a disk specification"],
+    ['script=block-iscsi, vdev=hda, target=/x', "'script=' names a block script, and there are none here; give the image file itself"],
+  ])('refuses %s', (spec, message) => {
+    expect(() => read(spec)).toThrow(message);
+  });
+
+  it('formats what it reads', () => {
+    const disk = { vdev: 'hdc', target: '/a,b.iso', format: 'raw', access: 'r', cdrom: true } as const;
+    expect(parseDiskSpec(formatDiskSpec(disk), AT, () => undefined)).toEqual(disk);
+  });
+});
