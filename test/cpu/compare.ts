@@ -1,0 +1,78 @@
+import type { RowUse } from '../../core/cpu/decode/forms';
+import type { Encoding } from './encode';
+import { undefinedFlags, undefinedResult } from './excluded';
+import type { Case, Outcome } from './layout';
+
+const COMPARED_FLAGS = 0xcd5;
+const REGISTERS = ['rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi', 'r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15'];
+const PAGE_FAULT = 14;
+
+/** The count of a shift or rotate, whichever operand gives it. */
+function shiftCount(use: RowUse, encoding: Encoding, c: Case): number | undefined {
+  if (!/^(SH[LR]D?|SAR|RO[LR]|RC[LR])$/.test(use.row.mnemonic)) return undefined;
+  const last = use.row.operands.at(-1)!;
+  if (last === '1') return 1;
+  return last === 'CL' ? Number(c.gpr[1]! & 0xffn) : encoding.bytes.at(-1)!;
+}
+
+function hex(value: bigint | number): string {
+  return value.toString(16);
+}
+
+/** The first differences in words, or undefined when both agree. */
+export function compare(use: RowUse, encoding: Encoding, c: Case, expected: Outcome, actual: Outcome): string | undefined {
+  const found: string[] = [];
+  if (expected.trap !== actual.trap) found.push(`trap ${String(actual.trap)} instead of ${String(expected.trap)}`);
+  else if (expected.trap === PAGE_FAULT) {
+    if (expected.error !== actual.error) found.push(`error code ${hex(actual.error)} instead of ${hex(expected.error)}`);
+    if (expected.cr2 !== actual.cr2) found.push(`cr2 ${hex(actual.cr2)} instead of ${hex(expected.cr2)}`);
+  }
+  if (expected.taken !== actual.taken) found.push(`branch ${actual.taken ? '' : 'not '}taken`);
+  const { mnemonic } = use.row;
+  const bits = use.row.operands[0]?.endsWith('b') ? 8 : use.operandBytes * 8;
+  const count = shiftCount(use, encoding, c);
+  const registers = c.mode32 ? 8 : 16;
+  const result = !undefinedResult(mnemonic, bits, count);
+  if (result) {
+    for (let i = 0; i < registers; i++) {
+      if (expected.gpr[i] !== actual.gpr[i]) found.push(`${REGISTERS[i]!} ${hex(actual.gpr[i]!)} instead of ${hex(expected.gpr[i]!)}`);
+    }
+    const at = expected.memory.findIndex((byte, i) => byte !== actual.memory[i]);
+    if (at >= 0) found.push(`memory+${String(at)} ${hex(actual.memory[at]!)} instead of ${hex(expected.memory[at]!)}`);
+  }
+  const ignored = expected.trap === -1 ? undefinedFlags(mnemonic, bits, count) : 0;
+  const mask = COMPARED_FLAGS & ~ignored;
+  if ((expected.flags & mask) !== (actual.flags & mask)) found.push(`flags ${hex(actual.flags & mask)} instead of ${hex(expected.flags & mask)}`);
+  if (use.row.unit) found.push(...vectorDifferences(use, expected, actual));
+  if (found.length === 0) return undefined;
+  const inputs = [...c.gpr.slice(0, registers)].map((v, i) => `${REGISTERS[i]!}=${hex(v)}`).join(' ');
+  return `${found.join('; ')} (flags=${hex(c.flags)} ${inputs})`;
+}
+
+function vectorDifferences(use: RowUse, expected: Outcome, actual: Outcome): string[] {
+  const found: string[] = [];
+  const e = new DataView(expected.fx.buffer);
+  const a = new DataView(actual.fx.buffer);
+  const field = (name: string, at: number, mask = 0xffff) => {
+    const [x, y] = [e.getUint16(at, true) & mask, a.getUint16(at, true) & mask];
+    if (x !== y) found.push(`${name} ${hex(y)} instead of ${hex(x)}`);
+  };
+  if (use.row.unit === 'x87' || use.row.unit === 'mmx' || use.row.unit === 'fwait') {
+    field('fcw', 0);
+    field('fsw', 2);
+    field('tags', 4, 0xff);
+    for (let i = 0; i < 8; i++) {
+      const at = 32 + i * 16;
+      const [x, y] = [e.getBigUint64(at, true), a.getBigUint64(at, true)];
+      const [xe, ye] = [e.getUint16(at + 8, true), a.getUint16(at + 8, true)];
+      if (x !== y || xe !== ye) found.push(`st${String(i)} ${hex(ye)}:${hex(y)} instead of ${hex(xe)}:${hex(x)}`);
+    }
+  }
+  const [em, am] = [e.getUint32(24, true), a.getUint32(24, true)];
+  if (em !== am) found.push(`mxcsr ${hex(am)} instead of ${hex(em)}`);
+  for (let i = 0; i < 32; i++) {
+    const [x, y] = [e.getBigUint64(160 + i * 8, true), a.getBigUint64(160 + i * 8, true)];
+    if (x !== y) found.push(`xmm${String(i >> 1)}${i & 1 ? 'h' : 'l'} ${hex(y)} instead of ${hex(x)}`);
+  }
+  return found;
+}
