@@ -36,6 +36,10 @@ export interface InterruptSource {
   /** IA32_APIC_BASE, SDM 3A 11.4.4; low and high half. Returns false when the value is refused (#GP). */
   readApicBase(): bigint;
   writeApicBase(value: bigint): boolean;
+  /** IA32_TSC_DEADLINE (6E0h) and x2APIC registers (800h-8FFh); undefined is #GP(0). */
+  readMsr?(index: number): bigint | undefined;
+  /** Returns false when the value is refused (#GP(0)). */
+  writeMsr?(index: number, value: bigint): boolean;
 }
 
 /** Message-signalled or I/O APIC delivery to local APICs, SDM 3A 11.11. */
