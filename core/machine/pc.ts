@@ -62,8 +62,6 @@ const FUNCTION_ISA = 0;
 const FUNCTION_PM = 3;
 
 export interface PcConfig {
-  /** A firmware image mapped below 4 GiB; without it the firmware is put into shadow RAM by the machine. */
-  rom?: Uint8Array | undefined;
   fwCfg: FwCfgConfig;
   /** CMOS bytes firmware expects (memory size, drive types). */
   cmos: ReadonlyMap<number, number>;
@@ -209,7 +207,6 @@ export class Pc {
     // --- Memory-mapped registers
     space.mapMmio(IOAPIC_BASE, IOAPIC_BYTES, ioapic);
     space.mapMmio(HPET_BASE, HPET_BYTES, hpet);
-    this.mapRom();
 
     // The bus goes first: it sets the configuration spaces that the functions then act on.
     this.devices.push(slave, master, ioapic, this.localApic, pit, this.rtc, hpet, this.pci, this.isa, this.host, this.powerManagement);
@@ -227,6 +224,16 @@ export class Pc {
   reset(kind: ResetKind): void {
     for (const device of this.devices) device.reset(kind);
     for (const [index, value] of this.config.cmos) this.rtc.setCmos(index, value);
+  }
+
+  /** Puts a firmware image below 4 GiB, its end also below 1 MiB. */
+  mapRom(image: Uint8Array): void {
+    const region = this.space.allocateRegion('firmware', image.length, true);
+    const { length } = region.bytes;
+    region.bytes.set(image, length - image.length);
+    this.space.mapRegion(TOP_OF_MEMORY - length, region);
+    const alias = Math.min(length, ROM_ALIAS_BYTES);
+    this.space.mapPart(ROM_ALIAS_BASE + ROM_ALIAS_BYTES - alias, region, length - alias, alias);
   }
 
   save(): Record<string, object> {
@@ -271,16 +278,4 @@ export class Pc {
       const [bytes, device] = what === 'pm' ? [PM_IO_BYTES, this.powerManagement.pm] : [SMBUS_IO_BYTES, this.powerManagement.smbus];
       entry.unmap = base === undefined ? () => {} : this.space.mapPorts(base, bytes, device);
     };
-  }
-
-  private mapRom(): void {
-    const { rom } = this.config;
-    if (!rom) return;
-    const region = this.space.allocateRegion('firmware', rom.length, true);
-    region.bytes.set(rom, region.bytes.length - rom.length);
-    const bytes = region.bytes.length;
-    this.space.mapRegion(TOP_OF_MEMORY - bytes, region);
-    const alias = Math.min(bytes, ROM_ALIAS_BYTES);
-    this.space.mapPart(ROM_ALIAS_BASE + ROM_ALIAS_BYTES - alias, region, bytes - alias, alias);
-  }
-}
+  }}

@@ -1,0 +1,259 @@
+import { NULL_LOGGER, type Logger } from '../base';
+import { RAM_BASE, WasmVcpu } from '../cpu';
+import { Bios, cmosImage, memoryMap, planLinuxBoot, startLinux, TRAP_PORT, uuidBytes, type BiosDisk, type FontSet, type LinuxBootPlan } from '../firmware';
+import type { WasmHost, WasmMemory } from '../host';
+import type { BlockBackend, CharBackend, KeyboardSink, PointerSink, Vcpu } from '../hw';
+import { MachineAddressSpace } from './address-space';
+import { MachineClock, type HostTime } from './clock';
+import { firmwareConfig, type BootDrive } from './firmware-config';
+import { Pc } from './pc';
+import { RunLoop, type SliceResult } from './run-loop';
+
+const MIB = 1 << 20;
+const WASM_PAGE = 0x10000;
+/** VRAM, ROMs and option ROMs behind guest RAM. */
+const DEVICE_MEMORY_BYTES = 32 * MIB;
+/** Guest time-stamp counter: one tick a nanosecond. */
+export const TSC_HZ = 1_000_000_000;
+/** Largest guest: RAM ends where the PCI window begins. */
+export const MAX_MEMORY_MIB = 3072;
+export const MIN_MEMORY_MIB = 16;
+
+/** IDE drive names in the order of channels and units. */
+const IDE_NAMES = ['hda', 'hdb', 'hdc', 'hdd'];
+
+export interface MachineDisk {
+  /** Guest's name: hda to hdd. */
+  readonly vdev: string;
+  readonly cdrom: boolean;
+  /** The medium; undefined for an empty CD-ROM drive. */
+  readonly backend: BlockBackend | undefined;
+}
+
+/** A PC as plain data and back ends. */
+export interface MachineConfig {
+  readonly uuid: string;
+  readonly memoryMiB: number;
+  readonly vcpus: number;
+  /** xl.cfg letters: c disk, d CD-ROM. */
+  readonly bootOrder: string;
+  readonly disks: readonly MachineDisk[];
+  /** Direct boot of a Linux kernel. */
+  readonly kernel?: { readonly image: Uint8Array; readonly ramdisk?: Uint8Array | undefined; readonly commandLine: string } | undefined;
+  /** A ROM that runs instead of the built-in BIOS, and the VGA BIOS it needs. */
+  readonly firmware?: Uint8Array | undefined;
+  readonly vgaRom?: Uint8Array | undefined;
+  readonly serial?: CharBackend | undefined;
+  /** Output of port E9h. */
+  readonly debug?: CharBackend | undefined;
+  readonly fonts: FontSet;
+  readonly biosVersion?: string;
+}
+
+/** What a machine needs of its host. */
+export interface MachineHost {
+  readonly wasm: WasmHost;
+  readonly time: HostTime;
+  /** 64 random bits. */
+  random(): bigint;
+  readonly log?: Logger;
+}
+
+export interface MachineState {
+  version: 1;
+  clock: { version: 1; nowNs: number };
+  devices: Record<string, object>;
+  bios: object | null;
+  vcpus: object[];
+}
+
+/** One virtual machine: board, processor, firmware, run loop. Lives in the thread that calls `slice`. */
+export class Machine {
+  readonly memory: WasmMemory;
+  readonly space: MachineAddressSpace;
+  readonly clock: MachineClock;
+  readonly pc: Pc;
+  readonly vcpu: Vcpu;
+  readonly keyboard: KeyboardSink;
+  readonly pointer: PointerSink;
+  private readonly bios: Bios | undefined;
+  private readonly loop: RunLoop;
+  private readonly plan: LinuxBootPlan | undefined;
+  private readonly log: Logger;
+
+  /** @throws DirectBootError when the kernel cannot be booted, RangeError when the host has not the memory. */
+  constructor(host: MachineHost, config: MachineConfig) {
+    this.log = host.log ?? NULL_LOGGER;
+    const ramBytes = config.memoryMiB * MIB;
+    // QUIRK: one processor, whatever the configuration says, until the engine runs several.
+    const vcpus = 1;
+    const memoryBytes = RAM_BASE + ramBytes + DEVICE_MEMORY_BYTES;
+    this.memory = host.wasm.createMemory(memoryBytes / WASM_PAGE);
+    this.space = new MachineAddressSpace(this.memory.buffer, ramBytes);
+    this.clock = new MachineClock(host.time);
+    const { clock, space } = this;
+
+    const bootDrives = config.disks.flatMap((disk) => bootDrive(disk));
+    const hardDisks = config.disks.filter((disk) => !disk.cdrom).length;
+    let vcpu: WasmVcpu | undefined;
+    this.pc = new Pc(
+      {
+        clock,
+        space,
+        tsc: { read: () => BigInt(clock.now), hz: TSC_HZ },
+        processor: {
+          interrupt: () => vcpu?.kick(),
+          nonMaskable: () => vcpu?.nonMaskableInterrupt(),
+          init: () => vcpu?.reset('warm'),
+          startUp: () => this.log.log('guest', 'start-up IPI to the boot processor'),
+        },
+        registers: () => vcpu?.registers,
+        serial: config.serial,
+        debug: config.debug,
+        onReset: () => this.loop.requestStop('reset'),
+        onPowerOff: () => this.loop.requestStop('poweroff'),
+      },
+      {
+        fwCfg: firmwareConfig({
+          ramBytes,
+          vcpus,
+          uuid: uuidBytes(config.uuid),
+          bootOrder: config.bootOrder,
+          drives: bootDrives,
+          vgaRom: config.vgaRom,
+          bootMenu: true,
+        }),
+        cmos: cmosImage({ ramBytes, floppies: 0, hardDisks, bootOrder: config.bootOrder }),
+      },
+    );
+    const { random } = host;
+    vcpu = new WasmVcpu({
+      index: 0,
+      memory: this.memory,
+      memoryBytes,
+      wasm: host.wasm,
+      bus: space,
+      interrupts: this.pc.localApic,
+      readTsc: () => BigInt(clock.now),
+      random: () => random(),
+      vcpus,
+    });
+    const processor = vcpu;
+    this.vcpu = processor;
+    space.observe({
+      mapChanged: () => processor.flushMappings(),
+      codeOverwritten: (gpa, length) => processor.invalidateCode(gpa, length),
+    });
+    this.loop = new RunLoop(clock, processor);
+    this.keyboard = this.pc.keyboard;
+    this.pointer = this.pc.pointer;
+
+    if (config.firmware) {
+      this.pc.mapRom(config.firmware);
+    } else {
+      this.bios = new Bios(
+        { memory: space, registers: processor.registers, bus: space, disks: config.disks.flatMap(biosDisk), clock, fonts: config.fonts, log: this.log.child('bios') },
+        {
+          vcpus,
+          uuid: config.uuid,
+          biosVersion: config.biosVersion ?? '0.1',
+          bootOrder: config.bootOrder,
+          serialPorts: config.serial ? [1] : [],
+          hpet: true,
+          cpuVendor: 'GenuineIntel',
+          cpuBrand: 'Domus virtual processor',
+          cpuSignature: 0x000306c3,
+          cpuFeatures: 0x1f8bfbff,
+        },
+      );
+      this.pc.mapRom(this.bios.rom.bytes);
+      space.ports.map(TRAP_PORT, 1, this.bios, true);
+    }
+    if (config.kernel && this.bios) {
+      const { image, ramdisk, commandLine } = config.kernel;
+      this.plan = planLinuxBoot({ kernel: image, initrd: ramdisk, commandLine }, { memoryMap: memoryMap(ramBytes), rsdpAddress: this.bios.rom.rsdpAddress });
+    }
+    this.powerOn();
+  }
+
+  /** Lets virtual time run: before the first slice and after a pause. */
+  start(): void {
+    this.clock.start();
+  }
+
+  /** Stops virtual time; no slices until `start`. */
+  pause(): void {
+    this.clock.stop();
+    this.flush();
+  }
+
+  /** Runs the guest for about a millisecond, or less when it halts or stops. */
+  slice(): SliceResult {
+    return this.loop.slice();
+  }
+
+  /** Ends a slice early from the outside: another thread has work for this one. */
+  kick(): void {
+    this.vcpu.kick();
+  }
+
+  /** The reset line: as after a `stopped` result with cause 'reset' or 'triple-fault', or the user's wish. RAM keeps its contents. */
+  reset(): void {
+    this.loop.clearStop();
+    this.pc.reset('warm');
+    this.vcpu.reset('warm');
+    this.boot();
+  }
+
+  /** ACPI power button. False when the guest's ACPI does not listen for it. */
+  powerButton(): boolean {
+    return this.pc.powerManagement.pressPowerButton();
+  }
+
+  /** Hands out buffered serial and debug output now. */
+  flush(): void {
+    this.pc.serial?.flush();
+    this.pc.debug.flush();
+  }
+
+  /** Everything but the contents of guest RAM and device memory, which lie in `memory`. Only while paused. */
+  save(): MachineState {
+    return { version: 1, clock: this.clock.save(), devices: this.pc.save(), bios: this.bios?.save() ?? null, vcpus: [this.vcpu.save()] };
+  }
+
+  restore(state: MachineState): void {
+    this.loop.clearStop();
+    this.clock.restore(state.clock);
+    this.pc.restore(state.devices);
+    if (this.bios && state.bios) this.bios.restore(state.bios as ReturnType<Bios['save']>);
+    this.vcpu.restore(state.vcpus[0]!);
+  }
+
+  private powerOn(): void {
+    this.pc.reset('power-on');
+    this.vcpu.reset('power-on');
+    this.boot();
+  }
+
+  /** With a kernel the firmware's work is done here and the processor starts at the kernel's entry. */
+  private boot(): void {
+    if (!this.plan || !this.bios) return;
+    this.bios.post();
+    startLinux(this.plan, this.space, this.vcpu.registers);
+  }
+}
+
+function place(disk: MachineDisk): { channel: 0 | 1; unit: 0 | 1 } | undefined {
+  const index = IDE_NAMES.indexOf(disk.vdev);
+  return index < 0 ? undefined : { channel: (index >> 1) as 0 | 1, unit: (index & 1) as 0 | 1 };
+}
+
+function bootDrive(disk: MachineDisk): BootDrive[] {
+  const at = place(disk);
+  return at ? [{ cdrom: disk.cdrom, ...at }] : [];
+}
+
+function biosDisk(disk: MachineDisk): BiosDisk[] {
+  const at = place(disk);
+  return at ? [{ kind: disk.cdrom ? 'cdrom' : 'hdd', name: disk.vdev, backend: disk.backend, ...at }] : [];
+}
