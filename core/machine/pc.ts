@@ -278,4 +278,5 @@ export class Pc {
       const [bytes, device] = what === 'pm' ? [PM_IO_BYTES, this.powerManagement.pm] : [SMBUS_IO_BYTES, this.powerManagement.smbus];
       entry.unmap = base === undefined ? () => {} : this.space.mapPorts(base, bytes, device);
     };
-  }}
+  }
+}
