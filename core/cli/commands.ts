@@ -42,7 +42,13 @@ function printJson(value: unknown): number {
   return print(`${JSON.stringify(value, undefined, 2)}\n`);
 }
 
-type DomainVerb = 'domain/pause' | 'domain/unpause' | 'domain/shutdown' | 'domain/reboot' | 'domain/reset' | 'domain/destroy';
+type DomainVerb =
+  | 'domain/pause'
+  | 'domain/unpause'
+  | 'domain/shutdown'
+  | 'domain/reboot'
+  | 'domain/reset'
+  | 'domain/destroy';
 
 /** A command that is one call for one domain. */
 function verb(name: string, command: DomainVerb, summary: string): CliCommand {
@@ -54,7 +60,8 @@ function verb(name: string, command: DomainVerb, summary: string): CliCommand {
     run: ([domain = ''], flags) =>
       withToolstack(async (client) => {
         const { config } = await client.call(command, { domain });
-        if (flags['wait'] === true) await waitForDomain(client, config.uuid, (info) => info.domid === null);
+        if (flags['wait'] === true)
+          await waitForDomain(client, config.uuid, (info) => info.domid === null);
         return EXIT_OK;
       }),
   };
@@ -63,10 +70,20 @@ function verb(name: string, command: DomainVerb, summary: string): CliCommand {
 async function list(names: readonly string[], flags: Flags): Promise<number> {
   return withToolstack(async (client) => {
     const all = await client.call('domain/list', {});
-    const chosen = names.length === 0 ? all : await Promise.all(names.filter((name) => !isDomainZero(name)).map((domain) => client.call('domain/get', { domain })));
+    const chosen =
+      names.length === 0
+        ? all
+        : await Promise.all(
+            names
+              .filter((name) => !isDomainZero(name))
+              .map((domain) => client.call('domain/get', { domain })),
+          );
     if (flags['json'] === true) return printJson(chosen);
     const rows = chosen.map(domainRow);
-    if (names.length === 0 || names.some(isDomainZero)) rows.unshift(domainZeroRow(await client.call('host/info', {}), nodeSystem.sample().cpuSeconds, all));
+    if (names.length === 0 || names.some(isDomainZero))
+      rows.unshift(
+        domainZeroRow(await client.call('host/info', {}), nodeSystem.sample().cpuSeconds, all),
+      );
     return print(listTable(rows));
   });
 }
@@ -102,15 +119,27 @@ function withoutUuid(config: DomainConfig): string {
 }
 
 /** Stores what a file says. The same file again is no change; another one under a taken name needs --replace. */
-async function store(client: ToolstackClient, config: DomainConfig, replace: boolean): Promise<DomainInfo> {
-  const existing = (await client.call('domain/list', {})).find((domain) => domain.config.name === config.name);
+async function store(
+  client: ToolstackClient,
+  config: DomainConfig,
+  replace: boolean,
+): Promise<DomainInfo> {
+  const existing = (await client.call('domain/list', {})).find(
+    (domain) => domain.config.name === config.name,
+  );
   if (!existing) return client.call('domain/define', { config });
   const same = withoutUuid(existing.config) === withoutUuid(config);
   if (same) return existing;
   if (!replace && existing.config.uuid !== config.uuid) {
-    throw new ExitError(EXIT_FAILED, `domus: a domain with the name ${JSON.stringify(config.name)} exists already and is configured otherwise; choose another name, or use --replace to give it the configuration of this file`);
+    throw new ExitError(
+      EXIT_FAILED,
+      `domus: a domain with the name ${JSON.stringify(config.name)} exists already and is configured otherwise; choose another name, or use --replace to give it the configuration of this file`,
+    );
   }
-  return client.call('domain/redefine', { domain: existing.config.uuid, config: { ...config, uuid: existing.config.uuid } });
+  return client.call('domain/redefine', {
+    domain: existing.config.uuid,
+    config: { ...config, uuid: existing.config.uuid },
+  });
 }
 
 async function create([file = '', ...overrides]: readonly string[], flags: Flags): Promise<number> {
@@ -118,14 +147,20 @@ async function create([file = '', ...overrides]: readonly string[], flags: Flags
   if (flags['dryrun'] === true) return printJson(config);
   return withToolstack(async (client, ended) => {
     const { config: stored } = await store(client, config, flags['replace'] === true);
-    const domain = await client.call('domain/start', { domain: stored.uuid, paused: flags['paused'] === true });
+    const domain = await client.call('domain/start', {
+      domain: stored.uuid,
+      paused: flags['paused'] === true,
+    });
     return flags['console'] === true ? attachConsole(client, domain, ended) : EXIT_OK;
   });
 }
 
 async function start([name = '']: readonly string[], flags: Flags): Promise<number> {
   return withToolstack(async (client, ended) => {
-    const domain = await client.call('domain/start', { domain: name, paused: flags['paused'] === true });
+    const domain = await client.call('domain/start', {
+      domain: name,
+      paused: flags['paused'] === true,
+    });
     return flags['console'] === true ? attachConsole(client, domain, ended) : EXIT_OK;
   });
 }
@@ -133,7 +168,12 @@ async function start([name = '']: readonly string[], flags: Flags): Promise<numb
 async function remove([name = '']: readonly string[], flags: Flags): Promise<number> {
   return withToolstack(async (client) => {
     const { config } = await client.call('domain/get', { domain: name });
-    const deleteDisks = flags['disks'] === true ? config.disk.filter((disk) => disk.access === 'w' && !disk.cdrom).map((disk) => disk.target) : [];
+    const deleteDisks =
+      flags['disks'] === true
+        ? config.disk
+            .filter((disk) => disk.access === 'w' && !disk.cdrom)
+            .map((disk) => disk.target)
+        : [];
     await client.call('domain/delete', { domain: config.uuid, deleteDisks });
     return EXIT_OK;
   });
@@ -151,15 +191,26 @@ async function typeText([name = '', ...words]: readonly string[], flags: Flags):
   return withToolstack(async (client) => {
     const text = `${words.join(' ')}${flags['enter'] === true ? '\n' : ''}`;
     const { skipped } = await client.call('domain/typeText', { domain: name, text });
-    if (skipped.length > 0) throw new ExitError(EXIT_FAILED, `domus: the keyboard of ${name} has no key for ${skipped.map((character) => JSON.stringify(character)).join(' ')}`);
+    if (skipped.length > 0)
+      throw new ExitError(
+        EXIT_FAILED,
+        `domus: the keyboard of ${name} has no key for ${skipped.map((character) => JSON.stringify(character)).join(' ')}`,
+      );
     return EXIT_OK;
   });
 }
 
 async function uptimes(names: readonly string[]): Promise<number> {
   return withToolstack(async (client) => {
-    const domains = (await client.call('domain/list', {})).filter(({ domid, config }) => domid !== null && (names.length === 0 || names.includes(config.name) || names.includes(String(domid))));
-    const rows = domains.map(({ config, domid, startedAtMs }) => `${config.name.padEnd(33)} ${String(domid).padStart(4)} ${uptime((Date.now() - (startedAtMs ?? Date.now())) / 1000)}`);
+    const domains = (await client.call('domain/list', {})).filter(
+      ({ domid, config }) =>
+        domid !== null &&
+        (names.length === 0 || names.includes(config.name) || names.includes(String(domid))),
+    );
+    const rows = domains.map(
+      ({ config, domid, startedAtMs }) =>
+        `${config.name.padEnd(33)} ${String(domid).padStart(4)} ${uptime((Date.now() - (startedAtMs ?? Date.now())) / 1000)}`,
+    );
     return print(`${['Name                                ID Uptime', ...rows].join('\n')}\n`);
   });
 }
@@ -177,15 +228,36 @@ export const CLI_COMMANDS: readonly CliCommand[] = [
     arguments: '<file> [settings...]',
     options: [['--vnc', 'serve the screen to VNC clients on this computer'], PAUSED_OPTION],
     help: RUN_HELP,
-    run: ([file = '', ...overrides], flags) => runInForeground(file, overrides, { vnc: flags['vnc'] === true, paused: flags['paused'] === true }),
+    run: ([file = '', ...overrides], flags) =>
+      runInForeground(file, overrides, {
+        vnc: flags['vnc'] === true,
+        paused: flags['paused'] === true,
+      }),
   },
-  { name: 'daemon', summary: 'Serve the other commands without the app, until it is ended.', arguments: '', options: [], run: () => runDaemon() },
-  { name: 'list', summary: 'List information about all or some domains.', arguments: '[domains...]', options: [JSON_OPTION], run: list },
+  {
+    name: 'daemon',
+    summary: 'Serve the other commands without the app, until it is ended.',
+    arguments: '',
+    options: [],
+    run: () => runDaemon(),
+  },
+  {
+    name: 'list',
+    summary: 'List information about all or some domains.',
+    arguments: '[domains...]',
+    options: [JSON_OPTION],
+    run: list,
+  },
   {
     name: 'create',
     summary: 'Create a domain from a file and start it.',
     arguments: '<file> [settings...]',
-    options: [CONSOLE_OPTION, PAUSED_OPTION, ['-n, --dryrun', 'print the resulting configuration as JSON and do nothing'], ['--replace', 'give a domain of that name the configuration of the file']],
+    options: [
+      CONSOLE_OPTION,
+      PAUSED_OPTION,
+      ['-n, --dryrun', 'print the resulting configuration as JSON and do nothing'],
+      ['--replace', 'give a domain of that name the configuration of the file'],
+    ],
     run: create,
   },
   {
@@ -201,13 +273,22 @@ export const CLI_COMMANDS: readonly CliCommand[] = [
       });
     },
   },
-  { name: 'start', summary: 'Start a domain.', arguments: '<domain>', options: [CONSOLE_OPTION, PAUSED_OPTION], run: start },
+  {
+    name: 'start',
+    summary: 'Start a domain.',
+    arguments: '<domain>',
+    options: [CONSOLE_OPTION, PAUSED_OPTION],
+    run: start,
+  },
   {
     name: 'console',
     summary: "Attach to a domain's serial console; Ctrl+] leaves it.",
     arguments: '<domain>',
     options: [],
-    run: ([domain = '']) => withToolstack(async (client, ended) => attachConsole(client, await client.call('domain/get', { domain }), ended)),
+    run: ([domain = '']) =>
+      withToolstack(async (client, ended) =>
+        attachConsole(client, await client.call('domain/get', { domain }), ended),
+      ),
   },
   verb('pause', 'domain/pause', 'Pause a domain.'),
   verb('unpause', 'domain/unpause', 'Unpause a paused domain.'),
@@ -215,9 +296,27 @@ export const CLI_COMMANDS: readonly CliCommand[] = [
   verb('reboot', 'domain/reboot', 'Press the power button of a domain and start it again.'),
   verb('reset', 'domain/reset', 'Press the reset button of a domain.'),
   verb('destroy', 'domain/destroy', 'Force a domain off at once.'),
-  { name: 'delete', summary: 'Remove a shut-off domain.', arguments: '<domain>', options: [['--disks', 'delete its writable disk images too']], run: remove },
-  { name: 'screenshot', summary: 'Write the screen of a domain to a PNG file.', arguments: '<domain> <file>', options: [], run: screenshot },
-  { name: 'type', summary: "Type text on a domain's keyboard.", arguments: '<domain> <text...>', options: [['-e, --enter', 'press Enter behind it']], run: typeText },
+  {
+    name: 'delete',
+    summary: 'Remove a shut-off domain.',
+    arguments: '<domain>',
+    options: [['--disks', 'delete its writable disk images too']],
+    run: remove,
+  },
+  {
+    name: 'screenshot',
+    summary: 'Write the screen of a domain to a PNG file.',
+    arguments: '<domain> <file>',
+    options: [],
+    run: screenshot,
+  },
+  {
+    name: 'type',
+    summary: "Type text on a domain's keyboard.",
+    arguments: '<domain> <text...>',
+    options: [['-e, --enter', 'press Enter behind it']],
+    run: typeText,
+  },
   {
     name: 'config',
     summary: 'Print the configuration of a domain as xl.cfg.',
@@ -229,26 +328,44 @@ export const CLI_COMMANDS: readonly CliCommand[] = [
         return flags['json'] === true ? printJson(config) : print(formatConfig(config));
       }),
   },
-  { name: 'info', summary: 'Print information about this computer.', arguments: '', options: [JSON_OPTION], run: (_, flags) => info(flags) },
-  { name: 'uptime', summary: 'Print the uptime of all or some running domains.', arguments: '[domains...]', options: [], run: uptimes },
+  {
+    name: 'info',
+    summary: 'Print information about this computer.',
+    arguments: '',
+    options: [JSON_OPTION],
+    run: (_, flags) => info(flags),
+  },
+  {
+    name: 'uptime',
+    summary: 'Print the uptime of all or some running domains.',
+    arguments: '[domains...]',
+    options: [],
+    run: uptimes,
+  },
   {
     name: 'domid',
     summary: 'Convert a domain name to a domain id.',
     arguments: '<domain>',
     options: [],
-    run: ([domain = '']) => withToolstack(async (client) => print(`${runningId(await client.call('domain/get', { domain }))}\n`)),
+    run: ([domain = '']) =>
+      withToolstack(async (client) =>
+        print(`${runningId(await client.call('domain/get', { domain }))}\n`),
+      ),
   },
   {
     name: 'domname',
     summary: 'Convert a domain id to a domain name.',
     arguments: '<domid>',
     options: [],
-    run: ([domain = '']) => withToolstack(async (client) => print(`${(await client.call('domain/get', { domain })).config.name}\n`)),
+    run: ([domain = '']) =>
+      withToolstack(async (client) =>
+        print(`${(await client.call('domain/get', { domain })).config.name}\n`),
+      ),
   },
 ];
 
 function runningId({ domid, config }: DomainInfo): number {
-  if (domid === null) throw new ExitError(EXIT_FAILED, `domus: ${config.name} is not running and has no domid`);
+  if (domid === null)
+    throw new ExitError(EXIT_FAILED, `domus: ${config.name} is not running and has no domid`);
   return domid;
 }
-

@@ -16,11 +16,15 @@ export async function runDaemon(): Promise<number> {
     version: VERSION,
   });
   service.client.onEvent((event) => {
-    if (event.type === 'notice') process.stderr.write(`domus: ${event.level === 'info' ? '' : `${event.level}: `}${printable(event.message)}\n`);
+    if (event.type === 'notice')
+      process.stderr.write(
+        `domus: ${event.level === 'info' ? '' : `${event.level}: `}${printable(event.message)}\n`,
+      );
   });
   process.stderr.write(`domus: serving ${service.dataDir} on ${service.socket}\n`);
   await new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+      process.once(signal, () => resolve());
   });
   await service.close();
   return EXIT_OK;

@@ -41,6 +41,7 @@ export function printable(text: string): string {
 /** What to print for a failure; `source` is the configuration text it may point into. */
 export function describeError(error: unknown, source?: string): string {
   if (error instanceof ExitError) return error.message;
-  if (error instanceof DomusError) return pointed(error, source).split('\n').map(printable).join('\n');
+  if (error instanceof DomusError)
+    return pointed(error, source).split('\n').map(printable).join('\n');
   return `domus: ${printable(error instanceof Error ? error.message : String(error))}`;
 }

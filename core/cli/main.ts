@@ -14,7 +14,11 @@ function add(program: Command, row: CliCommand): void {
 
 async function main(): Promise<void> {
   const program = new Command('domus');
-  program.description('Virtual machines with a hypervisor of their own; commands as in xl.').version(VERSION).exitOverride().showHelpAfterError('(domus --help lists what there is)');
+  program
+    .description('Virtual machines with a hypervisor of their own; commands as in xl.')
+    .version(VERSION)
+    .exitOverride()
+    .showHelpAfterError('(domus --help lists what there is)');
   for (const row of CLI_COMMANDS) add(program, row);
   try {
     await program.parseAsync();

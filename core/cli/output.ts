@@ -13,14 +13,34 @@ export function stateLetters(domain: DomainInfo): string {
   return [...'rbpscd'].map((letter) => (set.has(letter) ? letter : '-')).join('');
 }
 
-function listRow(name: string, id: string, memory: number, vcpus: number, letters: string, seconds: number): string {
+function listRow(
+  name: string,
+  id: string,
+  memory: number,
+  vcpus: number,
+  letters: string,
+  seconds: number,
+): string {
   return `${name.padEnd(40)} ${id.padStart(5)} ${String(memory).padStart(5)} ${String(vcpus).padStart(5)}     ${letters}  ${seconds.toFixed(1).padStart(8)}`;
 }
 
 /** Domain 0 is this computer: all its processors, and the memory that no guest has. */
-export function domainZeroRow(host: HostInfo, cpuSeconds: number, domains: readonly DomainInfo[]): string {
-  const guests = domains.filter((domain) => domain.domid !== null).reduce((sum, domain) => sum + domain.config.memory, 0);
-  return listRow('Domain-0', '0', Math.max(0, Math.floor(host.memoryBytes / MIB) - guests), host.cpus, 'r-----', cpuSeconds);
+export function domainZeroRow(
+  host: HostInfo,
+  cpuSeconds: number,
+  domains: readonly DomainInfo[],
+): string {
+  const guests = domains
+    .filter((domain) => domain.domid !== null)
+    .reduce((sum, domain) => sum + domain.config.memory, 0);
+  return listRow(
+    'Domain-0',
+    '0',
+    Math.max(0, Math.floor(host.memoryBytes / MIB) - guests),
+    host.cpus,
+    'r-----',
+    cpuSeconds,
+  );
 }
 
 export function listTable(rows: readonly string[]): string {
@@ -29,7 +49,14 @@ export function listTable(rows: readonly string[]): string {
 
 /** A domain's row; one that has no domid (it is shut off) shows '-'. */
 export function domainRow(domain: DomainInfo): string {
-  return listRow(domain.config.name, domain.domid === null ? '-' : String(domain.domid), domain.config.memory, domain.config.vcpus, stateLetters(domain), domain.stats.cpuSeconds);
+  return listRow(
+    domain.config.name,
+    domain.domid === null ? '-' : String(domain.domid),
+    domain.config.memory,
+    domain.config.vcpus,
+    stateLetters(domain),
+    domain.stats.cpuSeconds,
+  );
 }
 
 /** xl info: "%-23s: %s". */

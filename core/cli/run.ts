@@ -1,7 +1,15 @@
 import { nodeSystem, nodeTimers, forkProcess } from '../host-node';
 import { checkMemory, Domain, type DomainEnd } from '../toolstack';
 import { readConfigFile } from './config-file';
-import { EXIT_DOMAIN_DIED, EXIT_FAILED, EXIT_GUEST_CRASHED, EXIT_GUEST_REBOOTED, EXIT_INTERRUPTED, EXIT_OK, ExitError } from './errors';
+import {
+  EXIT_DOMAIN_DIED,
+  EXIT_FAILED,
+  EXIT_GUEST_CRASHED,
+  EXIT_GUEST_REBOOTED,
+  EXIT_INTERRUPTED,
+  EXIT_OK,
+  ExitError,
+} from './errors';
 import { printable } from './errors';
 import { Terminal } from './terminal';
 
@@ -29,7 +37,11 @@ function say(message: string): void {
 }
 
 /** `domus run`: one domain in the foreground, its serial port on standard input and output. Resolves to the exit status. */
-export async function runInForeground(file: string, overrides: readonly string[], options: RunOptions): Promise<number> {
+export async function runInForeground(
+  file: string,
+  overrides: readonly string[],
+  options: RunOptions,
+): Promise<number> {
   const { config } = await readConfigFile(file, [...overrides, ...(options.vnc ? ['vnc=1'] : [])]);
   checkMemory(config, nodeSystem.sample());
   const terminal = new Terminal();
@@ -37,7 +49,12 @@ export async function runInForeground(file: string, overrides: readonly string[]
   const over = new Promise<DomainEnd>((resolve) => (finish = resolve));
   let domids = 0;
   const domain = new Domain(
-    { timers: nodeTimers, spawn: (name) => forkProcess(domainEntry(), `domus domain ${name}`), lifeline: null, nextDomid: () => ++domids },
+    {
+      timers: nodeTimers,
+      spawn: (name) => forkProcess(domainEntry(), `domus domain ${name}`),
+      lifeline: null,
+      nextDomid: () => ++domids,
+    },
     {
       onChange: () => undefined,
       onStats: () => undefined,
@@ -49,16 +66,30 @@ export async function runInForeground(file: string, overrides: readonly string[]
   );
   await domain.start(options.paused === true);
   const leave = (reason: string) => (): void => void domain.destroy(reason).catch(() => undefined);
-  for (const [signal, reason] of [['SIGINT', 'interrupted'], ['SIGTERM', 'terminated'], ['SIGHUP', 'the terminal was closed']] as const) process.on(signal, leave(reason));
-  terminal.open((bytes) => domain.consoleWrite(Buffer.from(bytes).toString('base64')).catch(() => undefined), leave('Ctrl+] was pressed'));
+  for (const [signal, reason] of [
+    ['SIGINT', 'interrupted'],
+    ['SIGTERM', 'terminated'],
+    ['SIGHUP', 'the terminal was closed'],
+  ] as const)
+    process.on(signal, leave(reason));
+  terminal.open(
+    (bytes) => domain.consoleWrite(Buffer.from(bytes).toString('base64')).catch(() => undefined),
+    leave('Ctrl+] was pressed'),
+  );
   const port = domain.info.vncPort;
-  say(`${config.name} is running${port === null ? '' : `, screen on 127.0.0.1:${port}`}${terminal.interactive ? '; Ctrl+] forces it off' : ''}`);
+  say(
+    `${config.name} is running${port === null ? '' : `, screen on 127.0.0.1:${port}`}${terminal.interactive ? '; Ctrl+] forces it off' : ''}`,
+  );
   try {
     const history = await domain.consoleHistory();
     await terminal.write(Buffer.from(history.data, 'base64'));
     const end = await over;
     const status = STATUS[end.how];
-    if (end.how !== 'poweroff') throw new ExitError(status === EXIT_OK ? EXIT_FAILED : status, `domus: ${config.name}: ${printable(end.reason)}`);
+    if (end.how !== 'poweroff')
+      throw new ExitError(
+        status === EXIT_OK ? EXIT_FAILED : status,
+        `domus: ${config.name}: ${printable(end.reason)}`,
+      );
     return status;
   } finally {
     terminal.close();

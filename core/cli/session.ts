@@ -3,7 +3,9 @@ import { domusPaths, nodeSockets } from '../host-node';
 import { connectToolstack } from '../toolstack';
 
 /** Runs `act` with a connection to the app or the daemon and closes it afterwards. */
-export async function withToolstack<T>(act: (client: ToolstackClient, ended: Promise<void>) => Promise<T>): Promise<T> {
+export async function withToolstack<T>(
+  act: (client: ToolstackClient, ended: Promise<void>) => Promise<T>,
+): Promise<T> {
   let tellEnded: () => void = () => undefined;
   const ended = new Promise<void>((resolve) => (tellEnded = resolve));
   const client = await connectToolstack(nodeSockets, domusPaths().socket, tellEnded);
@@ -15,10 +17,18 @@ export async function withToolstack<T>(act: (client: ToolstackClient, ended: Pro
 }
 
 /** Resolves when the domain is in a state that `done` accepts, or is gone. */
-export async function waitForDomain(client: ToolstackClient, uuid: string, done: (domain: DomainInfo) => boolean): Promise<void> {
+export async function waitForDomain(
+  client: ToolstackClient,
+  uuid: string,
+  done: (domain: DomainInfo) => boolean,
+): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const stop = client.onEvent((event) => {
-      const reached = (event.type === 'domain-changed' && event.domain.config.uuid === uuid && done(event.domain)) || (event.type === 'domain-removed' && event.uuid === uuid);
+      const reached =
+        (event.type === 'domain-changed' &&
+          event.domain.config.uuid === uuid &&
+          done(event.domain)) ||
+        (event.type === 'domain-removed' && event.uuid === uuid);
       if (!reached) return;
       stop();
       resolve();

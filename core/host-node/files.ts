@@ -4,7 +4,14 @@ import { access, mkdir, readdir, rename, stat as statPath, unlink } from 'node:f
 import { randomBytes } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { FileError, type FileErrorCode, type FileHost, type FileInfo, type OpenFile, type OpenMode } from '../host';
+import {
+  FileError,
+  type FileErrorCode,
+  type FileHost,
+  type FileInfo,
+  type OpenFile,
+  type OpenMode,
+} from '../host';
 
 const open = promisify(fs.open);
 const close = promisify(fs.close);
@@ -19,13 +26,31 @@ const write = promisify(fs.write);
 const CHUNK_BYTES = 1 << 20;
 
 const CODES: Readonly<Record<string, FileErrorCode>> = {
-  ENOENT: 'ENOENT', ENOTDIR: 'ENOENT', EACCES: 'EACCES', EPERM: 'EACCES', EISDIR: 'EISDIR', EEXIST: 'EEXIST',
-  ENOSPC: 'ENOSPC', EDQUOT: 'ENOSPC', EFBIG: 'ENOSPC', EROFS: 'EROFS', EINVAL: 'EINVAL', ENAMETOOLONG: 'EINVAL', ENXIO: 'ENOTREG',
+  ENOENT: 'ENOENT',
+  ENOTDIR: 'ENOENT',
+  EACCES: 'EACCES',
+  EPERM: 'EACCES',
+  EISDIR: 'EISDIR',
+  EEXIST: 'EEXIST',
+  ENOSPC: 'ENOSPC',
+  EDQUOT: 'ENOSPC',
+  EFBIG: 'ENOSPC',
+  EROFS: 'EROFS',
+  EINVAL: 'EINVAL',
+  ENAMETOOLONG: 'EINVAL',
+  ENXIO: 'ENOTREG',
 };
 
 const SENTENCES: Readonly<Record<FileErrorCode, string>> = {
-  ENOENT: 'there is no such file', EACCES: 'permission is denied', EISDIR: 'it is a directory', ENOTREG: 'it is not a regular file',
-  EEXIST: 'it exists already', ENOSPC: 'the disk is full', EROFS: 'the file system is read-only', EIO: 'the read or write failed', EINVAL: 'the name or size is not valid',
+  ENOENT: 'there is no such file',
+  EACCES: 'permission is denied',
+  EISDIR: 'it is a directory',
+  ENOTREG: 'it is not a regular file',
+  EEXIST: 'it exists already',
+  ENOSPC: 'the disk is full',
+  EROFS: 'the file system is read-only',
+  EIO: 'the read or write failed',
+  EINVAL: 'the name or size is not valid',
 };
 
 function failure(path: string, cause: unknown): FileError {
@@ -49,7 +74,10 @@ function kindOf(stats: fs.BigIntStats): FileInfo['kind'] {
 }
 
 function may(path: string, mode: number): Promise<boolean> {
-  return access(path, mode).then(() => true, () => false);
+  return access(path, mode).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function infoOf(path: string, stats: fs.BigIntStats): Promise<FileInfo> {
@@ -74,7 +102,13 @@ class NodeFile implements OpenFile {
     return guarded(this.path, async () => {
       let done = 0;
       while (done < target.length) {
-        const { bytesRead } = await read(this.fd, target, done, Math.min(CHUNK_BYTES, target.length - done), offset + done);
+        const { bytesRead } = await read(
+          this.fd,
+          target,
+          done,
+          Math.min(CHUNK_BYTES, target.length - done),
+          offset + done,
+        );
         if (bytesRead === 0) break;
         done += bytesRead;
       }
@@ -86,7 +120,13 @@ class NodeFile implements OpenFile {
     return guarded(this.path, async () => {
       let done = 0;
       while (done < source.length) {
-        const { bytesWritten } = await write(this.fd, source, done, Math.min(CHUNK_BYTES, source.length - done), offset + done);
+        const { bytesWritten } = await write(
+          this.fd,
+          source,
+          done,
+          Math.min(CHUNK_BYTES, source.length - done),
+          offset + done,
+        );
         done += bytesWritten;
       }
     });
@@ -139,12 +179,20 @@ async function syncDirectory(path: string): Promise<void> {
 
 /** Temp file, fsync, rename, fsync of the directory: a crash leaves the old or the new text (reliability P13). */
 async function replaceText(path: string, text: string): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`);
-  const fd = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
+  const temporary = join(
+    dirname(path),
+    `.${basename(path)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`,
+  );
+  const fd = await open(
+    temporary,
+    constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL,
+    0o600,
+  );
   try {
     try {
       const bytes = Buffer.from(text, 'utf8');
-      for (let done = 0; done < bytes.length; ) done += (await write(fd, bytes, done, bytes.length - done, done)).bytesWritten;
+      for (let done = 0; done < bytes.length;)
+        done += (await write(fd, bytes, done, bytes.length - done, done)).bytesWritten;
       await fsync(fd);
     } finally {
       await close(fd);
@@ -160,7 +208,12 @@ async function replaceText(path: string, text: string): Promise<void> {
 async function readAll(path: string, maxBytes: number): Promise<string> {
   const file = await openRegular(path, 'read');
   try {
-    if (file.info.sizeBytes > maxBytes) throw new FileError('EINVAL', path, `${path}: it has ${file.info.sizeBytes} bytes, and at most ${maxBytes} are read`);
+    if (file.info.sizeBytes > maxBytes)
+      throw new FileError(
+        'EINVAL',
+        path,
+        `${path}: it has ${file.info.sizeBytes} bytes, and at most ${maxBytes} are read`,
+      );
     const bytes = Buffer.alloc(file.info.sizeBytes);
     const count = await file.read(0, bytes);
     return bytes.toString('utf8', 0, count);
@@ -174,7 +227,12 @@ async function unlessMissing<T>(action: () => Promise<T>): Promise<T | undefined
   try {
     return await action();
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR')) return undefined;
+    if (
+      cause instanceof Error &&
+      'code' in cause &&
+      (cause.code === 'ENOENT' || cause.code === 'ENOTDIR')
+    )
+      return undefined;
     throw cause;
   }
 }
@@ -182,10 +240,15 @@ async function unlessMissing<T>(action: () => Promise<T>): Promise<T | undefined
 /** The host's files through Node. */
 export const nodeFiles: FileHost = {
   open: (path, mode) => guarded(path, () => openRegular(path, mode)),
-  stat: (path) => guarded(path, () => unlessMissing(async () => infoOf(path, await statPath(path, { bigint: true })))),
+  stat: (path) =>
+    guarded(path, () =>
+      unlessMissing(async () => infoOf(path, await statPath(path, { bigint: true }))),
+    ),
   readText: (path, maxBytes) => guarded(path, () => readAll(path, maxBytes)),
   writeText: (path, text) => guarded(path, () => replaceText(path, text)),
   remove: (path) => guarded(path, async () => void (await unlessMissing(() => unlink(path)))),
-  list: (path) => guarded(path, async () => ((await unlessMissing(() => readdir(path))) ?? []).sort()),
-  makeDirectory: (path) => guarded(path, async () => void (await mkdir(path, { recursive: true, mode: 0o700 }))),
+  list: (path) =>
+    guarded(path, async () => ((await unlessMissing(() => readdir(path))) ?? []).sort()),
+  makeDirectory: (path) =>
+    guarded(path, async () => void (await mkdir(path, { recursive: true, mode: 0o700 }))),
 };

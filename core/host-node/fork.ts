@@ -11,13 +11,31 @@ export interface ForkedProcess {
 }
 
 /** Environment that a domain process gets: enough to run, nothing of the user's secrets. */
-const PASSED_ON = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'XDG_RUNTIME_DIR', 'SystemRoot', 'TEMP', 'NODE_V8_COVERAGE'];
+const PASSED_ON = [
+  'PATH',
+  'HOME',
+  'LANG',
+  'TZ',
+  'TMPDIR',
+  'XDG_RUNTIME_DIR',
+  'SystemRoot',
+  'TEMP',
+  'NODE_V8_COVERAGE',
+];
 
 /** Starts `entry` as a Node process of its own; its output goes to our standard error. */
 export function forkProcess(entry: URL, title: string): ForkedProcess {
-  const environment: NodeJS.ProcessEnv = { UV_THREADPOOL_SIZE: '8', ELECTRON_RUN_AS_NODE: process.env['ELECTRON_RUN_AS_NODE'] };
+  const environment: NodeJS.ProcessEnv = {
+    UV_THREADPOOL_SIZE: '8',
+    ELECTRON_RUN_AS_NODE: process.env['ELECTRON_RUN_AS_NODE'],
+  };
   for (const name of PASSED_ON) environment[name] = process.env[name];
-  const child = fork(fileURLToPath(entry), [title], { env: environment, stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [], serialization: 'json' });
+  const child = fork(fileURLToPath(entry), [title], {
+    env: environment,
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    execArgv: [],
+    serialization: 'json',
+  });
   let failure: string | undefined;
   child.on('error', (error) => (failure = error.message));
   return {
@@ -32,7 +50,9 @@ export function forkProcess(entry: URL, title: string): ForkedProcess {
         if (!told) listener(how);
         told = true;
       };
-      child.once('exit', (code, signal) => tell(failure ?? (signal ? `signal ${signal}` : `exit code ${code ?? 'unknown'}`)));
+      child.once('exit', (code, signal) =>
+        tell(failure ?? (signal ? `signal ${signal}` : `exit code ${code ?? 'unknown'}`)),
+      );
       if (child.pid === undefined) child.once('error', (error) => tell(error.message));
     },
     kill: () => child.kill('SIGKILL'),

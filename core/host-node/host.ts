@@ -7,4 +7,12 @@ import { nodeTimers } from './timers';
 import { nodeWasm } from './wasm';
 
 /** Everything core asks of its host, on Node. */
-export const nodeHost = { files: nodeFiles, lifeline: nodeLifeline, locks: nodeLocks, sockets: nodeSockets, system: nodeSystem, timers: nodeTimers, wasm: nodeWasm } as const;
+export const nodeHost = {
+  files: nodeFiles,
+  lifeline: nodeLifeline,
+  locks: nodeLocks,
+  sockets: nodeSockets,
+  system: nodeSystem,
+  timers: nodeTimers,
+  wasm: nodeWasm,
+} as const;

@@ -55,7 +55,8 @@ type Probe = { held: false } | { held: true; owner: LockOwner | null };
 function parseOwner(text: string): LockOwner | null {
   try {
     const value: unknown = JSON.parse(text);
-    if (typeof value !== 'object' || value === null || !('pid' in value) || !('name' in value)) return null;
+    if (typeof value !== 'object' || value === null || !('pid' in value) || !('name' in value))
+      return null;
     if (typeof value.pid !== 'number' || typeof value.name !== 'string') return null;
     return { pid: value.pid, name: value.name.slice(0, 128) };
   } catch {
@@ -77,7 +78,8 @@ function probe(path: string): Promise<Probe> {
     socket.on('connect', () => (connected = true));
     socket.on('data', (chunk) => {
       text += chunk.toString('utf8');
-      if (text.includes('\n') || text.length > 4096) finish({ held: true, owner: parseOwner(text) });
+      if (text.includes('\n') || text.length > 4096)
+        finish({ held: true, owner: parseOwner(text) });
     });
     socket.on('end', () => finish({ held: true, owner: parseOwner(text) }));
     socket.on('error', (error) => {
@@ -101,7 +103,10 @@ function removeStale(path: string): void {
   }
 }
 
-async function claimOrOwner(path: string, owner: LockOwner): Promise<{ server: Server } | { owner: LockOwner | null }> {
+async function claimOrOwner(
+  path: string,
+  owner: LockOwner,
+): Promise<{ server: Server } | { owner: LockOwner | null }> {
   for (let attempt = 0; ; attempt++) {
     const server = await claim(path, owner);
     if (server) return { server };
@@ -112,10 +117,15 @@ async function claimOrOwner(path: string, owner: LockOwner): Promise<{ server: S
   }
 }
 
-async function acquireExclusive(name: string, owner: LockOwner): Promise<{ server: Server } | { owner: LockOwner | null }> {
+async function acquireExclusive(
+  name: string,
+  owner: LockOwner,
+): Promise<{ server: Server } | { owner: LockOwner | null }> {
   const claimed = await claimOrOwner(address(name, 'w'), owner);
   if ('owner' in claimed) return claimed;
-  const readers = await Promise.all(Array.from({ length: MAX_READERS }, (_, i) => probe(address(name, `r${i}`))));
+  const readers = await Promise.all(
+    Array.from({ length: MAX_READERS }, (_, i) => probe(address(name, `r${i}`))),
+  );
   for (const reader of readers) {
     if (!reader.held) continue;
     await closed(claimed.server);
@@ -124,7 +134,10 @@ async function acquireExclusive(name: string, owner: LockOwner): Promise<{ serve
   return claimed;
 }
 
-async function acquireShared(name: string, owner: LockOwner): Promise<{ server: Server } | { owner: LockOwner | null }> {
+async function acquireShared(
+  name: string,
+  owner: LockOwner,
+): Promise<{ server: Server } | { owner: LockOwner | null }> {
   for (let slot = 0; slot < MAX_READERS; slot++) {
     const claimed = await claimOrOwner(address(name, `r${slot}`), owner);
     if ('owner' in claimed) continue;
@@ -140,9 +153,14 @@ function held(server: Server): HeldLock {
   return { release: () => closed(server) };
 }
 
-async function acquire(name: string, mode: 'exclusive' | 'shared', owner: LockOwner): Promise<LockResult> {
+async function acquire(
+  name: string,
+  mode: 'exclusive' | 'shared',
+  owner: LockOwner,
+): Promise<LockResult> {
   for (let attempt = 1; ; attempt++) {
-    const result = mode === 'exclusive' ? await acquireExclusive(name, owner) : await acquireShared(name, owner);
+    const result =
+      mode === 'exclusive' ? await acquireExclusive(name, owner) : await acquireShared(name, owner);
     if ('server' in result) return { lock: held(result.server) };
     if (attempt === ATTEMPTS) return result;
     await new Promise((resolve) => setTimeout(resolve, 20 + Math.random() * 40));

@@ -1,7 +1,13 @@
 import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
 import { createConnection, createServer, type Socket } from 'node:net';
 import { dirname } from 'node:path';
-import { SocketError, type LineConnection, type LineLimits, type LineServer, type SocketHost } from '../host';
+import {
+  SocketError,
+  type LineConnection,
+  type LineLimits,
+  type LineServer,
+  type SocketHost,
+} from '../host';
 
 /** sockaddr_un.sun_path is 108 bytes with its terminating zero; Node truncates a longer path without a word (reliability P25). */
 const MAX_PATH_BYTES = 107;
@@ -42,7 +48,8 @@ class NodeLineConnection implements LineConnection {
   send(line: string): void {
     if (this.socket.destroyed) return;
     this.socket.write(`${line}\n`);
-    if (this.socket.writableLength > this.limits.maxQueuedBytes) this.close('the peer does not read what it is sent');
+    if (this.socket.writableLength > this.limits.maxQueuedBytes)
+      this.close('the peer does not read what it is sent');
   }
 
   close(reason?: string): void {
@@ -72,25 +79,40 @@ class NodeLineConnection implements LineConnection {
 
   private append(part: Buffer): void {
     this.pendingBytes += part.length;
-    if (this.pendingBytes > this.limits.maxLineBytes) return this.close(`a message is longer than ${this.limits.maxLineBytes} bytes`);
+    if (this.pendingBytes > this.limits.maxLineBytes)
+      return this.close(`a message is longer than ${this.limits.maxLineBytes} bytes`);
     if (part.length > 0) this.pending.push(part);
-    this.lineTimer ??= setTimeout(() => this.close('a message was not finished in time'), this.limits.lineTimeoutMs).unref();
+    this.lineTimer ??= setTimeout(
+      () => this.close('a message was not finished in time'),
+      this.limits.lineTimeoutMs,
+    ).unref();
   }
 }
 
 function checkPath(path: string): void {
   const bytes = Buffer.byteLength(path);
   if (process.platform === 'win32' || bytes <= MAX_PATH_BYTES) return;
-  throw new SocketError('PATH_TOO_LONG', `the socket path ${path} has ${bytes} bytes, and the system allows ${MAX_PATH_BYTES}; set DOMUS_HOME or XDG_RUNTIME_DIR to a shorter directory`);
+  throw new SocketError(
+    'PATH_TOO_LONG',
+    `the socket path ${path} has ${bytes} bytes, and the system allows ${MAX_PATH_BYTES}; set DOMUS_HOME or XDG_RUNTIME_DIR to a shorter directory`,
+  );
 }
 
 /** The directory must be ours alone: not a symbolic link, our uid, no access for others. */
 function ensurePrivateDirectory(path: string): void {
   mkdirSync(path, { recursive: true, mode: 0o700 });
   const stats = lstatSync(path);
-  if (!stats.isDirectory()) throw new SocketError('BAD_DIRECTORY', `${path} must be a directory, not a link or a file, to hold the control socket`);
+  if (!stats.isDirectory())
+    throw new SocketError(
+      'BAD_DIRECTORY',
+      `${path} must be a directory, not a link or a file, to hold the control socket`,
+    );
   const uid = process.getuid?.();
-  if (uid !== undefined && stats.uid !== uid) throw new SocketError('BAD_DIRECTORY', `${path} belongs to user ${stats.uid}; the control socket needs a directory of your own`);
+  if (uid !== undefined && stats.uid !== uid)
+    throw new SocketError(
+      'BAD_DIRECTORY',
+      `${path} belongs to user ${stats.uid}; the control socket needs a directory of your own`,
+    );
   if ((stats.mode & 0o077) !== 0) chmodSync(path, 0o700);
 }
 
@@ -116,14 +138,25 @@ async function removeStale(path: string): Promise<void> {
   } catch (error) {
     const code = codeOf(error);
     if (code === 'ENOENT') return;
-    if (code !== 'ECONNREFUSED' && code !== 'ENOTSOCK') throw new SocketError('FAILED', `${path} cannot be used as the control socket`, { cause: error });
-    if (!lstatSync(path).isSocket()) throw new SocketError('FAILED', `${path} is in the way of the control socket and is not a socket`);
+    if (code !== 'ECONNREFUSED' && code !== 'ENOTSOCK')
+      throw new SocketError('FAILED', `${path} cannot be used as the control socket`, {
+        cause: error,
+      });
+    if (!lstatSync(path).isSocket())
+      throw new SocketError(
+        'FAILED',
+        `${path} is in the way of the control socket and is not a socket`,
+      );
     return unlinkSync(path);
   }
   throw new SocketError('IN_USE', `another Domus serves ${path} already`);
 }
 
-async function listen(path: string, limits: LineLimits, onConnection: (connection: LineConnection) => void): Promise<LineServer> {
+async function listen(
+  path: string,
+  limits: LineLimits,
+  onConnection: (connection: LineConnection) => void,
+): Promise<LineServer> {
   checkPath(path);
   if (process.platform !== 'win32') {
     ensurePrivateDirectory(dirname(path));
@@ -162,8 +195,10 @@ async function connect(path: string, limits: LineLimits): Promise<LineConnection
     return new NodeLineConnection(await connectSocket(path), limits);
   } catch (error) {
     const code = codeOf(error);
-    if (code === 'ENOENT' || code === 'ECONNREFUSED') throw new SocketError('NOT_LISTENING', `nobody serves ${path}`, { cause: error });
-    if (code === 'EACCES' || code === 'EPERM') throw new SocketError('DENIED', `permission to use ${path} is denied`, { cause: error });
+    if (code === 'ENOENT' || code === 'ECONNREFUSED')
+      throw new SocketError('NOT_LISTENING', `nobody serves ${path}`, { cause: error });
+    if (code === 'EACCES' || code === 'EPERM')
+      throw new SocketError('DENIED', `permission to use ${path} is denied`, { cause: error });
     throw new SocketError('FAILED', `${path} cannot be reached`, { cause: error });
   }
 }

@@ -24,7 +24,10 @@ let last: CpuTimes = { busyMs: 0, totalMs: 0 };
 
 /** A container's limit counts too, where this Node can tell it. */
 function freeBytes(): number {
-  const available = 'availableMemory' in process && typeof process.availableMemory === 'function' ? Number(process.availableMemory()) : Infinity;
+  const available =
+    'availableMemory' in process && typeof process.availableMemory === 'function'
+      ? Number(process.availableMemory())
+      : Infinity;
   return Math.min(freemem(), available);
 }
 
@@ -65,6 +68,13 @@ function runtimeDir(environment: NodeJS.ProcessEnv): string {
 export function domusPaths(environment: NodeJS.ProcessEnv = process.env): DomusPaths {
   const home = environment['DOMUS_HOME'];
   const dataDir = home ? resolve(home) : envPaths('domus', { suffix: '' }).data;
-  if (process.platform === 'win32') return { dataDir, socket: `\\\\.\\pipe\\domus-${userInfo().username}${home ? `-${dataDir.replace(/[^a-z0-9]/gi, '-')}` : ''}` };
-  return { dataDir, socket: join(home ? join(dataDir, 'run') : runtimeDir(environment), 'domus.sock') };
+  if (process.platform === 'win32')
+    return {
+      dataDir,
+      socket: `\\\\.\\pipe\\domus-${userInfo().username}${home ? `-${dataDir.replace(/[^a-z0-9]/gi, '-')}` : ''}`,
+    };
+  return {
+    dataDir,
+    socket: join(home ? join(dataDir, 'run') : runtimeDir(environment), 'domus.sock'),
+  };
 }

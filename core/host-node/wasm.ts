@@ -3,8 +3,13 @@ import type { WasmHost } from '../host';
 /** The part of the JavaScript API that is used; Node's types leave the global out. */
 declare const WebAssembly: {
   readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => object;
-  readonly Instance: new (module: object, imports: object) => { readonly exports: Record<string, (...args: never[]) => unknown> };
-  readonly Memory: new (descriptor: { initial: number; maximum: number; shared: boolean }) => { readonly buffer: SharedArrayBuffer };
+  readonly Instance: new (
+    module: object,
+    imports: object,
+  ) => { readonly exports: Record<string, (...args: never[]) => unknown> };
+  readonly Memory: new (descriptor: { initial: number; maximum: number; shared: boolean }) => {
+    readonly buffer: SharedArrayBuffer;
+  };
 };
 
 /** WebAssembly of this JavaScript engine. */

@@ -11,7 +11,8 @@ export interface FileInfo {
 }
 
 /** Why a file operation failed: a POSIX error name; `ENOTREG` stands for "not a regular file". */
-export type FileErrorCode = 'ENOENT' | 'EACCES' | 'EISDIR' | 'ENOTREG' | 'EEXIST' | 'ENOSPC' | 'EROFS' | 'EIO' | 'EINVAL';
+export type FileErrorCode =
+  'ENOENT' | 'EACCES' | 'EISDIR' | 'ENOTREG' | 'EEXIST' | 'ENOSPC' | 'EROFS' | 'EIO' | 'EINVAL';
 
 export class FileError extends Error {
   override readonly name = 'FileError';

@@ -31,7 +31,8 @@ export interface LineLimits {
 export class SocketError extends Error {
   override readonly name = 'SocketError';
   constructor(
-    readonly code: 'PATH_TOO_LONG' | 'BAD_DIRECTORY' | 'IN_USE' | 'NOT_LISTENING' | 'DENIED' | 'FAILED',
+    readonly code:
+      'PATH_TOO_LONG' | 'BAD_DIRECTORY' | 'IN_USE' | 'NOT_LISTENING' | 'DENIED' | 'FAILED',
     message: string,
     options?: { cause?: unknown },
   ) {
@@ -41,6 +42,10 @@ export class SocketError extends Error {
 
 /** Local sockets only this user can reach: mode 0600 in a directory of mode 0700. */
 export interface SocketHost {
-  listen(path: string, limits: LineLimits, onConnection: (connection: LineConnection) => void): Promise<LineServer>;
+  listen(
+    path: string,
+    limits: LineLimits,
+    onConnection: (connection: LineConnection) => void,
+  ): Promise<LineServer>;
   connect(path: string, limits: LineLimits): Promise<LineConnection>;
 }

@@ -1,7 +1,8 @@
 import type { FileHost, LockHost, LockOwner } from '../host';
 
 /** What is wrong with an image file; `FAILED` is an I/O error while it is in use. */
-export type ImageErrorCode = 'NOT_FOUND' | 'UNREADABLE' | 'NOT_A_FILE' | 'BAD' | 'IN_USE' | 'NO_SPACE' | 'FAILED';
+export type ImageErrorCode =
+  'NOT_FOUND' | 'UNREADABLE' | 'NOT_A_FILE' | 'BAD' | 'IN_USE' | 'NO_SPACE' | 'FAILED';
 
 /** A problem with one image, as a sentence that names it. */
 export class ImageError extends Error {

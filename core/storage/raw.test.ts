@@ -13,7 +13,8 @@ class MemoryFiles {
 
   readonly host: Pick<FileHost, 'open' | 'remove'> = {
     open: async (path, mode) => {
-      if (mode === 'create' && this.contents.has(path)) throw new FileError('EEXIST', path, `${path}: it exists already`);
+      if (mode === 'create' && this.contents.has(path))
+        throw new FileError('EEXIST', path, `${path}: it exists already`);
       if (mode === 'create') this.contents.set(path, new Uint8Array(0));
       const bytes = this.contents.get(path);
       if (!bytes) throw new FileError('ENOENT', path, `${path}: there is no such file`);
@@ -34,7 +35,8 @@ class MemoryFiles {
         return part.length;
       },
       write: async (offset, source) => {
-        if (offset + source.length > bytes().length) await this.resize(path, offset + source.length);
+        if (offset + source.length > bytes().length)
+          await this.resize(path, offset + source.length);
         bytes().set(source, offset);
       },
       sync: async () => {
@@ -53,7 +55,9 @@ class MemoryFiles {
 }
 
 /** Locks of one process. */
-function memoryLocks(): LockHost & { held: Map<string, { mode: string; owner: LockOwner; count: number }> } {
+function memoryLocks(): LockHost & {
+  held: Map<string, { mode: string; owner: LockOwner; count: number }>;
+} {
   const held = new Map<string, { mode: string; owner: LockOwner; count: number }>();
   return {
     held,
@@ -74,7 +78,11 @@ function memoryLocks(): LockHost & { held: Map<string, { mode: string; owner: Lo
   };
 }
 
-function setUp(size = 0): { files: MemoryFiles; locks: ReturnType<typeof memoryLocks>; host: ImageHost } {
+function setUp(size = 0): {
+  files: MemoryFiles;
+  locks: ReturnType<typeof memoryLocks>;
+  host: ImageHost;
+} {
   const files = new MemoryFiles();
   if (size > 0) files.contents.set('/d.img', new Uint8Array(size).fill(7));
   const locks = memoryLocks();
@@ -101,7 +109,13 @@ describe('raw images', () => {
     await image.close();
   });
 
-  it.each([[-512, 512], [4096, 512], [0, 8192], [2 ** 53, 512], [Number.NaN, 512]])('refuse %d + %d, which lies outside', async (offset, length) => {
+  it.each([
+    [-512, 512],
+    [4096, 512],
+    [0, 8192],
+    [2 ** 53, 512],
+    [Number.NaN, 512],
+  ])('refuse %d + %d, which lies outside', async (offset, length) => {
     const { host } = setUp(4096);
     const image = await openRawImage(host, { path: '/d.img', readOnly: false, owner: OWNER });
     await expect(image.read(offset, length)).rejects.toMatchObject({ code: 'BAD' });
@@ -110,14 +124,26 @@ describe('raw images', () => {
 
   it('are written by one, read by many, and name who has them', async () => {
     const { host, locks } = setUp(4096);
-    const writer = await openRawImage(host, { path: '/d.img', readOnly: false, owner: { pid: 42, name: 'domain debian' } });
-    await expect(openRawImage(host, { path: '/d.img', readOnly: true, owner: OWNER })).rejects.toMatchObject({
+    const writer = await openRawImage(host, {
+      path: '/d.img',
+      readOnly: false,
+      owner: { pid: 42, name: 'domain debian' },
+    });
+    await expect(
+      openRawImage(host, { path: '/d.img', readOnly: true, owner: OWNER }),
+    ).rejects.toMatchObject({
       code: 'IN_USE',
-      message: '/d.img is in use by domain debian (process 42); an image that is written to has one user at a time',
+      message:
+        '/d.img is in use by domain debian (process 42); an image that is written to has one user at a time',
     });
     await writer.close();
-    const readers = [await openRawImage(host, { path: '/d.img', readOnly: true, owner: OWNER }), await openRawImage(host, { path: '/d.img', readOnly: true, owner: OWNER })];
-    await expect(openRawImage(host, { path: '/d.img', readOnly: false, owner: OWNER })).rejects.toMatchObject({ code: 'IN_USE' });
+    const readers = [
+      await openRawImage(host, { path: '/d.img', readOnly: true, owner: OWNER }),
+      await openRawImage(host, { path: '/d.img', readOnly: true, owner: OWNER }),
+    ];
+    await expect(
+      openRawImage(host, { path: '/d.img', readOnly: false, owner: OWNER }),
+    ).rejects.toMatchObject({ code: 'IN_USE' });
     for (const reader of readers) await reader.close();
     expect(locks.held.size).toBe(0);
   });
@@ -144,9 +170,13 @@ describe('raw images', () => {
 
   it('are missed and found empty with a sentence, and leave no file open', async () => {
     const { files, host, locks } = setUp();
-    await expect(openRawImage(host, { path: '/none.img', readOnly: true, owner: OWNER })).rejects.toMatchObject({ code: 'NOT_FOUND', message: '/none.img: there is no such file' });
+    await expect(
+      openRawImage(host, { path: '/none.img', readOnly: true, owner: OWNER }),
+    ).rejects.toMatchObject({ code: 'NOT_FOUND', message: '/none.img: there is no such file' });
     files.contents.set('/e.img', new Uint8Array(0));
-    await expect(openRawImage(host, { path: '/e.img', readOnly: true, owner: OWNER })).rejects.toThrow('/e.img is empty');
+    await expect(
+      openRawImage(host, { path: '/e.img', readOnly: true, owner: OWNER }),
+    ).rejects.toThrow('/e.img is empty');
     expect(files.open_).toBe(0);
     expect(locks.held.size).toBe(0);
   });
@@ -155,15 +185,24 @@ describe('raw images', () => {
     const { files, host } = setUp();
     await createRawImage(host.files, '/n.img', 1 << 20);
     expect(files.contents.get('/n.img')?.length).toBe(1 << 20);
-    await expect(createRawImage(host.files, '/n.img', 1 << 20)).rejects.toThrow('/n.img: it exists already');
+    await expect(createRawImage(host.files, '/n.img', 1 << 20)).rejects.toThrow(
+      '/n.img: it exists already',
+    );
     await growRawImage(host, { path: '/n.img', sizeBytes: 2 << 20, owner: OWNER });
     expect(files.contents.get('/n.img')?.length).toBe(2 << 20);
-    await expect(growRawImage(host, { path: '/n.img', sizeBytes: 1 << 20, owner: OWNER })).rejects.toThrow('a disk is never made smaller');
+    await expect(
+      growRawImage(host, { path: '/n.img', sizeBytes: 1 << 20, owner: OWNER }),
+    ).rejects.toThrow('a disk is never made smaller');
     expect(files.open_).toBe(0);
   });
 
-  it.each([0, 100, 513, -512, MAX_DISK_BYTES + 512, 0.5])('of %d bytes are refused', async (size) => {
-    const { host } = setUp();
-    await expect(createRawImage(host.files, '/n.img', size)).rejects.toMatchObject({ code: 'BAD' });
-  });
+  it.each([0, 100, 513, -512, MAX_DISK_BYTES + 512, 0.5])(
+    'of %d bytes are refused',
+    async (size) => {
+      const { host } = setUp();
+      await expect(createRawImage(host.files, '/n.img', size)).rejects.toMatchObject({
+        code: 'BAD',
+      });
+    },
+  );
 });

@@ -21,7 +21,10 @@ export class LocalClient implements ToolstackClient {
 
   /** The same for a command that comes from elsewhere and may be anything. */
   run(command: string, params: unknown): Promise<unknown> {
-    return runCommand(command, params, { toolstack: this.toolstack, watchConsole: (uuid) => this.consoles.add(uuid) });
+    return runCommand(command, params, {
+      toolstack: this.toolstack,
+      watchConsole: (uuid) => this.consoles.add(uuid),
+    });
   }
 
   onEvent(listener: (event: ToolstackEvent) => void): () => void {

@@ -31,11 +31,25 @@ const MAX_SCANCODES = 1024;
 const none = z.strictObject({});
 const domainKey = z.string().min(1).max(128);
 const one = z.strictObject({ domain: domainKey });
-const absolutePath = z.string().max(4096).refine((path) => isAbsolutePath(path) && !path.includes('\0'), 'must be an absolute path');
-const base64 = z.string().max(MAX_CONSOLE_WRITE).regex(/^[A-Za-z0-9+/]*={0,2}$/, 'must be base64');
-const diskBytes = z.int().min(SECTOR_BYTES).max(MAX_DISK_BYTES).refine((bytes) => bytes % SECTOR_BYTES === 0, 'must be a multiple of 512');
+const absolutePath = z
+  .string()
+  .max(4096)
+  .refine((path) => isAbsolutePath(path) && !path.includes('\0'), 'must be an absolute path');
+const base64 = z
+  .string()
+  .max(MAX_CONSOLE_WRITE)
+  .regex(/^[A-Za-z0-9+/]*={0,2}$/, 'must be base64');
+const diskBytes = z
+  .int()
+  .min(SECTOR_BYTES)
+  .max(MAX_DISK_BYTES)
+  .refine((bytes) => bytes % SECTOR_BYTES === 0, 'must be a multiple of 512');
 
-function row<C extends CommandName>(name: C, params: z.ZodType<Params<C>>, run: Row<C>['run']): Row<C> {
+function row<C extends CommandName>(
+  name: C,
+  params: z.ZodType<Params<C>>,
+  run: Row<C>['run'],
+): Row<C> {
   return { name, params, run };
 }
 
@@ -43,37 +57,94 @@ const ROWS: readonly AnyRow[] = [
   row('host/info', none, (_, { toolstack }) => toolstack.hostInfo),
   row('domain/list', none, (_, { toolstack }) => toolstack.list()),
   row('domain/get', one, ({ domain }, { toolstack }) => toolstack.find(domain).info),
-  row('domain/define', z.strictObject({ config: domainConfigSchema, createDiskBytes: z.partialRecord(z.enum(VDEVS), diskBytes).optional() }) as unknown as z.ZodType<Params<'domain/define'>>, define),
-  row('domain/redefine', z.strictObject({ domain: domainKey, config: domainConfigSchema }), ({ domain, config }, { toolstack }) => toolstack.redefine(toolstack.find(domain), config)),
-  row('domain/start', z.strictObject({ domain: domainKey, paused: z.boolean().optional() }) as z.ZodType<Params<'domain/start'>>, start),
+  row(
+    'domain/define',
+    z.strictObject({
+      config: domainConfigSchema,
+      createDiskBytes: z.partialRecord(z.enum(VDEVS), diskBytes).optional(),
+    }) as unknown as z.ZodType<Params<'domain/define'>>,
+    define,
+  ),
+  row(
+    'domain/redefine',
+    z.strictObject({ domain: domainKey, config: domainConfigSchema }),
+    ({ domain, config }, { toolstack }) => toolstack.redefine(toolstack.find(domain), config),
+  ),
+  row(
+    'domain/start',
+    z.strictObject({ domain: domainKey, paused: z.boolean().optional() }) as z.ZodType<
+      Params<'domain/start'>
+    >,
+    start,
+  ),
   row('domain/pause', one, (params, caller) => act(params, caller, (domain) => domain.pause())),
   row('domain/unpause', one, (params, caller) => act(params, caller, (domain) => domain.unpause())),
-  row('domain/shutdown', one, (params, caller) => act(params, caller, (domain) => domain.shutdown())),
+  row('domain/shutdown', one, (params, caller) =>
+    act(params, caller, (domain) => domain.shutdown()),
+  ),
   row('domain/reboot', one, (params, caller) => act(params, caller, (domain) => domain.reboot())),
   row('domain/reset', one, (params, caller) => act(params, caller, (domain) => domain.reset())),
   row('domain/destroy', one, (params, caller) => act(params, caller, (domain) => domain.destroy())),
-  row('domain/delete', z.strictObject({ domain: domainKey, deleteDisks: z.array(absolutePath).max(VDEVS.length).optional() }) as z.ZodType<Params<'domain/delete'>>, remove),
+  row(
+    'domain/delete',
+    z.strictObject({
+      domain: domainKey,
+      deleteDisks: z.array(absolutePath).max(VDEVS.length).optional(),
+    }) as z.ZodType<Params<'domain/delete'>>,
+    remove,
+  ),
   row('domain/screenshot', one, ({ domain }, { toolstack }) => toolstack.find(domain).screenshot()),
-  row('domain/sendKeys', z.strictObject({ domain: domainKey, scancodes: z.array(z.int().min(-0xffff).max(0xffff)).max(MAX_SCANCODES) }), async ({ domain, scancodes }, { toolstack }) => {
-    await toolstack.find(domain).sendKeys(scancodes);
-    return null;
-  }),
-  row('domain/typeText', z.strictObject({ domain: domainKey, text: z.string().max(MAX_TYPED_TEXT) }), ({ domain, text }, { toolstack }) => toolstack.find(domain).typeText(text)),
+  row(
+    'domain/sendKeys',
+    z.strictObject({
+      domain: domainKey,
+      scancodes: z.array(z.int().min(-0xffff).max(0xffff)).max(MAX_SCANCODES),
+    }),
+    async ({ domain, scancodes }, { toolstack }) => {
+      await toolstack.find(domain).sendKeys(scancodes);
+      return null;
+    },
+  ),
+  row(
+    'domain/typeText',
+    z.strictObject({ domain: domainKey, text: z.string().max(MAX_TYPED_TEXT) }),
+    ({ domain, text }, { toolstack }) => toolstack.find(domain).typeText(text),
+  ),
   row('console/history', one, ({ domain }, caller) => {
     const found = caller.toolstack.find(domain);
     caller.watchConsole(found.config.uuid);
     return found.consoleHistory();
   }),
-  row('console/write', z.strictObject({ domain: domainKey, data: base64 }), async ({ domain, data }, { toolstack }) => {
-    await toolstack.find(domain).consoleWrite(data);
-    return null;
-  }),
-  row('config/parse', z.strictObject({ text: z.string().max(MAX_CONFIG_TEXT), file: absolutePath.optional() }) as z.ZodType<Params<'config/parse'>>, parse),
-  row('config/format', z.strictObject({ config: domainConfigSchema }), ({ config }) => ({ text: formatConfig(config) })),
-  row('iso/inspect', z.strictObject({ path: absolutePath }), ({ path }, { toolstack }) => inspectIso(toolstack.options.host.files, path)),
-  row('domain/suggest', z.strictObject({ iso: absolutePath.optional() }) as z.ZodType<Params<'domain/suggest'>>, ({ iso }, { toolstack }) => suggestConfig(toolstack, iso)),
+  row(
+    'console/write',
+    z.strictObject({ domain: domainKey, data: base64 }),
+    async ({ domain, data }, { toolstack }) => {
+      await toolstack.find(domain).consoleWrite(data);
+      return null;
+    },
+  ),
+  row(
+    'config/parse',
+    z.strictObject({
+      text: z.string().max(MAX_CONFIG_TEXT),
+      file: absolutePath.optional(),
+    }) as z.ZodType<Params<'config/parse'>>,
+    parse,
+  ),
+  row('config/format', z.strictObject({ config: domainConfigSchema }), ({ config }) => ({
+    text: formatConfig(config),
+  })),
+  row('iso/inspect', z.strictObject({ path: absolutePath }), ({ path }, { toolstack }) =>
+    inspectIso(toolstack.options.host.files, path),
+  ),
+  row(
+    'domain/suggest',
+    z.strictObject({ iso: absolutePath.optional() }) as z.ZodType<Params<'domain/suggest'>>,
+    ({ iso }, { toolstack }) => suggestConfig(toolstack, iso),
+  ),
   row('task/cancel', z.strictObject({ task: z.int() }), ({ task }, { toolstack }) => {
-    if (!toolstack.tasks.cancel(task)) throw new DomusError('BAD_STATE', `task ${task} is not running or cannot be cancelled`);
+    if (!toolstack.tasks.cancel(task))
+      throw new DomusError('BAD_STATE', `task ${task} is not running or cannot be cancelled`);
     return null;
   }),
 ];
@@ -82,28 +153,45 @@ const BY_NAME = new Map<string, AnyRow>(ROWS.map((entry) => [entry.name, entry])
 
 /** Acts that show up in the Tasks pane, with their titles. */
 const TITLES: { readonly [C in CommandName]?: string } = {
-  'domain/define': 'Create', 'domain/start': 'Start', 'domain/pause': 'Pause', 'domain/unpause': 'Resume', 'domain/shutdown': 'Shut down', 'domain/reboot': 'Reboot',
-  'domain/reset': 'Reset', 'domain/destroy': 'Force off', 'domain/delete': 'Delete', 'domain/redefine': 'Change settings',
+  'domain/define': 'Create',
+  'domain/start': 'Start',
+  'domain/pause': 'Pause',
+  'domain/unpause': 'Resume',
+  'domain/shutdown': 'Shut down',
+  'domain/reboot': 'Reboot',
+  'domain/reset': 'Reset',
+  'domain/destroy': 'Force off',
+  'domain/delete': 'Delete',
+  'domain/redefine': 'Change settings',
 };
 
 /** Checks the parameters of a command and runs it. Expected failures are DomusErrors. */
 export async function runCommand(name: string, params: unknown, caller: Caller): Promise<unknown> {
   const command = BY_NAME.get(name);
-  if (!command) throw new DomusError('INTERNAL', `there is no command ${JSON.stringify(name.slice(0, 64))}`);
+  if (!command)
+    throw new DomusError('INTERNAL', `there is no command ${JSON.stringify(name.slice(0, 64))}`);
   const checked = command.params.safeParse(params);
   if (!checked.success) {
     const issue = checked.error.issues[0];
-    throw new DomusError('INVALID_CONFIG', `${name}: ${issue && issue.path.length > 0 ? `${issue.path.map(String).join('.')}: ` : ''}${issue?.message ?? 'the parameters are not valid'}`);
+    throw new DomusError(
+      'INVALID_CONFIG',
+      `${name}: ${issue && issue.path.length > 0 ? `${issue.path.map(String).join('.')}: ` : ''}${issue?.message ?? 'the parameters are not valid'}`,
+    );
   }
   const run = command.run as (params: unknown, caller: Caller) => unknown;
   const title = TITLES[command.name];
   if (title === undefined) return run(checked.data, caller);
   const { domainName, uuid } = subject(checked.data, caller.toolstack);
-  return caller.toolstack.tasks.run(`${title} ${domainName}`, uuid, async () => run(checked.data, caller));
+  return caller.toolstack.tasks.run(`${title} ${domainName}`, uuid, async () =>
+    run(checked.data, caller),
+  );
 }
 
 /** Whom a task is about. */
-function subject(params: unknown, toolstack: Toolstack): { domainName: string; uuid: string | null } {
+function subject(
+  params: unknown,
+  toolstack: Toolstack,
+): { domainName: string; uuid: string | null } {
   if (typeof params === 'object' && params !== null) {
     if ('domain' in params && typeof params.domain === 'string') {
       const { config } = toolstack.find(params.domain);
@@ -117,26 +205,41 @@ function subject(params: unknown, toolstack: Toolstack): { domainName: string; u
   return { domainName: '', uuid: null };
 }
 
-async function act({ domain }: { domain: string }, { toolstack }: Caller, what: (domain: ReturnType<Toolstack['find']>) => Promise<void>): Promise<Result<'domain/get'>> {
+async function act(
+  { domain }: { domain: string },
+  { toolstack }: Caller,
+  what: (domain: ReturnType<Toolstack['find']>) => Promise<void>,
+): Promise<Result<'domain/get'>> {
   const found = toolstack.find(domain);
   await what(found);
   return found.info;
 }
 
-function start({ domain, paused }: Params<'domain/start'>, { toolstack }: Caller): Promise<Result<'domain/start'>> {
+function start(
+  { domain, paused }: Params<'domain/start'>,
+  { toolstack }: Caller,
+): Promise<Result<'domain/start'>> {
   return toolstack.start(toolstack.find(domain), paused === true);
 }
 
-async function define({ config, createDiskBytes }: Params<'domain/define'>, { toolstack }: Caller): Promise<Result<'domain/define'>> {
+async function define(
+  { config, createDiskBytes }: Params<'domain/define'>,
+  { toolstack }: Caller,
+): Promise<Result<'domain/define'>> {
   const problem = configProblem(config);
   if (problem) throw new DomusError('INVALID_CONFIG', problem);
-  if (!toolstack.isNameFree(config.name, config.uuid)) throw new DomusError('NAME_TAKEN', `a domain with the name ${JSON.stringify(config.name)} exists already; choose another name`);
+  if (!toolstack.isNameFree(config.name, config.uuid))
+    throw new DomusError(
+      'NAME_TAKEN',
+      `a domain with the name ${JSON.stringify(config.name)} exists already; choose another name`,
+    );
   const { files } = toolstack.options.host;
   const created: string[] = [];
   try {
     for (const [vdev, sizeBytes] of Object.entries(createDiskBytes ?? {})) {
       const disk = config.disk.find((candidate) => candidate.vdev === vdev);
-      if (!disk || disk.access !== 'w' || disk.cdrom) throw new DomusError('INVALID_CONFIG', `there is no writable disk ${vdev} to create`);
+      if (!disk || disk.access !== 'w' || disk.cdrom)
+        throw new DomusError('INVALID_CONFIG', `there is no writable disk ${vdev} to create`);
       await files.makeDirectory(disk.target.slice(0, Math.max(1, disk.target.lastIndexOf('/'))));
       await createRawImage(files, disk.target, sizeBytes);
       created.push(disk.target);
@@ -144,25 +247,45 @@ async function define({ config, createDiskBytes }: Params<'domain/define'>, { to
     return await toolstack.define(config);
   } catch (cause) {
     for (const path of created) await files.remove(path);
-    if (cause instanceof ImageError) throw new DomusError('IMAGE_BAD', `the disk cannot be created: ${cause.message}`, undefined, { cause });
+    if (cause instanceof ImageError)
+      throw new DomusError('IMAGE_BAD', `the disk cannot be created: ${cause.message}`, undefined, {
+        cause,
+      });
     throw cause;
   }
 }
 
-async function remove({ domain, deleteDisks = [] }: Params<'domain/delete'>, { toolstack }: Caller): Promise<null> {
+async function remove(
+  { domain, deleteDisks = [] }: Params<'domain/delete'>,
+  { toolstack }: Caller,
+): Promise<null> {
   const found = toolstack.find(domain);
   const { config } = found;
   for (const path of deleteDisks) {
     const own = config.disk.find((disk) => disk.target === path);
     if (!own) throw new DomusError('INVALID_CONFIG', `${path} is not an image of ${config.name}`);
-    if (toolstack.isImageShared(path, config.uuid)) throw new DomusError('IMAGE_IN_USE', `${path} belongs to another domain too and is not deleted`);
+    if (toolstack.isImageShared(path, config.uuid))
+      throw new DomusError(
+        'IMAGE_IN_USE',
+        `${path} belongs to another domain too and is not deleted`,
+      );
   }
   await toolstack.remove(found);
   for (const path of deleteDisks) await toolstack.options.host.files.remove(path);
   return null;
 }
 
-function parse({ text, file }: Params<'config/parse'>, { toolstack }: Caller): Result<'config/parse'> {
-  const directory = file === undefined ? toolstack.options.dataDir : file.slice(0, Math.max(1, file.lastIndexOf('/')));
-  return parseConfig(text, { file: file ?? 'the configuration', directory, newUuid: () => toolstack.options.host.system.uuid() });
+function parse(
+  { text, file }: Params<'config/parse'>,
+  { toolstack }: Caller,
+): Result<'config/parse'> {
+  const directory =
+    file === undefined
+      ? toolstack.options.dataDir
+      : file.slice(0, Math.max(1, file.lastIndexOf('/')));
+  return parseConfig(text, {
+    file: file ?? 'the configuration',
+    directory,
+    newUuid: () => toolstack.options.host.system.uuid(),
+  });
 }

@@ -2,7 +2,13 @@ export { LocalClient } from './client';
 export * from './config';
 export { checkMemory, checkStart, OVERHEAD_MIB } from './domain/checks';
 export type { DomainChild, SpawnDomain } from './domain/connection';
-export { Domain, NO_STATS, type DomainEnd, type DomainListener, type DomainServices } from './domain/domain';
+export {
+  Domain,
+  NO_STATS,
+  type DomainEnd,
+  type DomainListener,
+  type DomainServices,
+} from './domain/domain';
 export { connectToolstack } from './rpc/client';
 export { serveToolstack } from './rpc/server';
 export { startToolstackService, type ToolstackService } from './service';

@@ -8,7 +8,10 @@ import type { DomainConfig, ErrorCode } from '../api';
 
 /** What the toolstack may ask of a domain process: method -> [params, result]. */
 export interface DomainRequests {
-  start: [{ config: DomainConfig; domid: number; paused: boolean; lifeline: string | null }, { vncPort: number | null }];
+  start: [
+    { config: DomainConfig; domid: number; paused: boolean; lifeline: string | null },
+    { vncPort: number | null },
+  ];
   pause: [null, null];
   unpause: [null, null];
   powerButton: [null, null];
@@ -38,25 +41,69 @@ const MAX_PNG_BASE64 = 24 << 20;
 const sentence = z.string().max(MAX_SENTENCE);
 const count = z.number().min(0);
 
-const statsEvent = z.strictObject({ event: z.literal('stats'), cpu: count, cpuSeconds: count, blocked: z.boolean(), rssBytes: count, mips: count, diskReadBytes: count, diskWriteBytes: count });
-const consoleEvent = z.strictObject({ event: z.literal('console'), data: z.string().max(MAX_CONSOLE_BASE64) });
+const statsEvent = z.strictObject({
+  event: z.literal('stats'),
+  cpu: count,
+  cpuSeconds: count,
+  blocked: z.boolean(),
+  rssBytes: count,
+  mips: count,
+  diskReadBytes: count,
+  diskWriteBytes: count,
+});
+const consoleEvent = z.strictObject({
+  event: z.literal('console'),
+  data: z.string().max(MAX_CONSOLE_BASE64),
+});
 /** The guest ended; `kept` when the process stays for `preserve`. */
-const endedEvent = z.strictObject({ event: z.literal('ended'), how: z.enum(['poweroff', 'reboot', 'crash']), reason: sentence, kept: z.boolean() });
+const endedEvent = z.strictObject({
+  event: z.literal('ended'),
+  how: z.enum(['poweroff', 'reboot', 'crash']),
+  reason: sentence,
+  kept: z.boolean(),
+});
 const rebootedEvent = z.strictObject({ event: z.literal('rebooted') });
 const pausedEvent = z.strictObject({ event: z.literal('paused'), reason: sentence });
-const noticeEvent = z.strictObject({ event: z.literal('notice'), level: z.enum(['info', 'warn', 'error']), message: sentence });
+const noticeEvent = z.strictObject({
+  event: z.literal('notice'),
+  level: z.enum(['info', 'warn', 'error']),
+  message: sentence,
+});
 
-export const domainEventSchema = z.discriminatedUnion('event', [statsEvent, consoleEvent, endedEvent, rebootedEvent, pausedEvent, noticeEvent]);
+export const domainEventSchema = z.discriminatedUnion('event', [
+  statsEvent,
+  consoleEvent,
+  endedEvent,
+  rebootedEvent,
+  pausedEvent,
+  noticeEvent,
+]);
 export type DomainEvent = z.infer<typeof domainEventSchema>;
 
 const ERROR_CODES = [
-  'INVALID_CONFIG', 'NO_SUCH_DOMAIN', 'NAME_TAKEN', 'BAD_STATE', 'NO_MEMORY', 'IMAGE_NOT_FOUND', 'IMAGE_UNREADABLE', 'IMAGE_BAD', 'IMAGE_IN_USE',
-  'NOT_BOOTABLE', 'SOCKET_PATH', 'NOT_RUNNING_APP', 'DOMAIN_DIED', 'TIMEOUT', 'INTERNAL',
+  'INVALID_CONFIG',
+  'NO_SUCH_DOMAIN',
+  'NAME_TAKEN',
+  'BAD_STATE',
+  'NO_MEMORY',
+  'IMAGE_NOT_FOUND',
+  'IMAGE_UNREADABLE',
+  'IMAGE_BAD',
+  'IMAGE_IN_USE',
+  'NOT_BOOTABLE',
+  'SOCKET_PATH',
+  'NOT_RUNNING_APP',
+  'DOMAIN_DIED',
+  'TIMEOUT',
+  'INTERNAL',
 ] as const satisfies readonly ErrorCode[];
 
 export const domainReplySchema = z.union([
   z.strictObject({ id: z.int(), result: z.unknown() }),
-  z.strictObject({ id: z.int(), error: z.strictObject({ code: z.enum(ERROR_CODES), message: sentence }) }),
+  z.strictObject({
+    id: z.int(),
+    error: z.strictObject({ code: z.enum(ERROR_CODES), message: sentence }),
+  }),
 ]);
 export type DomainReply = z.infer<typeof domainReplySchema>;
 
@@ -68,7 +115,12 @@ export const DOMAIN_RESULTS: { readonly [M in DomainMethod]: z.ZodType<DomainReq
   powerButton: z.null(),
   reset: z.null(),
   quit: z.null(),
-  screenshot: z.strictObject({ png: z.string().max(MAX_PNG_BASE64), width: z.int().min(0).max(2560), height: z.int().min(0).max(1600), text: z.array(z.string().max(1024)).max(1024).nullable() }),
+  screenshot: z.strictObject({
+    png: z.string().max(MAX_PNG_BASE64),
+    width: z.int().min(0).max(2560),
+    height: z.int().min(0).max(1600),
+    text: z.array(z.string().max(1024)).max(1024).nullable(),
+  }),
   sendKeys: z.null(),
   typeText: z.strictObject({ skipped: z.array(z.string().max(16)).max(65536) }),
   consoleHistory: z.strictObject({ data: z.string().max(MAX_CONSOLE_BASE64), dropped: count }),
@@ -77,4 +129,6 @@ export const DOMAIN_RESULTS: { readonly [M in DomainMethod]: z.ZodType<DomainReq
 };
 
 /** A request as it goes over the channel. */
-export type DomainRequest = { [M in DomainMethod]: { id: number; method: M; params: DomainRequests[M][0] } }[DomainMethod];
+export type DomainRequest = {
+  [M in DomainMethod]: { id: number; method: M; params: DomainRequests[M][0] };
+}[DomainMethod];

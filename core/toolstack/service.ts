@@ -17,7 +17,9 @@ export interface ToolstackService {
 }
 
 /** Opens the toolstack of a data directory and serves it on its control socket. */
-export async function startToolstackService(options: ToolstackOptions & { socket: string }): Promise<ToolstackService> {
+export async function startToolstackService(
+  options: ToolstackOptions & { socket: string },
+): Promise<ToolstackService> {
   const toolstack = await Toolstack.open(options);
   try {
     const server = await serveToolstack(toolstack, options.host.sockets, options.socket);

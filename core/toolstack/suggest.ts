@@ -29,9 +29,13 @@ async function freeImagePath(toolstack: Toolstack, name: string): Promise<string
 }
 
 /** A configuration with every default filled in, for an ISO or for an empty domain. */
-export async function suggestConfig(toolstack: Toolstack, iso: string | undefined): Promise<Result<'domain/suggest'>> {
+export async function suggestConfig(
+  toolstack: Toolstack,
+  iso: string | undefined,
+): Promise<Result<'domain/suggest'>> {
   const { host } = toolstack.options;
-  const report: IsoReport | undefined = iso === undefined ? undefined : await inspectIso(host.files, iso);
+  const report: IsoReport | undefined =
+    iso === undefined ? undefined : await inspectIso(host.files, iso);
   const hostFreeMiB = Math.floor(host.system.sample().memoryFreeBytes / MIB);
   const name = freeName(toolstack, report?.suggested.name ?? 'guest');
   const config: DomainConfig = {
@@ -44,7 +48,15 @@ export async function suggestConfig(toolstack: Toolstack, iso: string | undefine
     ramdisk: '',
     root: '',
     extra: '',
-    disk: [{ vdev: 'hda', target: await freeImagePath(toolstack, name), format: 'raw', access: 'w', cdrom: false }],
+    disk: [
+      {
+        vdev: 'hda',
+        target: await freeImagePath(toolstack, name),
+        format: 'raw',
+        access: 'w',
+        cdrom: false,
+      },
+    ],
     boot: 'cd',
     firmware: '',
     vnc: true,
@@ -57,6 +69,12 @@ export async function suggestConfig(toolstack: Toolstack, iso: string | undefine
     on_reboot: 'restart',
     on_crash: 'destroy',
   };
-  if (iso !== undefined) config.disk.push({ vdev: 'hdc', target: iso, format: 'raw', access: 'r', cdrom: true });
-  return { config, ...(report ? { report } : {}), hostFreeMiB, diskGiB: report?.suggested.diskGiB ?? DEFAULT_DISK_GIB };
+  if (iso !== undefined)
+    config.disk.push({ vdev: 'hdc', target: iso, format: 'raw', access: 'r', cdrom: true });
+  return {
+    config,
+    ...(report ? { report } : {}),
+    hostFreeMiB,
+    diskGiB: report?.suggested.diskGiB ?? DEFAULT_DISK_GIB,
+  };
 }

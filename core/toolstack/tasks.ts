@@ -27,13 +27,31 @@ export class TaskBoard {
   }
 
   /** Runs `act` as a task and passes on its result or failure. */
-  async run<T>(title: string, domain: string | null, act: (control: TaskControl) => Promise<T>): Promise<T> {
+  async run<T>(
+    title: string,
+    domain: string | null,
+    act: (control: TaskControl) => Promise<T>,
+  ): Promise<T> {
     const id = this.nextId++;
-    const started: TaskInfo = { id, title, domain, state: 'running', progress: null, message: '', startedAtMs: this.timers.wallMs(), endedAtMs: null };
+    const started: TaskInfo = {
+      id,
+      title,
+      domain,
+      state: 'running',
+      progress: null,
+      message: '',
+      startedAtMs: this.timers.wallMs(),
+      endedAtMs: null,
+    };
     this.update(started);
     let cancelled = false;
     const control: TaskControl = {
-      progress: (progress, message) => this.update({ ...this.current(started), progress, ...(message === undefined ? {} : { message }) }),
+      progress: (progress, message) =>
+        this.update({
+          ...this.current(started),
+          progress,
+          ...(message === undefined ? {} : { message }),
+        }),
       onCancel: (cancel) =>
         this.cancels.set(id, () => {
           cancelled = true;
@@ -45,7 +63,11 @@ export class TaskBoard {
       this.finish(started, 'done', '');
       return result;
     } catch (cause) {
-      this.finish(started, cancelled ? 'cancelled' : 'failed', cause instanceof Error ? cause.message : String(cause));
+      this.finish(
+        started,
+        cancelled ? 'cancelled' : 'failed',
+        cause instanceof Error ? cause.message : String(cause),
+      );
       throw cause;
     }
   }
@@ -63,7 +85,13 @@ export class TaskBoard {
 
   private finish(task: TaskInfo, state: TaskInfo['state'], message: string): void {
     this.cancels.delete(task.id);
-    this.update({ ...this.current(task), state, message, progress: state === 'done' ? 1 : this.current(task).progress, endedAtMs: this.timers.wallMs() });
+    this.update({
+      ...this.current(task),
+      state,
+      message,
+      progress: state === 'done' ? 1 : this.current(task).progress,
+      endedAtMs: this.timers.wallMs(),
+    });
   }
 
   private update(task: TaskInfo): void {

@@ -1,6 +1,22 @@
-import { DomusError, type DomainConfig, type DomainInfo, type HostInfo, type ToolstackEvent } from '../api';
+import {
+  DomusError,
+  type DomainConfig,
+  type DomainInfo,
+  type HostInfo,
+  type ToolstackEvent,
+} from '../api';
 import { Emitter, type Dispose } from '../base';
-import type { FileHost, HeldLock, HostSample, Lifeline, LifelineHost, LockHost, SocketHost, SystemHost, TimerHost } from '../host';
+import type {
+  FileHost,
+  HeldLock,
+  HostSample,
+  Lifeline,
+  LifelineHost,
+  LockHost,
+  SocketHost,
+  SystemHost,
+  TimerHost,
+} from '../host';
 import { checkStart } from './domain/checks';
 import type { SpawnDomain } from './domain/connection';
 import { Domain, type DomainEnd, type DomainListener } from './domain/domain';
@@ -60,11 +76,20 @@ export class Toolstack {
     const { files, locks, system, lifeline } = options.host;
     await files.makeDirectory(options.dataDir);
     const info = await files.stat(options.dataDir);
-    if (!info || info.kind !== 'directory') throw new DomusError('INTERNAL', `${options.dataDir} is not a directory`);
-    const taken = await locks.acquire(`home.${info.dev}.${info.ino}`, 'exclusive', { pid: system.pid, name: options.ownerName });
+    if (!info || info.kind !== 'directory')
+      throw new DomusError('INTERNAL', `${options.dataDir} is not a directory`);
+    const taken = await locks.acquire(`home.${info.dev}.${info.ino}`, 'exclusive', {
+      pid: system.pid,
+      name: options.ownerName,
+    });
     if (!('lock' in taken)) {
-      const who = taken.owner ? `${taken.owner.name} (process ${taken.owner.pid})` : 'another Domus';
-      throw new DomusError('BAD_STATE', `${options.dataDir} is in use by ${who}; only one at a time can manage its domains`);
+      const who = taken.owner
+        ? `${taken.owner.name} (process ${taken.owner.pid})`
+        : 'another Domus';
+      throw new DomusError(
+        'BAD_STATE',
+        `${options.dataDir} is in use by ${who}; only one at a time can manage its domains`,
+      );
     }
     const toolstack = new Toolstack(options, taken.lock, await lifeline.open());
     await toolstack.load();
@@ -74,7 +99,11 @@ export class Toolstack {
   /** Forces every domain off and gives the data directory back. */
   async close(): Promise<void> {
     this.stopStats();
-    await Promise.allSettled([...this.domains.values()].filter((domain) => domain.active).map((domain) => domain.destroy('Domus ended')));
+    await Promise.allSettled(
+      [...this.domains.values()]
+        .filter((domain) => domain.active)
+        .map((domain) => domain.destroy('Domus ended')),
+    );
     await this.saving;
     await this.lifeline.close();
     await this.home.release();
@@ -82,31 +111,49 @@ export class Toolstack {
 
   get hostInfo(): HostInfo {
     const { hostname, cpus, cpuModel, cpu, memoryBytes, memoryFreeBytes } = this.hostSample;
-    return { hostname, cpus, cpuModel, cpu, memoryBytes, memoryFreeBytes, version: this.options.version };
+    return {
+      hostname,
+      cpus,
+      cpuModel,
+      cpu,
+      memoryBytes,
+      memoryFreeBytes,
+      version: this.options.version,
+    };
   }
 
   list(): DomainInfo[] {
-    return [...this.domains.values()].map((domain) => domain.info).sort((a, b) => a.config.name.localeCompare(b.config.name));
+    return [...this.domains.values()]
+      .map((domain) => domain.info)
+      .sort((a, b) => a.config.name.localeCompare(b.config.name));
   }
 
   /** Finds a domain by name, uuid or domid. */
   find(key: string): Domain {
     for (const domain of this.domains.values()) {
       const { config, domid } = domain.info;
-      if (config.name === key || config.uuid === key.toLowerCase() || (domid !== null && String(domid) === key)) return domain;
+      if (
+        config.name === key ||
+        config.uuid === key.toLowerCase() ||
+        (domid !== null && String(domid) === key)
+      )
+        return domain;
     }
     throw new DomusError('NO_SUCH_DOMAIN', `there is no domain ${JSON.stringify(key)}`);
   }
 
   /** True when a name is free for a domain other than `uuid`. */
   isNameFree(name: string, uuid?: string): boolean {
-    return [...this.domains.values()].every(({ config }) => config.name !== name || config.uuid === uuid);
+    return [...this.domains.values()].every(
+      ({ config }) => config.name !== name || config.uuid === uuid,
+    );
   }
 
   /** Stores a new definition. */
   async define(config: DomainConfig): Promise<DomainInfo> {
     this.requireName(config.name, config.uuid);
-    if (this.domains.has(config.uuid)) throw new DomusError('NAME_TAKEN', `a domain with the uuid ${config.uuid} exists already`);
+    if (this.domains.has(config.uuid))
+      throw new DomusError('NAME_TAKEN', `a domain with the uuid ${config.uuid} exists already`);
     const domain = this.add(config);
     try {
       await this.store.save(config, this.stateOf(domain));
@@ -120,7 +167,8 @@ export class Toolstack {
 
   /** Replaces the definition of a domain; a running guest keeps the machine it has until its next start. */
   async redefine(domain: Domain, config: DomainConfig): Promise<DomainInfo> {
-    if (config.uuid !== domain.config.uuid) throw new DomusError('INVALID_CONFIG', `the uuid of ${domain.config.name} cannot be changed`);
+    if (config.uuid !== domain.config.uuid)
+      throw new DomusError('INVALID_CONFIG', `the uuid of ${domain.config.name} cannot be changed`);
     this.requireName(config.name, config.uuid);
     await this.store.save(config, this.stateOf(domain));
     domain.config = config;
@@ -136,7 +184,11 @@ export class Toolstack {
 
   /** Removes a definition; its images stay. */
   async remove(domain: Domain): Promise<void> {
-    if (domain.active) throw new DomusError('BAD_STATE', `${domain.config.name} is running; shut it down or force it off first`);
+    if (domain.active)
+      throw new DomusError(
+        'BAD_STATE',
+        `${domain.config.name} is running; shut it down or force it off first`,
+      );
     await this.saving;
     await this.store.remove(domain.config.uuid);
     this.forget(domain.config.uuid);
@@ -145,7 +197,9 @@ export class Toolstack {
 
   /** Whether another domain names this image. */
   isImageShared(path: string, uuid: string): boolean {
-    return [...this.domains.values()].some(({ config }) => config.uuid !== uuid && config.disk.some((disk) => disk.target === path));
+    return [...this.domains.values()].some(
+      ({ config }) => config.uuid !== uuid && config.disk.some((disk) => disk.target === path),
+    );
   }
 
   notice(level: 'info' | 'warn' | 'error', domain: string | null, message: string): void {
@@ -153,13 +207,23 @@ export class Toolstack {
   }
 
   private requireName(name: string, uuid: string): void {
-    if (!this.isNameFree(name, uuid)) throw new DomusError('NAME_TAKEN', `a domain with the name ${JSON.stringify(name)} exists already; choose another name`);
+    if (!this.isNameFree(name, uuid))
+      throw new DomusError(
+        'NAME_TAKEN',
+        `a domain with the name ${JSON.stringify(name)} exists already; choose another name`,
+      );
   }
 
   private async load(): Promise<void> {
-    for (const { config, state } of await this.store.load((message) => this.notice('error', null, message))) {
+    for (const { config, state } of await this.store.load((message) =>
+      this.notice('error', null, message),
+    )) {
       if (!this.isNameFree(config.name)) {
-        this.notice('error', null, `a stored domain cannot be used: the name ${JSON.stringify(config.name)} is there twice (${config.uuid})`);
+        this.notice(
+          'error',
+          null,
+          `a stored domain cannot be used: the name ${JSON.stringify(config.name)} is there twice (${config.uuid})`,
+        );
         continue;
       }
       const domain = this.add(config);
@@ -172,7 +236,16 @@ export class Toolstack {
 
   private add(config: DomainConfig): Domain {
     const { timers } = this.options.host;
-    const domain = new Domain({ timers, spawn: this.options.spawnDomain, lifeline: this.lifeline.address, nextDomid: () => ++this.lastDomid }, this.listener, config);
+    const domain = new Domain(
+      {
+        timers,
+        spawn: this.options.spawnDomain,
+        lifeline: this.lifeline.address,
+        nextDomid: () => ++this.lastDomid,
+      },
+      this.listener,
+      config,
+    );
     this.domains.set(config.uuid, domain);
     this.definedAt.set(config.uuid, timers.wallMs());
     return domain;
@@ -189,7 +262,8 @@ export class Toolstack {
       this.events.fire({ type: 'domain-changed', domain: domain.info });
     },
     onStats: () => undefined,
-    onConsole: (domain, data) => this.events.fire({ type: 'console', uuid: domain.config.uuid, data }),
+    onConsole: (domain, data) =>
+      this.events.fire({ type: 'console', uuid: domain.config.uuid, data }),
     onNotice: (domain, level, message) => this.notice(level, domain.config.uuid, message),
     onEnd: (domain, end) => this.ended(domain, end),
   };
@@ -201,7 +275,12 @@ export class Toolstack {
   }
 
   private stateOf(domain: Domain): StoredState {
-    return { version: 1, state: domain.state, reason: domain.reason.slice(0, 1000), definedAtMs: this.definedAt.get(domain.config.uuid) ?? 0 };
+    return {
+      version: 1,
+      state: domain.state,
+      reason: domain.reason.slice(0, 1000),
+      definedAtMs: this.definedAt.get(domain.config.uuid) ?? 0,
+    };
   }
 
   private saveState(domain: Domain): void {
@@ -209,14 +288,21 @@ export class Toolstack {
     const state = this.stateOf(domain);
     this.saving = this.saving
       .then(() => (this.domains.has(uuid) ? this.store.saveState(uuid, state) : undefined))
-      .catch((cause: unknown) => this.notice('error', uuid, `the state of ${name} could not be stored: ${cause instanceof Error ? cause.message : String(cause)}`));
+      .catch((cause: unknown) =>
+        this.notice(
+          'error',
+          uuid,
+          `the state of ${name} could not be stored: ${cause instanceof Error ? cause.message : String(cause)}`,
+        ),
+      );
   }
 
   private sampleStats(): void {
     this.hostSample = this.options.host.system.sample();
     if (this.events.size === 0) return;
     const domains: Record<string, DomainInfo['stats']> = {};
-    for (const domain of this.domains.values()) if (domain.active) domains[domain.config.uuid] = domain.info.stats;
+    for (const domain of this.domains.values())
+      if (domain.active) domains[domain.config.uuid] = domain.info.stats;
     this.events.fire({ type: 'stats', host: this.hostInfo, domains });
   }
 }

@@ -12,6 +12,14 @@ export function temporaryDirectory(): { path: string; close(): void } {
 /** Bundles a TypeScript program of the tests so that a plain Node process can run it. */
 export async function bundleProgram(source: string, directory: string): Promise<string> {
   const outfile = join(directory, `${source.replace(/[^a-z-]/g, '-')}.mjs`);
-  await build({ entryPoints: [resolve(import.meta.dirname, source)], outfile, bundle: true, platform: 'node', format: 'esm', target: 'node20', logLevel: 'error' });
+  await build({
+    entryPoints: [resolve(import.meta.dirname, source)],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    logLevel: 'error',
+  });
   return outfile;
 }

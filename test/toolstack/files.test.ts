@@ -18,7 +18,10 @@ describe('files of the host', () => {
     const path = join(directory.path, 'fifo');
     execFileSync('mkfifo', [path]);
     const start = Date.now();
-    await expect(nodeFiles.open(path, 'read')).rejects.toMatchObject({ code: 'ENOTREG', message: `${path}: it is not a regular file` });
+    await expect(nodeFiles.open(path, 'read')).rejects.toMatchObject({
+      code: 'ENOTREG',
+      message: `${path}: it is not a regular file`,
+    });
     expect(Date.now() - start).toBeLessThan(1000);
   });
 
@@ -29,7 +32,10 @@ describe('files of the host', () => {
   ])('refuses %s with %s', async (name, code, sentence) => {
     mkdirSync(join(directory.path, 'dir'));
     const path = name.startsWith('/') ? name : join(directory.path, name);
-    await expect(nodeFiles.open(path, 'read')).rejects.toMatchObject({ code, message: `${path}: ${sentence}` });
+    await expect(nodeFiles.open(path, 'read')).rejects.toMatchObject({
+      code,
+      message: `${path}: ${sentence}`,
+    });
   });
 
   it('replaces a file as a whole, mode 0600, and leaves nothing beside it', async () => {
@@ -66,6 +72,8 @@ describe('files of the host', () => {
   it('does not read more text than asked for', async () => {
     const path = join(directory.path, 'big');
     writeFileSync(path, 'x'.repeat(1000));
-    await expect(nodeFiles.readText(path, 999)).rejects.toThrow('it has 1000 bytes, and at most 999 are read');
+    await expect(nodeFiles.readText(path, 999)).rejects.toThrow(
+      'it has 1000 bytes, and at most 999 are read',
+    );
   });
 });

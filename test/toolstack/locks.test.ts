@@ -17,8 +17,14 @@ afterEach(() => {
 afterAll(() => directory.close());
 
 /** Starts a process that wants the lock; resolves to what it says. */
-async function holder(name: string, mode: 'exclusive' | 'shared', label: string): Promise<{ child: ChildProcess; said: string }> {
-  const child = spawn(process.execPath, [program, name, mode, label], { stdio: ['ignore', 'pipe', 'inherit'] });
+async function holder(
+  name: string,
+  mode: 'exclusive' | 'shared',
+  label: string,
+): Promise<{ child: ChildProcess; said: string }> {
+  const child = spawn(process.execPath, [program, name, mode, label], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   children.push(child);
   const [chunk] = (await once(child.stdout, 'data')) as [Buffer];
   return { child, said: chunk.toString().trim() };
@@ -32,8 +38,12 @@ describe('locks between processes', () => {
   it('exclude, and name who holds them', async () => {
     const name = freshName();
     const { child } = await holder(name, 'exclusive', 'domain debian');
-    expect(await nodeLocks.acquire(name, 'exclusive', SELF)).toEqual({ owner: { pid: child.pid, name: 'domain debian' } });
-    expect(await nodeLocks.acquire(name, 'shared', SELF)).toEqual({ owner: { pid: child.pid, name: 'domain debian' } });
+    expect(await nodeLocks.acquire(name, 'exclusive', SELF)).toEqual({
+      owner: { pid: child.pid, name: 'domain debian' },
+    });
+    expect(await nodeLocks.acquire(name, 'shared', SELF)).toEqual({
+      owner: { pid: child.pid, name: 'domain debian' },
+    });
   });
 
   it('end with their process at kill -9', async () => {
@@ -54,10 +64,14 @@ describe('locks between processes', () => {
     const first = await holder(name, 'shared', 'one');
     const second = await holder(name, 'shared', 'two');
     expect([first.said, second.said]).toEqual(['held', 'held']);
-    expect(await nodeLocks.acquire(name, 'exclusive', SELF)).toMatchObject({ owner: { name: 'one' } });
+    expect(await nodeLocks.acquire(name, 'exclusive', SELF)).toMatchObject({
+      owner: { name: 'one' },
+    });
     first.child.kill('SIGKILL');
     await once(first.child, 'exit');
-    expect(await nodeLocks.acquire(name, 'exclusive', SELF)).toMatchObject({ owner: { name: 'two' } });
+    expect(await nodeLocks.acquire(name, 'exclusive', SELF)).toMatchObject({
+      owner: { name: 'two' },
+    });
     second.child.kill('SIGKILL');
     await once(second.child, 'exit');
     expect(await nodeLocks.acquire(name, 'exclusive', SELF)).toHaveProperty('lock');
@@ -73,7 +87,11 @@ describe('locks between processes', () => {
   it('are never given to a reader and a writer that race', async () => {
     const name = freshName();
     for (let round = 0; round < 20; round++) {
-      const results = await Promise.all([nodeLocks.acquire(name, 'exclusive', SELF), nodeLocks.acquire(name, 'shared', SELF), nodeLocks.acquire(name, 'exclusive', SELF)]);
+      const results = await Promise.all([
+        nodeLocks.acquire(name, 'exclusive', SELF),
+        nodeLocks.acquire(name, 'shared', SELF),
+        nodeLocks.acquire(name, 'exclusive', SELF),
+      ]);
       const held = results.flatMap((result) => ('lock' in result ? [result.lock] : []));
       expect(held.length).toBeLessThanOrEqual(1);
       for (const lock of held) await lock.release();

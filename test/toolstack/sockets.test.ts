@@ -6,7 +6,12 @@ import type { LineConnection, LineLimits, LineServer } from '../../core/host';
 import { nodeSockets } from '../../core/host-node/sockets';
 import { temporaryDirectory } from './bundle';
 
-const LIMITS: LineLimits = { maxLineBytes: 1000, lineTimeoutMs: 200, maxQueuedBytes: 100_000, maxConnections: 2 };
+const LIMITS: LineLimits = {
+  maxLineBytes: 1000,
+  lineTimeoutMs: 200,
+  maxQueuedBytes: 100_000,
+  maxConnections: 2,
+};
 
 let directory: ReturnType<typeof temporaryDirectory>;
 let servers: LineServer[] = [];
@@ -22,7 +27,10 @@ afterEach(async () => {
   directory.close();
 });
 
-async function listen(path: string, onConnection: (connection: LineConnection) => void = () => undefined): Promise<LineServer> {
+async function listen(
+  path: string,
+  onConnection: (connection: LineConnection) => void = () => undefined,
+): Promise<LineServer> {
   const server = await nodeSockets.listen(path, LIMITS, onConnection);
   servers.push(server);
   return server;
@@ -49,13 +57,17 @@ describe('the control socket', () => {
 
   it('refuses a path that the system would cut off', async () => {
     const path = join(directory.path, 'x'.repeat(120), 's');
-    await expect(listen(path)).rejects.toThrow(`the socket path ${path} has ${Buffer.byteLength(path)} bytes, and the system allows 107; set DOMUS_HOME or XDG_RUNTIME_DIR to a shorter directory`);
+    await expect(listen(path)).rejects.toThrow(
+      `the socket path ${path} has ${Buffer.byteLength(path)} bytes, and the system allows 107; set DOMUS_HOME or XDG_RUNTIME_DIR to a shorter directory`,
+    );
   });
 
   it('refuses a directory that is a link', async () => {
     mkdirSync(join(directory.path, 'real'));
     symlinkSync(join(directory.path, 'real'), join(directory.path, 'link'));
-    await expect(listen(join(directory.path, 'link', 's'))).rejects.toMatchObject({ code: 'BAD_DIRECTORY' });
+    await expect(listen(join(directory.path, 'link', 's'))).rejects.toMatchObject({
+      code: 'BAD_DIRECTORY',
+    });
   });
 
   it('refuses to remove a file that is not a socket', async () => {
@@ -128,6 +140,8 @@ describe('the control socket', () => {
   });
 
   it('says that nobody listens', async () => {
-    await expect(nodeSockets.connect(join(directory.path, 'none'), LIMITS)).rejects.toMatchObject({ code: 'NOT_LISTENING' });
+    await expect(nodeSockets.connect(join(directory.path, 'none'), LIMITS)).rejects.toMatchObject({
+      code: 'NOT_LISTENING',
+    });
   });
 });

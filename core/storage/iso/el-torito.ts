@@ -32,11 +32,18 @@ function isValidation(bytes: Uint8Array): boolean {
 }
 
 function bootEntry(bytes: Uint8Array, at: number, platform: number): BootEntry {
-  return { platform: platformOf(platform), media: MEDIA[(bytes[at + 1] ?? 0) & 0x0f] ?? 'unknown medium', lba: u32(bytes, at + 8) };
+  return {
+    platform: platformOf(platform),
+    media: MEDIA[(bytes[at + 1] ?? 0) & 0x0f] ?? 'unknown medium',
+    lba: u32(bytes, at + 8),
+  };
 }
 
 /** The bootable entries of the catalog; undefined when it is not a catalog. Reads one sector, so that its length is bounded. */
-export async function readBootCatalog(read: ReadBytes, lba: number): Promise<BootEntry[] | undefined> {
+export async function readBootCatalog(
+  read: ReadBytes,
+  lba: number,
+): Promise<BootEntry[] | undefined> {
   const bytes = await read(lba * CD_SECTOR_BYTES, CD_SECTOR_BYTES);
   if (!isValidation(bytes)) return undefined;
   let platform = bytes[1] ?? 0;

@@ -13,7 +13,18 @@ function put32(image: Uint8Array, at: number, value: number): void {
 }
 
 /** A directory record, ECMA-119 9.1, with a Rock Ridge NM entry when `rock` is given. */
-function record(image: Uint8Array, at: number, entry: { name: string; lba: number; size: number; directory?: boolean; rock?: string; sp?: boolean }): number {
+function record(
+  image: Uint8Array,
+  at: number,
+  entry: {
+    name: string;
+    lba: number;
+    size: number;
+    directory?: boolean;
+    rock?: string;
+    sp?: boolean;
+  },
+): number {
   const nameLength = entry.name.length;
   let length = 33 + nameLength + (nameLength % 2 === 0 ? 1 : 0);
   const systemUse = at + length;
@@ -45,7 +56,13 @@ interface Parts {
 }
 
 /** An ISO 9660 image: 16 PVD, 17 boot record, 18 end, 19 catalog, 20 boot image, 21 root, 22 `.disk`, 23 `info`. */
-function iso({ volumeId = 'TEST', sectors = 30, info, boot = 'bios', loop = false }: Parts = {}): Uint8Array<ArrayBuffer> {
+function iso({
+  volumeId = 'TEST',
+  sectors = 30,
+  info,
+  boot = 'bios',
+  loop = false,
+}: Parts = {}): Uint8Array<ArrayBuffer> {
   const image = new Uint8Array(30 * SECTOR);
   const pvd = 16 * SECTOR;
   image[pvd] = 1;
@@ -72,10 +89,22 @@ function iso({ volumeId = 'TEST', sectors = 30, info, boot = 'bios', loop = fals
   view.setUint16(catalog + 0x1c, (0x10000 - sum + (boot === 'damaged' ? 1 : 0)) & 0xffff, true);
   image[catalog + 32] = 0x88;
   put32(image, catalog + 40, 20);
-  let at = record(image, 21 * SECTOR, { name: '\0', lba: 21, size: SECTOR, directory: true, sp: true });
+  let at = record(image, 21 * SECTOR, {
+    name: '\0',
+    lba: 21,
+    size: SECTOR,
+    directory: true,
+    sp: true,
+  });
   at = record(image, at, { name: '\x01', lba: 21, size: SECTOR, directory: true });
   if (info !== undefined) {
-    record(image, at, { name: '_DISK', rock: '.disk', lba: loop ? 21 : 22, size: SECTOR, directory: true });
+    record(image, at, {
+      name: '_DISK',
+      rock: '.disk',
+      lba: loop ? 21 : 22,
+      size: SECTOR,
+      directory: true,
+    });
     record(image, 22 * SECTOR, { name: 'INFO.;1', rock: 'info', lba: 23, size: info.length });
     put(image, 23 * SECTOR, info);
   }
@@ -89,7 +118,14 @@ function files(bytes: Uint8Array<ArrayBuffer> | FileError): FileHost {
       if (bytes instanceof FileError) throw bytes;
       return {
         path,
-        info: { kind: 'file', sizeBytes: bytes.length, dev: '1', ino: '1', readable: true, writable: true },
+        info: {
+          kind: 'file',
+          sizeBytes: bytes.length,
+          dev: '1',
+          ino: '1',
+          readable: true,
+          writable: true,
+        },
         read: async (offset: number, target: Uint8Array) => {
           const part = bytes.subarray(offset, offset + target.length);
           target.set(part);
@@ -103,14 +139,26 @@ function files(bytes: Uint8Array<ArrayBuffer> | FileError): FileHost {
 
 describe('inspectIso', () => {
   it('knows Debian by .disk/info and says so', async () => {
-    const report = await inspectIso(files(iso({ volumeId: 'Debian 12.5.0 amd64 n', info: 'Debian GNU/Linux 12.5.0 "Bookworm" - Official amd64 NETINST\n' })), '/d.iso');
+    const report = await inspectIso(
+      files(
+        iso({
+          volumeId: 'Debian 12.5.0 amd64 n',
+          info: 'Debian GNU/Linux 12.5.0 "Bookworm" - Official amd64 NETINST\n',
+        }),
+      ),
+      '/d.iso',
+    );
     expect(report).toEqual({
       path: '/d.iso',
       sizeBytes: 30 * SECTOR,
       volumeId: 'Debian 12.5.0 amd64 n',
       osId: 'debian12',
       osName: 'Debian GNU/Linux 12 (bookworm)',
-      evidence: ['.disk/info: “Debian GNU/Linux 12.5.0 "Bookworm" - Official amd64 NETINST”', 'volume id: “Debian 12.5.0 amd64 n”', 'boots with BIOS (El Torito, no emulation)'],
+      evidence: [
+        '.disk/info: “Debian GNU/Linux 12.5.0 "Bookworm" - Official amd64 NETINST”',
+        'volume id: “Debian 12.5.0 amd64 n”',
+        'boots with BIOS (El Torito, no emulation)',
+      ],
       bootable: 'el-torito',
       suggested: { name: 'debian12', memory: 1024, vcpus: 1, diskGiB: 20 },
     });
@@ -130,7 +178,10 @@ describe('inspectIso', () => {
     [{ boot: 'none' }, 'it is not bootable: it has no El Torito boot record'],
     [{ boot: 'damaged' }, 'it is not bootable: its boot catalog is damaged'],
     [{ boot: 'efi' }, 'it starts with UEFI only, and this computer has a BIOS'],
-    [{ sectors: 100_000 }, 'it is truncated: it should have 204.8 MB and has 0.1 MB; copy or download it again'],
+    [
+      { sectors: 100_000 },
+      'it is truncated: it should have 204.8 MB and has 0.1 MB; copy or download it again',
+    ],
   ])('says what is wrong with %j', async (parts, problem) => {
     expect((await inspectIso(files(iso(parts)), '/x.iso')).problem).toBe(problem);
   });
@@ -138,16 +189,30 @@ describe('inspectIso', () => {
   it.each<[string, Uint8Array<ArrayBuffer> | FileError, string]>([
     ['an empty file', new Uint8Array(0), 'it is empty'],
     ['text', new Uint8Array(5000).fill(65), 'it is not a CD image: it has no ISO 9660 volume'],
-    ['qcow2', Uint8Array.from([0x51, 0x46, 0x49, 0xfb, ...new Array<number>(600).fill(0)]), 'it is a qcow2 disk image, not a CD image'],
+    [
+      'qcow2',
+      Uint8Array.from([0x51, 0x46, 0x49, 0xfb, ...new Array<number>(600).fill(0)]),
+      'it is a qcow2 disk image, not a CD image',
+    ],
     ['nothing', new FileError('ENOENT', '/x', 'gone'), 'it does not exist'],
     ['a directory', new FileError('EISDIR', '/x', 'dir'), 'it is a directory'],
-    ['no permission', new FileError('EACCES', '/x', 'denied'), 'it cannot be read: permission is denied'],
+    [
+      'no permission',
+      new FileError('EACCES', '/x', 'denied'),
+      'it cannot be read: permission is denied',
+    ],
   ])('reports %s', async (_, content, problem) => {
-    expect(await inspectIso(files(content), '/x.iso')).toMatchObject({ problem, bootable: 'none', osId: 'generic' });
+    expect(await inspectIso(files(content), '/x.iso')).toMatchObject({
+      problem,
+      bootable: 'none',
+      osId: 'generic',
+    });
   });
 
   it('ends on directories that loop', async () => {
-    expect((await inspectIso(files(iso({ info: 'x', loop: true })), '/x.iso')).osId).toBe('generic');
+    expect((await inspectIso(files(iso({ info: 'x', loop: true })), '/x.iso')).osId).toBe(
+      'generic',
+    );
   });
 
   it('survives any damage of a sector with a report', async () => {

@@ -1,7 +1,14 @@
 import { FileError, type FileHost, type OpenFile } from '../../host';
 import { CD_SECTOR_BYTES, lines, text, type ReadBytes } from './bytes';
 import { readBootCatalog, type BootEntry } from './el-torito';
-import { DEBIAN_CODENAMES, MENU_PATHS, OS_TABLE, PROBED_PATHS, type EvidenceSource, type OsRow } from './os-table';
+import {
+  DEBIAN_CODENAMES,
+  MENU_PATHS,
+  OS_TABLE,
+  PROBED_PATHS,
+  type EvidenceSource,
+  type OsRow,
+} from './os-table';
 import { findPath, readFileStart, readVolume, type IsoVolume } from './volume';
 
 /** Largest single read while looking around. */
@@ -26,16 +33,32 @@ export interface IsoInspection {
 
 interface Facts {
   readonly volume: IsoVolume;
-  readonly texts: { readonly from: EvidenceSource; readonly where: string; readonly text: string }[];
+  readonly texts: {
+    readonly from: EvidenceSource;
+    readonly where: string;
+    readonly text: string;
+  }[];
 }
 
-const UNKNOWN: OsRow = { from: 'volume', pattern: /^/, id: 'generic', name: 'Unknown operating system', memory: 1024, diskGiB: 20 };
+const UNKNOWN: OsRow = {
+  from: 'volume',
+  pattern: /^/,
+  id: 'generic',
+  name: 'Unknown operating system',
+  memory: 1024,
+  diskGiB: 20,
+};
 
 function quote(value: string): string {
   return `“${value.length > 100 ? `${value.slice(0, 100)}…` : value}”`;
 }
 
-async function readText(read: ReadBytes, volume: IsoVolume, path: string, maxBytes: number): Promise<string[] | undefined> {
+async function readText(
+  read: ReadBytes,
+  volume: IsoVolume,
+  path: string,
+  maxBytes: number,
+): Promise<string[] | undefined> {
   const entry = await findPath(read, volume, path);
   if (!entry || entry.directory) return undefined;
   return lines(await readFileStart(read, entry, maxBytes));
@@ -44,7 +67,10 @@ async function readText(read: ReadBytes, volume: IsoVolume, path: string, maxByt
 /** "family version" of a Red Hat style .treeinfo. */
 async function treeInfo(read: ReadBytes, volume: IsoVolume): Promise<string | undefined> {
   const content = await readText(read, volume, '.treeinfo', MAX_MENU_BYTES);
-  const value = (key: string): string | undefined => content?.map((line) => new RegExp(`^${key}\\s*=\\s*(.+)$`).exec(line)?.[1]).find((found) => found !== undefined);
+  const value = (key: string): string | undefined =>
+    content
+      ?.map((line) => new RegExp(`^${key}\\s*=\\s*(.+)$`).exec(line)?.[1])
+      .find((found) => found !== undefined);
   const family = value('family') ?? value('name');
   return family === undefined ? undefined : `${family} ${value('version') ?? ''}`.trim();
 }
@@ -56,9 +82,11 @@ async function gather(read: ReadBytes, volume: IsoVolume): Promise<Facts> {
   const tree = await treeInfo(read, volume);
   if (tree) texts.push({ from: 'tree', where: '.treeinfo', text: tree });
   texts.push({ from: 'volume', where: 'volume id', text: volume.volumeId });
-  for (const path of PROBED_PATHS) if (await findPath(read, volume, path)) texts.push({ from: 'file', where: 'file', text: path });
+  for (const path of PROBED_PATHS)
+    if (await findPath(read, volume, path)) texts.push({ from: 'file', where: 'file', text: path });
   for (const path of MENU_PATHS) {
-    for (const line of (await readText(read, volume, path, MAX_MENU_BYTES)) ?? []) if (line !== '') texts.push({ from: 'menu', where: path, text: line });
+    for (const line of (await readText(read, volume, path, MAX_MENU_BYTES)) ?? [])
+      if (line !== '') texts.push({ from: 'menu', where: path, text: line });
   }
   return { volume, texts };
 }
@@ -75,18 +103,32 @@ function detect(facts: Facts): { row: OsRow; id: string; name: string; evidence:
       if (!match) continue;
       const name = fill(row.name, match);
       const codename = row.id === 'debian{1}' ? DEBIAN_CODENAMES[match[1] ?? ''] : undefined;
-      return { row, id: fill(row.id, match).toLowerCase(), name: codename ? `${name} (${codename})` : name, evidence: [`${where}: ${quote(found)}`] };
+      return {
+        row,
+        id: fill(row.id, match).toLowerCase(),
+        name: codename ? `${name} (${codename})` : name,
+        evidence: [`${where}: ${quote(found)}`],
+      };
     }
   }
   return { row: UNKNOWN, id: UNKNOWN.id, name: UNKNOWN.name, evidence: [] };
 }
 
-function bootProblem(entries: readonly BootEntry[] | undefined, volume: IsoVolume, sizeBytes: number): string | undefined {
-  if (volume.bootCatalog === undefined) return 'it is not bootable: it has no El Torito boot record';
+function bootProblem(
+  entries: readonly BootEntry[] | undefined,
+  volume: IsoVolume,
+  sizeBytes: number,
+): string | undefined {
+  if (volume.bootCatalog === undefined)
+    return 'it is not bootable: it has no El Torito boot record';
   if (entries === undefined) return 'it is not bootable: its boot catalog is damaged';
   const bios = entries.filter((entry) => entry.platform === 'BIOS');
-  if (bios.length === 0) return entries.some((entry) => entry.platform === 'UEFI') ? 'it starts with UEFI only, and this computer has a BIOS' : 'it is not bootable: its boot catalog has no entry for a PC';
-  if (bios.every((entry) => entry.lba * CD_SECTOR_BYTES >= sizeBytes)) return 'it is truncated: its boot image lies behind the end of the file';
+  if (bios.length === 0)
+    return entries.some((entry) => entry.platform === 'UEFI')
+      ? 'it starts with UEFI only, and this computer has a BIOS'
+      : 'it is not bootable: its boot catalog has no entry for a PC';
+  if (bios.every((entry) => entry.lba * CD_SECTOR_BYTES >= sizeBytes))
+    return 'it is truncated: its boot image lies behind the end of the file';
   return undefined;
 }
 
@@ -102,13 +144,27 @@ function truncation(volume: IsoVolume, sizeBytes: number): string | undefined {
 /** A name for the domain from the system's: 'debian12', 'win10'. */
 function suggestedName(id: string, volumeId: string): string {
   const source = id === 'generic' ? volumeId : id;
-  const name = source.toLowerCase().replace(/[^a-z0-9.]+/g, '-').replace(/^[-.]+|[-.]+$/g, '').slice(0, 40);
+  const name = source
+    .toLowerCase()
+    .replace(/[^a-z0-9.]+/g, '-')
+    .replace(/^[-.]+|[-.]+$/g, '')
+    .slice(0, 40);
   return name === '' ? 'guest' : name;
 }
 
 function failed(path: string, sizeBytes: number, problem: string): IsoInspection {
   const { name: osName, memory, diskGiB } = UNKNOWN;
-  return { path, sizeBytes, volumeId: '', osId: UNKNOWN.id, osName, evidence: [], bootable: 'none', problem, suggested: { name: 'guest', memory, vcpus: 1, diskGiB } };
+  return {
+    path,
+    sizeBytes,
+    volumeId: '',
+    osId: UNKNOWN.id,
+    osName,
+    evidence: [],
+    bootable: 'none',
+    problem,
+    suggested: { name: 'guest', memory, vcpus: 1, diskGiB },
+  };
 }
 
 /** What the first bytes say about a file that is not an ISO image. */
@@ -117,7 +173,9 @@ function otherFormat(start: Uint8Array): string {
   if (start[0] === 0x1f && start[1] === 0x8b) return 'it is compressed with gzip; unpack it first';
   if (text(start, 1, 5) === '7zXZ') return 'it is compressed with xz; unpack it first';
   if (text(start, 0, 2) === 'PK') return 'it is a zip archive; unpack it first';
-  return start[510] === 0x55 && start[511] === 0xaa ? 'it is a disk image, not a CD image; use it as a disk' : 'it is not a CD image: it has no ISO 9660 volume';
+  return start[510] === 0x55 && start[511] === 0xaa
+    ? 'it is a disk image, not a CD image; use it as a disk'
+    : 'it is not a CD image: it has no ISO 9660 volume';
 }
 
 async function inspectFile(path: string, file: OpenFile): Promise<IsoInspection> {
@@ -131,13 +189,32 @@ async function inspectFile(path: string, file: OpenFile): Promise<IsoInspection>
   const volume = await readVolume(read);
   if (!volume) return failed(path, sizeBytes, otherFormat(await read(0, 512)));
   const found = detect(await gather(read, volume));
-  const entries = volume.bootCatalog === undefined ? undefined : await readBootCatalog(read, volume.bootCatalog);
+  const entries =
+    volume.bootCatalog === undefined ? undefined : await readBootCatalog(read, volume.bootCatalog);
   const problem = truncation(volume, sizeBytes) ?? bootProblem(entries, volume, sizeBytes);
   const bootable = entries?.some((entry) => entry.platform === 'BIOS') ? 'el-torito' : 'none';
-  const evidence = found.evidence.some((line) => line.startsWith('volume id')) ? found.evidence : [...found.evidence, `volume id: ${quote(volume.volumeId)}`];
-  for (const entry of entries ?? []) evidence.push(`boots with ${entry.platform} (El Torito, ${entry.media})`);
-  const suggested = { name: suggestedName(found.id, volume.volumeId), memory: found.row.memory, vcpus: 1, diskGiB: found.row.diskGiB };
-  return { path, sizeBytes, volumeId: volume.volumeId, osId: found.id, osName: found.name, evidence, bootable, ...(problem === undefined ? {} : { problem }), suggested };
+  const evidence = found.evidence.some((line) => line.startsWith('volume id'))
+    ? found.evidence
+    : [...found.evidence, `volume id: ${quote(volume.volumeId)}`];
+  for (const entry of entries ?? [])
+    evidence.push(`boots with ${entry.platform} (El Torito, ${entry.media})`);
+  const suggested = {
+    name: suggestedName(found.id, volume.volumeId),
+    memory: found.row.memory,
+    vcpus: 1,
+    diskGiB: found.row.diskGiB,
+  };
+  return {
+    path,
+    sizeBytes,
+    volumeId: volume.volumeId,
+    osId: found.id,
+    osName: found.name,
+    evidence,
+    bootable,
+    ...(problem === undefined ? {} : { problem }),
+    suggested,
+  };
 }
 
 /**
@@ -169,4 +246,3 @@ function fileProblem(cause: FileError): string {
   if (cause.code === 'ENOTREG') return 'it is not a regular file';
   return `it cannot be read (${cause.code})`;
 }
-

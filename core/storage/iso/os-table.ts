@@ -16,9 +16,24 @@ export interface OsRow {
   readonly diskGiB: number;
 }
 
-export const DEBIAN_CODENAMES: Readonly<Record<string, string>> = { '8': 'jessie', '9': 'stretch', '10': 'buster', '11': 'bullseye', '12': 'bookworm', '13': 'trixie', '14': 'forky' };
+export const DEBIAN_CODENAMES: Readonly<Record<string, string>> = {
+  '8': 'jessie',
+  '9': 'stretch',
+  '10': 'buster',
+  '11': 'bullseye',
+  '12': 'bookworm',
+  '13': 'trixie',
+  '14': 'forky',
+};
 
-const row = (from: EvidenceSource, pattern: RegExp, id: string, name: string, memory: number, diskGiB: number): OsRow => ({ from, pattern, id, name, memory, diskGiB });
+const row = (
+  from: EvidenceSource,
+  pattern: RegExp,
+  id: string,
+  name: string,
+  memory: number,
+  diskGiB: number,
+): OsRow => ({ from, pattern, id, name, memory, diskGiB });
 
 export const OS_TABLE: readonly OsRow[] = [
   row('info', /^Debian GNU\/Linux (\d+)/i, 'debian{1}', 'Debian GNU/Linux {1}', 1024, 20),
@@ -30,7 +45,14 @@ export const OS_TABLE: readonly OsRow[] = [
   row('tree', /^CentOS.* (\d+)/i, 'centos{1}', 'CentOS {1}', 2048, 20),
   row('tree', /^Rocky.* (\d+)/i, 'rocky{1}', 'Rocky Linux {1}', 2048, 20),
   row('tree', /^AlmaLinux.* (\d+)/i, 'almalinux{1}', 'AlmaLinux {1}', 2048, 20),
-  row('tree', /^Red Hat Enterprise Linux (\d+)/i, 'rhel{1}', 'Red Hat Enterprise Linux {1}', 2048, 20),
+  row(
+    'tree',
+    /^Red Hat Enterprise Linux (\d+)/i,
+    'rhel{1}',
+    'Red Hat Enterprise Linux {1}',
+    2048,
+    20,
+  ),
   row('tree', /^(\S.*) ([\d.]+)$/, 'generic', '{1} {2}', 2048, 20),
   row('volume', /^Debian (\d+)/i, 'debian{1}', 'Debian GNU/Linux {1}', 1024, 20),
   row('volume', /^d-live (\d+)/i, 'debian{1}', 'Debian GNU/Linux {1} live', 2048, 20),
@@ -60,7 +82,14 @@ export const OS_TABLE: readonly OsRow[] = [
   row('file', /^i386\/txtsetup\.sif$/i, 'winxp', 'Windows 2000, XP or 2003', 512, 10),
   row('file', /^casper$/i, 'ubuntu', 'Ubuntu', 2048, 25),
   row('file', /^live\/filesystem\.squashfs$/i, 'debian-live', 'Debian live system', 2048, 20),
-  row('menu', /Debian GNU\/Linux (?:installer|installation)|debian-installer|\bDebian\b/i, 'debian', 'Debian GNU/Linux', 1024, 20),
+  row(
+    'menu',
+    /Debian GNU\/Linux (?:installer|installation)|debian-installer|\bDebian\b/i,
+    'debian',
+    'Debian GNU/Linux',
+    1024,
+    20,
+  ),
   row('menu', /\bUbuntu\b/i, 'ubuntu', 'Ubuntu', 2048, 25),
   row('menu', /memtest86\+?/i, 'memtest86', 'Memtest86+', 64, 1),
   row('file', /^boot\/memtest(?:86\+?)?(?:\.bin)?$|^memtest$/i, 'memtest86', 'Memtest86+', 64, 1),
@@ -69,10 +98,29 @@ export const OS_TABLE: readonly OsRow[] = [
 
 /** Paths looked for on an image: what the `file` rows name. */
 export const PROBED_PATHS: readonly string[] = [
-  'sources/install.wim', 'sources/install.esd', 'i386/txtsetup.sif', 'casper', 'live/filesystem.squashfs', 'boot/memtest', 'boot/memtest86+', 'boot/memtest86+.bin', 'boot/memtest.bin', 'memtest', 'boot/grub/i386-pc',
+  'sources/install.wim',
+  'sources/install.esd',
+  'i386/txtsetup.sif',
+  'casper',
+  'live/filesystem.squashfs',
+  'boot/memtest',
+  'boot/memtest86+',
+  'boot/memtest86+.bin',
+  'boot/memtest.bin',
+  'memtest',
+  'boot/grub/i386-pc',
 ];
 
 /** Boot menus and texts that name their system. */
 export const MENU_PATHS: readonly string[] = [
-  'isolinux/menu.cfg', 'isolinux/txt.cfg', 'isolinux/isolinux.cfg', 'menu.cfg', 'txt.cfg', 'isolinux.cfg', 'f1.txt', 'isolinux/f1.txt', 'boot/grub/grub.cfg', 'boot/isolinux/isolinux.cfg',
+  'isolinux/menu.cfg',
+  'isolinux/txt.cfg',
+  'isolinux/isolinux.cfg',
+  'menu.cfg',
+  'txt.cfg',
+  'isolinux.cfg',
+  'f1.txt',
+  'isolinux/f1.txt',
+  'boot/grub/grub.cfg',
+  'boot/isolinux/isolinux.cfg',
 ];

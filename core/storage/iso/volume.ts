@@ -39,11 +39,20 @@ export interface IsoVolume {
 }
 
 function directoryRecord(bytes: Uint8Array, at: number, name: string): IsoEntry {
-  return { name, directory: ((bytes[at + 25] ?? 0) & FLAG_DIRECTORY) !== 0, lba: u32(bytes, at + 2), sizeBytes: u32(bytes, at + 10) };
+  return {
+    name,
+    directory: ((bytes[at + 25] ?? 0) & FLAG_DIRECTORY) !== 0,
+    lba: u32(bytes, at + 2),
+    sizeBytes: u32(bytes, at + 10),
+  };
 }
 
 function isJoliet(descriptor: Uint8Array): boolean {
-  return descriptor[88] === 0x25 && descriptor[89] === 0x2f && [0x40, 0x43, 0x45].includes(descriptor[90] ?? 0);
+  return (
+    descriptor[88] === 0x25 &&
+    descriptor[89] === 0x2f &&
+    [0x40, 0x43, 0x45].includes(descriptor[90] ?? 0)
+  );
 }
 
 /** Reads the volume descriptors; undefined when this is no ISO 9660 image. */
@@ -58,7 +67,8 @@ export async function readVolume(read: ReadBytes): Promise<IsoVolume | undefined
     if (type === DESCRIPTOR_END) break;
     if (type === DESCRIPTOR_PRIMARY) primary ??= descriptor;
     else if (type === DESCRIPTOR_SUPPLEMENTARY && isJoliet(descriptor)) joliet ??= descriptor;
-    else if (type === DESCRIPTOR_BOOT && text(descriptor, 7, 23) === 'EL TORITO SPECIFICATION') bootCatalog ??= u32(descriptor, 0x47);
+    else if (type === DESCRIPTOR_BOOT && text(descriptor, 7, 23) === 'EL TORITO SPECIFICATION')
+      bootCatalog ??= u32(descriptor, 0x47);
   }
   if (!primary) return undefined;
   const plain = await hasRockRidge(read, primary);
@@ -76,17 +86,21 @@ export async function readVolume(read: ReadBytes): Promise<IsoVolume | undefined
 
 /** Rock Ridge marks the root directory's own record with an SP entry (IEEE P1281 5.3). */
 async function hasRockRidge(read: ReadBytes, primary: Uint8Array): Promise<boolean> {
-  const sector = await read(directoryRecord(primary, 156, '').lba * CD_SECTOR_BYTES, CD_SECTOR_BYTES);
+  const sector = await read(
+    directoryRecord(primary, 156, '').lba * CD_SECTOR_BYTES,
+    CD_SECTOR_BYTES,
+  );
   return text(sector, RECORD_HEADER_BYTES + 1, 2) === 'SP';
 }
 
 /** The NM entries of a record's system use area; undefined when it has none. */
 function rockRidgeName(bytes: Uint8Array, start: number, end: number): string | undefined {
   let name: string | undefined;
-  for (let at = start; at + 4 <= end; ) {
+  for (let at = start; at + 4 <= end;) {
     const length = bytes[at + 2] ?? 0;
     if (length < 4 || at + length > end) break;
-    if (text(bytes, at, 2) === 'NM' && length > 5) name = (name ?? '') + text(bytes, at + 5, length - 5);
+    if (text(bytes, at, 2) === 'NM' && length > 5)
+      name = (name ?? '') + text(bytes, at + 5, length - 5);
     at += length;
   }
   return name;
@@ -94,16 +108,25 @@ function rockRidgeName(bytes: Uint8Array, start: number, end: number): string | 
 
 function plainName(bytes: Uint8Array, at: number, length: number, joliet: boolean): string {
   let name = '';
-  if (joliet) for (let i = 0; i + 1 < length; i += 2) name += String.fromCharCode(((bytes[at + i] ?? 0) << 8) | (bytes[at + i + 1] ?? 0));
+  if (joliet)
+    for (let i = 0; i + 1 < length; i += 2)
+      name += String.fromCharCode(((bytes[at + i] ?? 0) << 8) | (bytes[at + i + 1] ?? 0));
   else name = text(bytes, at, length);
   return name.replace(/;\d+$/, '').replace(/\.$/, '');
 }
 
 /** The entries of a directory, without itself and its parent. */
-export async function readDirectory(read: ReadBytes, volume: IsoVolume, directory: IsoEntry): Promise<IsoEntry[]> {
-  const bytes = await read(directory.lba * CD_SECTOR_BYTES, Math.min(directory.sizeBytes, MAX_DIRECTORY_BYTES));
+export async function readDirectory(
+  read: ReadBytes,
+  volume: IsoVolume,
+  directory: IsoEntry,
+): Promise<IsoEntry[]> {
+  const bytes = await read(
+    directory.lba * CD_SECTOR_BYTES,
+    Math.min(directory.sizeBytes, MAX_DIRECTORY_BYTES),
+  );
   const entries: IsoEntry[] = [];
-  for (let at = 0; at + RECORD_HEADER_BYTES < bytes.length && entries.length < MAX_ENTRIES; ) {
+  for (let at = 0; at + RECORD_HEADER_BYTES < bytes.length && entries.length < MAX_ENTRIES;) {
     const length = bytes[at] ?? 0;
     if (length === 0) {
       at = (Math.floor(at / CD_SECTOR_BYTES) + 1) * CD_SECTOR_BYTES;
@@ -114,7 +137,14 @@ export async function readDirectory(read: ReadBytes, volume: IsoVolume, director
     const isSelfOrParent = nameLength === 1 && (bytes[at + 33] ?? 0) <= 1;
     if (!isSelfOrParent && length > RECORD_HEADER_BYTES) {
       const systemUse = at + RECORD_HEADER_BYTES + nameLength + (nameLength % 2 === 0 ? 1 : 0);
-      const name = (volume.joliet ? undefined : rockRidgeName(bytes, systemUse, end)) ?? plainName(bytes, at + RECORD_HEADER_BYTES, Math.min(nameLength, end - at - RECORD_HEADER_BYTES), volume.joliet);
+      const name =
+        (volume.joliet ? undefined : rockRidgeName(bytes, systemUse, end)) ??
+        plainName(
+          bytes,
+          at + RECORD_HEADER_BYTES,
+          Math.min(nameLength, end - at - RECORD_HEADER_BYTES),
+          volume.joliet,
+        );
       entries.push(directoryRecord(bytes, at, name));
     }
     at += length;
@@ -123,7 +153,11 @@ export async function readDirectory(read: ReadBytes, volume: IsoVolume, director
 }
 
 /** Finds a path below the root, letter case aside; undefined when it is not there. Follows at most 16 components, so that no loop of directories can hold it. */
-export async function findPath(read: ReadBytes, volume: IsoVolume, path: string): Promise<IsoEntry | undefined> {
+export async function findPath(
+  read: ReadBytes,
+  volume: IsoVolume,
+  path: string,
+): Promise<IsoEntry | undefined> {
   let entry: IsoEntry | undefined = volume.root;
   const parts = path.split('/').filter((part) => part !== '');
   for (const part of parts.slice(0, MAX_PATH_DEPTH)) {
@@ -137,7 +171,10 @@ export async function findPath(read: ReadBytes, volume: IsoVolume, path: string)
 }
 
 /** The start of a file. */
-export async function readFileStart(read: ReadBytes, entry: IsoEntry, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+export async function readFileStart(
+  read: ReadBytes,
+  entry: IsoEntry,
+  maxBytes: number,
+): Promise<Uint8Array<ArrayBuffer>> {
   return read(entry.lba * CD_SECTOR_BYTES, Math.min(entry.sizeBytes, maxBytes));
 }
-

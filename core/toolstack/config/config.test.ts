@@ -43,34 +43,71 @@ uuid = "${UUID.toUpperCase()}"
 `);
     expect(warnings).toEqual([]);
     expect(config).toEqual({
-      name: 'debian', uuid: UUID, type: 'hvm', memory: 1024, vcpus: 1, kernel: '/boot/vmlinuz', ramdisk: '/etc/xen/initrd.gz', root: '/dev/sda1 ro', extra: 'console=ttyS0',
+      name: 'debian',
+      uuid: UUID,
+      type: 'hvm',
+      memory: 1024,
+      vcpus: 1,
+      kernel: '/boot/vmlinuz',
+      ramdisk: '/etc/xen/initrd.gz',
+      root: '/dev/sda1 ro',
+      extra: 'console=ttyS0',
       disk: [
         { vdev: 'hda', target: '/x.img', format: 'raw', access: 'w', cdrom: false },
         { vdev: 'hdc', target: '/x.iso', format: 'raw', access: 'r', cdrom: true },
       ],
-      boot: 'dc', firmware: '', vnc: true, vnclisten: '127.0.0.1', vncdisplay: 3, vncpasswd: '', serial: 'pty', keymap: 'en-us',
-      on_poweroff: 'destroy', on_reboot: 'restart', on_crash: 'preserve',
+      boot: 'dc',
+      firmware: '',
+      vnc: true,
+      vnclisten: '127.0.0.1',
+      vncdisplay: 3,
+      vncpasswd: '',
+      serial: 'pty',
+      keymap: 'en-us',
+      on_poweroff: 'destroy',
+      on_reboot: 'restart',
+      on_crash: 'preserve',
     });
   });
 
   it('has the defaults of the key table', () => {
-    expect(parse('name="a"').config).toMatchObject({ memory: 512, vcpus: 1, boot: 'cd', vnc: true, on_poweroff: 'destroy', on_reboot: 'restart', on_crash: 'destroy', uuid: UUID });
+    expect(parse('name="a"').config).toMatchObject({
+      memory: 512,
+      vcpus: 1,
+      boot: 'cd',
+      vnc: true,
+      on_poweroff: 'destroy',
+      on_reboot: 'restart',
+      on_crash: 'destroy',
+      uuid: UUID,
+    });
   });
 
   it('resolves escapes as libxlu_cfg_l.l does, and joins with +=', () => {
     expect(parse('name="a"\nextra = "a\\tb\\x41\\101\\"c"').config.extra).toBe('a\tbAA"c');
-    expect(parse('name="a"\nextra = "quiet"\nextra += " splash"').config.extra).toBe('quiet splash');
-    expect(parse("name='a'\ndisk=['/a,,hda']\ndisk+=['/b,,hdb']").config.disk.map((disk) => disk.target)).toEqual(['/a', '/b']);
+    expect(parse('name="a"\nextra = "quiet"\nextra += " splash"').config.extra).toBe(
+      'quiet splash',
+    );
+    expect(
+      parse("name='a'\ndisk=['/a,,hda']\ndisk+=['/b,,hdb']").config.disk.map((disk) => disk.target),
+    ).toEqual(['/a', '/b']);
   });
 
   it('reads what xm files have that needs no Python', () => {
-    const { config } = parse('name = "a" + "b"\nmemory = "256"\nvnc = True\nextra = """x=1"""\ndisk = [ "file:/x.img,hda,w", ]\n');
+    const { config } = parse(
+      'name = "a" + "b"\nmemory = "256"\nvnc = True\nextra = """x=1"""\ndisk = [ "file:/x.img,hda,w", ]\n',
+    );
     expect(config).toMatchObject({ name: 'ab', memory: 256, vnc: true, extra: 'x=1' });
   });
 
   it('takes cmdline before root and extra, vfb for the vnc keys', () => {
-    expect(parse('name="a"\ncmdline="x"\nroot="/dev/sda"\nextra="y"').config).toMatchObject({ root: '', extra: 'x' });
-    expect(parse('name="a"\nvfb=["type=vnc,vnclisten=127.0.0.1:7,vncpasswd=secret"]').config).toMatchObject({ vnc: true, vncdisplay: 7, vncpasswd: 'secret' });
+    expect(parse('name="a"\ncmdline="x"\nroot="/dev/sda"\nextra="y"').config).toMatchObject({
+      root: '',
+      extra: 'x',
+    });
+    expect(
+      parse('name="a"\nvfb=["type=vnc,vnclisten=127.0.0.1:7,vncpasswd=secret"]').config,
+    ).toMatchObject({ vnc: true, vncdisplay: 7, vncpasswd: 'secret' });
   });
 
   it.each([
@@ -82,18 +119,39 @@ uuid = "${UUID.toUpperCase()}"
     ['name = "x"\nmemory = 8\n', `2:10: 'memory' must be at least 16 MiB`],
     ['name = "x"\nmemory = 999999\n', `2:10: 'memory' must be at most 3072 MiB`],
     ['name = "x"\ndisk = [ "a,,hda"', "2:8: the list that starts here has no closing ']'"],
-    ['name = "x"\ndisk = [ "a,,hda" "b" ; ]', `2:23: unexpected ";" in a list; items are separated by ','`],
-    ['name = "x"\n  disk = [ "/a,raw,hdz,w" ]\n', "2:13: vdev 'hdz' cannot be had; it is hda, hdb, hdc or hdd"],
-    ['name = "x"\ndisk = [ "/a,qcow2,hda,w" ]\n', '2:11: the format qcow2 of hda cannot be used yet; convert the image first: qemu-img convert -O raw OLD NEW'],
-    ['name = "x"\ndisk = [ "/a,raw,hda,w,zz,more" ]\n', '2:24: "zz" is one word too many in this disk specification'],
+    [
+      'name = "x"\ndisk = [ "a,,hda" "b" ; ]',
+      `2:23: unexpected ";" in a list; items are separated by ','`,
+    ],
+    [
+      'name = "x"\n  disk = [ "/a,raw,hdz,w" ]\n',
+      "2:13: vdev 'hdz' cannot be had; it is hda, hdb, hdc or hdd",
+    ],
+    [
+      'name = "x"\ndisk = [ "/a,qcow2,hda,w" ]\n',
+      '2:11: the format qcow2 of hda cannot be used yet; convert the image first: qemu-img convert -O raw OLD NEW',
+    ],
+    [
+      'name = "x"\ndisk = [ "/a,raw,hda,w,zz,more" ]\n',
+      '2:24: "zz" is one word too many in this disk specification',
+    ],
     ['name = "x"\ndisk = [ "/a,,hda", "/b,,hda" ]\n', "2:8: 'disk' two disks are called hda"],
     ['import os\nname = "x"', `1:1: 'import' is Python, which is not run; write plain settings`],
     ['name = "x%d" % 3', "1:14: '%' is Python, which is not run; write the text out"],
     ['memory = 64', `1:1: there is no 'name'; every domain needs one: name = "guest"`],
-    ['name = "a b"', "1:8: 'name' must be 1 to 64 letters, digits or _ . + : @ - and not start with -"],
+    [
+      'name = "a b"',
+      "1:8: 'name' must be 1 to 64 letters, digits or _ . + : @ - and not start with -",
+    ],
     ['name = "x"\ntype = "pv"', `2:8: 'type' is "hvm", not "pv"`],
-    ['name = "x"\nvnclisten = "0.0.0.0"', "2:13: 'vnclisten' must be 127.0.0.1: the screen is served to this computer only"],
-    ['name = "x" memory = 5', `1:12: unexpected "memory" after a value; a setting ends with its line or ';'`],
+    [
+      'name = "x"\nvnclisten = "0.0.0.0"',
+      "2:13: 'vnclisten' must be 127.0.0.1: the screen is served to this computer only",
+    ],
+    [
+      'name = "x" memory = 5',
+      `1:12: unexpected "memory" after a value; a setting ends with its line or ';'`,
+    ],
     ['name = "x"\nextra = "\\q"', '2:10: unknown escape \\q; write \\\\ for a backslash'],
     ['name = "x"\n?', '2:1: unexpected character "?"'],
     [`name = ${'['.repeat(20)}`, '1:16: lists are nested more than 8 deep'],
@@ -110,7 +168,14 @@ uuid = "${UUID.toUpperCase()}"
   });
 
   it('refuses hostile text quickly and always with a place', () => {
-    for (const text of ['['.repeat(1e5), '"'.repeat(1e5), `a=[${'"x",'.repeat(1e4)}`, '\0', 'a=\u2028', '='.repeat(1000)]) {
+    for (const text of [
+      '['.repeat(1e5),
+      '"'.repeat(1e5),
+      `a=[${'"x",'.repeat(1e4)}`,
+      '\0',
+      'a=\u2028',
+      '='.repeat(1000),
+    ]) {
       expect(fault(`name="x"\n${text}`)).toMatch(/^\d+:\d+: /);
     }
   });
@@ -121,9 +186,24 @@ describe('formatConfig', () => {
 
   it('reads back to the same configuration', () => {
     const config: DomainConfig = {
-      ...base, name: 'a-b', memory: 64, kernel: '/k', extra: `quoted "and" 'both' \\ back`, vncdisplay: 4, vncpasswd: 'p"w', firmware: '/bios.bin', serial: 'none', keymap: 'de',
+      ...base,
+      name: 'a-b',
+      memory: 64,
+      kernel: '/k',
+      extra: `quoted "and" 'both' \\ back`,
+      vncdisplay: 4,
+      vncpasswd: 'p"w',
+      firmware: '/bios.bin',
+      serial: 'none',
+      keymap: 'de',
       disk: [
-        { vdev: 'hda', target: '/with, comma and "quotes".img', format: 'raw', access: 'w', cdrom: false },
+        {
+          vdev: 'hda',
+          target: '/with, comma and "quotes".img',
+          format: 'raw',
+          access: 'w',
+          cdrom: false,
+        },
         { vdev: 'hdc', target: '', format: 'raw', access: 'r', cdrom: true },
       ],
     };

@@ -1,4 +1,10 @@
-import { DomusError, type DiskConfig, type DomainConfig, type EndAction, type SourcePosition } from '../../api';
+import {
+  DomusError,
+  type DiskConfig,
+  type DomainConfig,
+  type EndAction,
+  type SourcePosition,
+} from '../../api';
 import { isAbsolutePath, joinPath } from '../paths';
 import { parseDiskSpec } from './disk-spec';
 import { INERT_KEYS, KEYS } from './keys';
@@ -32,7 +38,12 @@ function distance(a: string, b: string, limit: number): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
-    for (let j = 1; j <= b.length; j++) next[j] = Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1));
+    for (let j = 1; j <= b.length; j++)
+      next[j] = Math.min(
+        (row[j] ?? 0) + 1,
+        (next[j - 1] ?? 0) + 1,
+        (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1),
+      );
     row = next;
   }
   return row[b.length] ?? limit + 1;
@@ -56,7 +67,9 @@ class Reader {
   };
 
   position(key: string): SourcePosition {
-    return this.settings.get(key)?.value.position ?? { file: this.options.file, line: 1, column: 1 };
+    return (
+      this.settings.get(key)?.value.position ?? { file: this.options.file, line: 1, column: 1 }
+    );
   }
 
   has(key: string): boolean {
@@ -66,9 +79,14 @@ class Reader {
   text(key: string, fallback: string): string {
     const setting = this.settings.get(key);
     if (!setting) return fallback;
-    if (setting.value.kind === 'list') throw configError(setting.value.position, `'${key}' is one value, not a list`);
+    if (setting.value.kind === 'list')
+      throw configError(setting.value.position, `'${key}' is one value, not a list`);
     const values = ROWS.get(key)?.values;
-    if (values && !values.includes(setting.value.text)) throw configError(setting.value.position, `'${key}' is ${oneOf(values)}, not ${JSON.stringify(setting.value.text)}`);
+    if (values && !values.includes(setting.value.text))
+      throw configError(
+        setting.value.position,
+        `'${key}' is ${oneOf(values)}, not ${JSON.stringify(setting.value.text)}`,
+      );
     return setting.value.text;
   }
 
@@ -90,7 +108,8 @@ class Reader {
   list(key: string): readonly ConfigValue[] {
     const setting = this.settings.get(key);
     if (!setting) return [];
-    if (setting.value.kind !== 'list') throw configError(setting.value.position, `'${key}' is a list: ${key} = [ ... ]`);
+    if (setting.value.kind !== 'list')
+      throw configError(setting.value.position, `'${key}' is a list: ${key} = [ ... ]`);
     return setting.value.items;
   }
 
@@ -100,17 +119,27 @@ class Reader {
 
   private unknown({ key, position }: Setting): void {
     if (INERT_KEYS.has(key)) return this.warn(position, `'${key}' has no effect here`);
-    const close = [...ROWS.keys()].find((name) => distance(key.toLowerCase(), name, 2) <= Math.min(2, Math.floor(name.length / 3)));
-    this.warn(position, close ? `unknown key '${key}' is passed over; did you mean '${close}'?` : `unknown key '${key}' is passed over`);
+    const close = [...ROWS.keys()].find(
+      (name) => distance(key.toLowerCase(), name, 2) <= Math.min(2, Math.floor(name.length / 3)),
+    );
+    this.warn(
+      position,
+      close
+        ? `unknown key '${key}' is passed over; did you mean '${close}'?`
+        : `unknown key '${key}' is passed over`,
+    );
   }
 }
 
 function oneOf(values: readonly string[]): string {
-  return values.length === 1 ? `"${values[0] ?? ''}"` : values.map((value) => `"${value}"`).join(' or ');
+  return values.length === 1
+    ? `"${values[0] ?? ''}"`
+    : values.map((value) => `"${value}"`).join(' or ');
 }
 
 function toNumber(key: string, text: string, position: SourcePosition): number {
-  if (!NUMBER.test(text)) throw configError(position, `'${key}' is a whole number, not ${JSON.stringify(text)}`);
+  if (!NUMBER.test(text))
+    throw configError(position, `'${key}' is a whole number, not ${JSON.stringify(text)}`);
   return Number(text);
 }
 
@@ -134,7 +163,10 @@ function readFirmware(reader: Reader): string {
     if (!reader.has(key)) continue;
     const text = reader.text(key, '');
     if (!XEN_FIRMWARE.has(text)) return reader.path(key);
-    reader.warn(reader.position(key), `'${text}' stands for the built-in BIOS here; give the path of a ROM to run another`);
+    reader.warn(
+      reader.position(key),
+      `'${text}' stands for the built-in BIOS here; give the path of a ROM to run another`,
+    );
   }
   return '';
 }
@@ -168,15 +200,23 @@ function readVfb(reader: Reader, vnc: Vnc): void {
     else if (name === 'vncpasswd') vnc.password = value;
     else if (name === 'keymap') vnc.keymap = value;
     else if (name === 'type') vnc.enabled = value === 'vnc';
-    else if (name !== '' && name !== 'vncunused') reader.warn(item.position, `'${name}' in vfb has no effect here`);
+    else if (name !== '' && name !== 'vncunused')
+      reader.warn(item.position, `'${name}' in vfb has no effect here`);
   }
 }
 
 function readVnc(reader: Reader): Vnc {
-  const vnc: Vnc = { enabled: true, listen: '127.0.0.1', display: null, password: '', keymap: undefined };
+  const vnc: Vnc = {
+    enabled: true,
+    listen: '127.0.0.1',
+    display: null,
+    password: '',
+    keymap: undefined,
+  };
   readVfb(reader, vnc);
   vnc.enabled = reader.boolean('vnc', vnc.enabled);
-  if (reader.has('vnclisten')) setListen(vnc, reader.text('vnclisten', ''), reader.position('vnclisten'));
+  if (reader.has('vnclisten'))
+    setListen(vnc, reader.text('vnclisten', ''), reader.position('vnclisten'));
   vnc.display = reader.number('vncdisplay') ?? vnc.display;
   vnc.password = reader.text('vncpasswd', vnc.password);
   if (vnc.listen === '') vnc.listen = '127.0.0.1';
@@ -184,15 +224,27 @@ function readVnc(reader: Reader): Vnc {
 }
 
 function assemble(reader: Reader, options: ParseOptions): DomainConfig {
-  if (!reader.has('name')) throw configError(reader.position('name'), "there is no 'name'; every domain needs one: name = \"guest\"");
+  if (!reader.has('name'))
+    throw configError(
+      reader.position('name'),
+      'there is no \'name\'; every domain needs one: name = "guest"',
+    );
   const action = (key: string, fallback: EndAction): EndAction => {
     const value = reader.text(key, fallback) as EndAction;
-    if (value === 'rename-restart') reader.warn(reader.position(key), `'rename-restart' is carried out as 'restart' here: the ended domain is not kept`);
+    if (value === 'rename-restart')
+      reader.warn(
+        reader.position(key),
+        `'rename-restart' is carried out as 'restart' here: the ended domain is not kept`,
+      );
     return value;
   };
   const vnc = readVnc(reader);
   const vcpus = reader.number('vcpus') ?? 1;
-  if (vcpus > 1) reader.warn(reader.position('vcpus'), 'the guest gets one virtual processor: more cannot run yet');
+  if (vcpus > 1)
+    reader.warn(
+      reader.position('vcpus'),
+      'the guest gets one virtual processor: more cannot run yet',
+    );
   reader.text('type', 'hvm');
   reader.text('builder', 'hvm');
   return {
@@ -228,6 +280,9 @@ export function parseConfig(text: string, options: ParseOptions): ParsedConfig {
   if (result.success) return { config, warnings: reader.warnings };
   const issue = result.error.issues[0];
   const key = String(issue?.path[0] ?? '');
-  throw new DomusError('INVALID_CONFIG', `'${key}' ${issue?.message ?? 'is not valid'}`, reader.position(key));
+  throw new DomusError(
+    'INVALID_CONFIG',
+    `'${key}' ${issue?.message ?? 'is not valid'}`,
+    reader.position(key),
+  );
 }
-

@@ -11,7 +11,13 @@ function read(spec: string): string {
 
 describe('parseDiskSpec', () => {
   // xl-disk-configuration(5), EXAMPLES: these mean the same.
-  it.each(['/dev/vg/v,,hda', '/dev/vg/v,raw,hda,rw', 'format=raw, vdev=hda, access=rw, target=/dev/vg/v', 'raw:/dev/vg/v,hda,w', 'vdev=hda,/dev/vg/v'])('reads %s', (spec) => {
+  it.each([
+    '/dev/vg/v,,hda',
+    '/dev/vg/v,raw,hda,rw',
+    'format=raw, vdev=hda, access=rw, target=/dev/vg/v',
+    'raw:/dev/vg/v,hda,w',
+    'vdev=hda,/dev/vg/v',
+  ])('reads %s', (spec) => {
     expect(read(spec)).toBe('hda raw w /dev/vg/v');
   });
 
@@ -25,7 +31,10 @@ describe('parseDiskSpec', () => {
     [',,hdc,cdrom', 'hdc raw r cdrom '],
     ['phy:,hdc:cdrom,r', 'hdc raw r cdrom '],
     ['devtype=cdrom, vdev=hdd, target=/a, b.iso', 'hdd raw r cdrom /a, b.iso'],
-    ['file:/x.img,xvda,w', 'hda raw w /x.img (the guest sees xvda as hda: disks are IDE disks here)'],
+    [
+      'file:/x.img,xvda,w',
+      'hda raw w /x.img (the guest sees xvda as hda: disks are IDE disks here)',
+    ],
     ['discard, backendtype=qdisk, vdev=hda, target=/x', 'hda raw w /x'],
   ])('reads %s', (spec, expected) => {
     expect(read(spec)).toBe(expected);
@@ -38,13 +47,22 @@ describe('parseDiskSpec', () => {
     ['/x.img,raw,hda,x', "the access 'x' of hda is not known; it is r or w"],
     ['/x.img,zip,hda,w', "the format 'zip' of hda is not known; it is raw"],
     ['vdev=hda, colour=red, target=/x', "'colour' is not part of a disk specification"],
-    ['script=block-iscsi, vdev=hda, target=/x', "'script=' names a block script, and there are none here; give the image file itself"],
+    [
+      'script=block-iscsi, vdev=hda, target=/x',
+      "'script=' names a block script, and there are none here; give the image file itself",
+    ],
   ])('refuses %s', (spec, message) => {
     expect(() => read(spec)).toThrow(message);
   });
 
   it('formats what it reads', () => {
-    const disk = { vdev: 'hdc', target: '/a,b.iso', format: 'raw', access: 'r', cdrom: true } as const;
+    const disk = {
+      vdev: 'hdc',
+      target: '/a,b.iso',
+      format: 'raw',
+      access: 'r',
+      cdrom: true,
+    } as const;
     expect(parseDiskSpec(formatDiskSpec(disk), AT, () => undefined)).toEqual(disk);
   });
 });

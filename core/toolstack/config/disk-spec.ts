@@ -10,7 +10,13 @@ import { configError } from './tokens';
 const IGNORED_PREFIX = /^(?:file|phy|tap2?|tapdisk|aio|ioemu):(?:\/\/(?=\/))?/;
 const FORMAT_PREFIX = /^(raw|qcow2?|vhd|qed):/;
 const FORMATS = ['raw', 'qcow', 'qcow2', 'vhd', 'qed'];
-const ACCESS: Readonly<Record<string, DiskConfig['access']>> = { ro: 'r', r: 'r', rw: 'w', w: 'w', 'w!': 'w' };
+const ACCESS: Readonly<Record<string, DiskConfig['access']>> = {
+  ro: 'r',
+  r: 'r',
+  rw: 'w',
+  w: 'w',
+  'w!': 'w',
+};
 const VDEV = /^(hd|xvd|sd)([a-z])(\d*)$/;
 /** Words that say nothing a file-backed disk needs. */
 const IGNORED_WORDS = new Set(['direct-io-safe', 'discard', 'no-discard', 'trusted', 'untrusted']);
@@ -45,7 +51,10 @@ function words(spec: string, position: SourcePosition): Word[] {
     const isTarget = /^\s*target\s*=/.test(rest);
     const comma = isTarget ? -1 : rest.indexOf(',');
     const raw = comma < 0 ? rest : rest.slice(0, comma);
-    result.push({ text: raw.trim(), position: shift(position, at + (raw.length - raw.trimStart().length)) });
+    result.push({
+      text: raw.trim(),
+      position: shift(position, at + (raw.length - raw.trimStart().length)),
+    });
     if (comma < 0) break;
     at += comma + 1;
   }
@@ -77,33 +86,62 @@ function named(draft: Draft, key: string, value: string, word: Word): void {
   else if (key === 'vdev') setVdev(draft, value);
   else if (key === 'access') draft.access = value;
   else if (key === 'devtype') {
-    if (value !== 'cdrom' && value !== 'disk') throw configError(word.position, `devtype '${value}' is not known; it is cdrom or disk`);
+    if (value !== 'cdrom' && value !== 'disk')
+      throw configError(word.position, `devtype '${value}' is not known; it is cdrom or disk`);
     draft.cdrom = value === 'cdrom';
-  } else if (key === 'script') throw configError(word.position, "'script=' names a block script, and there are none here; give the image file itself");
-  else if (!IGNORED_KEYS.has(key)) throw configError(word.position, `'${key}' is not part of a disk specification`);
+  } else if (key === 'script')
+    throw configError(
+      word.position,
+      "'script=' names a block script, and there are none here; give the image file itself",
+    );
+  else if (!IGNORED_KEYS.has(key))
+    throw configError(word.position, `'${key}' is not part of a disk specification`);
 }
 
 function positional(draft: Draft, word: Word): void {
   const { text } = word;
   if (draft.target === undefined) draft.target = stripPrefixes(text, draft);
-  else if (!draft.prefixed && draft.format === undefined && !VDEV.test(text.split(':')[0] ?? '')) draft.format = text === '' ? 'raw' : text;
+  else if (!draft.prefixed && draft.format === undefined && !VDEV.test(text.split(':')[0] ?? ''))
+    draft.format = text === '' ? 'raw' : text;
   else if (draft.vdev === undefined) setVdev(draft, text);
   else if (draft.access === undefined) draft.access = text;
-  else throw configError(word.position, `${JSON.stringify(text)} is one word too many in this disk specification`);
+  else
+    throw configError(
+      word.position,
+      `${JSON.stringify(text)} is one word too many in this disk specification`,
+    );
 }
 
-function checkedVdev(draft: Draft, position: SourcePosition, warn: (position: SourcePosition, message: string) => void): string {
-  if (!draft.vdev) throw configError(position, 'this disk has no vdev, the name the guest knows it by: hda, hdb, hdc or hdd');
+function checkedVdev(
+  draft: Draft,
+  position: SourcePosition,
+  warn: (position: SourcePosition, message: string) => void,
+): string {
+  if (!draft.vdev)
+    throw configError(
+      position,
+      'this disk has no vdev, the name the guest knows it by: hda, hdb, hdc or hdd',
+    );
   const parts = VDEV.exec(draft.vdev);
   const letter = parts?.[2] ?? '';
-  if (!parts || !'abcd'.includes(letter)) throw configError(position, `vdev '${draft.vdev}' cannot be had; it is hda, hdb, hdc or hdd`);
-  if (parts[3] !== '') throw configError(position, `vdev '${draft.vdev}' is a partition; give the whole disk, hd${letter}`);
-  if (parts[1] !== 'hd') warn(position, `the guest sees ${draft.vdev} as hd${letter}: disks are IDE disks here`);
+  if (!parts || !'abcd'.includes(letter))
+    throw configError(position, `vdev '${draft.vdev}' cannot be had; it is hda, hdb, hdc or hdd`);
+  if (parts[3] !== '')
+    throw configError(
+      position,
+      `vdev '${draft.vdev}' is a partition; give the whole disk, hd${letter}`,
+    );
+  if (parts[1] !== 'hd')
+    warn(position, `the guest sees ${draft.vdev} as hd${letter}: disks are IDE disks here`);
   return `hd${letter}`;
 }
 
 /** Reads one `disk=` entry whose first character stands at `position`. The target is as written, not made absolute. */
-export function parseDiskSpec(spec: string, position: SourcePosition, warn: (position: SourcePosition, message: string) => void): DiskConfig {
+export function parseDiskSpec(
+  spec: string,
+  position: SourcePosition,
+  warn: (position: SourcePosition, message: string) => void,
+): DiskConfig {
   const draft: Draft = { cdrom: false, prefixed: false };
   for (const word of words(spec, position)) {
     const equals = /^([a-z][a-z0-9_-]*)\s*=\s*(.*)$/s.exec(word.text);
@@ -113,18 +151,36 @@ export function parseDiskSpec(spec: string, position: SourcePosition, warn: (pos
   }
   const vdev = checkedVdev(draft, position, warn);
   const format = draft.format ?? 'raw';
-  if (!FORMATS.includes(format)) throw configError(position, `the format '${format}' of ${vdev} is not known; it is raw`);
-  if (format !== 'raw') throw configError(position, `the format ${format} of ${vdev} cannot be used yet; convert the image first: qemu-img convert -O raw OLD NEW`);
-  const access = draft.cdrom ? 'r' : draft.access === undefined || draft.access === '' ? 'w' : ACCESS[draft.access];
-  if (access === undefined) throw configError(position, `the access '${draft.access ?? ''}' of ${vdev} is not known; it is r or w`);
+  if (!FORMATS.includes(format))
+    throw configError(position, `the format '${format}' of ${vdev} is not known; it is raw`);
+  if (format !== 'raw')
+    throw configError(
+      position,
+      `the format ${format} of ${vdev} cannot be used yet; convert the image first: qemu-img convert -O raw OLD NEW`,
+    );
+  const access = draft.cdrom
+    ? 'r'
+    : draft.access === undefined || draft.access === ''
+      ? 'w'
+      : ACCESS[draft.access];
+  if (access === undefined)
+    throw configError(
+      position,
+      `the access '${draft.access ?? ''}' of ${vdev} is not known; it is r or w`,
+    );
   const target = draft.target ?? '';
-  if (target === '' && !draft.cdrom) throw configError(position, `${vdev} has no target, the image file`);
+  if (target === '' && !draft.cdrom)
+    throw configError(position, `${vdev} has no target, the image file`);
   return { vdev, target, format: 'raw', access, cdrom: draft.cdrom };
 }
 
 /** The `disk=` entry of a disk in the current spelling; `target` comes last, as it takes the rest of the line. */
 export function formatDiskSpec(disk: DiskConfig): string {
-  const words = [`format=${disk.format}`, `vdev=${disk.vdev}`, `access=${disk.access === 'w' ? 'rw' : 'ro'}`];
+  const words = [
+    `format=${disk.format}`,
+    `vdev=${disk.vdev}`,
+    `access=${disk.access === 'w' ? 'rw' : 'ro'}`,
+  ];
   if (disk.cdrom) words.push('devtype=cdrom');
   words.push(`target=${disk.target}`);
   return words.join(', ');

@@ -3,23 +3,36 @@ import { formatDiskSpec } from './disk-spec';
 
 /** A string as the lexer reads it back. */
 function quoted(text: string): string {
-  const escaped = text.replace(/\\/g, '\\\\').replace(/\n/g, '\\n').replace(/\r/g, '\\r').replace(/\t/g, '\\t');
+  const escaped = text
+    .replace(/\\/g, '\\\\')
+    .replace(/\n/g, '\\n')
+    .replace(/\r/g, '\\r')
+    .replace(/\t/g, '\\t');
   if (!escaped.includes('"')) return `"${escaped}"`;
   return escaped.includes("'") ? `"${escaped.replace(/"/g, '\\"')}"` : `'${escaped}'`;
 }
 
 /** A configuration as xl.cfg text, which reads back to the same configuration. */
 export function formatConfig(config: DomainConfig): string {
-  const lines = [`name = ${quoted(config.name)}`, `uuid = ${quoted(config.uuid)}`, `type = ${quoted(config.type)}`, `memory = ${config.memory}`, `vcpus = ${config.vcpus}`];
-  for (const key of ['kernel', 'ramdisk', 'root', 'extra'] as const) if (config[key] !== '') lines.push(`${key} = ${quoted(config[key])}`);
+  const lines = [
+    `name = ${quoted(config.name)}`,
+    `uuid = ${quoted(config.uuid)}`,
+    `type = ${quoted(config.type)}`,
+    `memory = ${config.memory}`,
+    `vcpus = ${config.vcpus}`,
+  ];
+  for (const key of ['kernel', 'ramdisk', 'root', 'extra'] as const)
+    if (config[key] !== '') lines.push(`${key} = ${quoted(config[key])}`);
   if (config.disk.length === 0) lines.push('disk = [ ]');
-  else lines.push('disk = [', ...config.disk.map((disk) => `  ${quoted(formatDiskSpec(disk))},`), ']');
+  else
+    lines.push('disk = [', ...config.disk.map((disk) => `  ${quoted(formatDiskSpec(disk))},`), ']');
   lines.push(`boot = ${quoted(config.boot)}`);
   if (config.firmware !== '') lines.push(`firmware = ${quoted(config.firmware)}`);
   lines.push(`vnc = ${config.vnc ? 1 : 0}`, `vnclisten = ${quoted(config.vnclisten)}`);
   if (config.vncdisplay !== null) lines.push(`vncdisplay = ${config.vncdisplay}`);
   if (config.vncpasswd !== '') lines.push(`vncpasswd = ${quoted(config.vncpasswd)}`);
   lines.push(`serial = ${quoted(config.serial)}`, `keymap = ${quoted(config.keymap)}`);
-  for (const key of ['on_poweroff', 'on_reboot', 'on_crash'] as const) lines.push(`${key} = ${quoted(config[key])}`);
+  for (const key of ['on_poweroff', 'on_reboot', 'on_crash'] as const)
+    lines.push(`${key} = ${quoted(config[key])}`);
   return `${lines.join('\n')}\n`;
 }

@@ -2,4 +2,12 @@ export { parseConfig, type ParsedConfig, type ParseOptions } from './config';
 export { formatDiskSpec, parseDiskSpec } from './disk-spec';
 export { formatConfig } from './format';
 export { INERT_KEYS, KEYS, type KeyRow, type KeyType } from './keys';
-export { configProblem, domainConfigSchema, KEYMAPS, MAX_MEMORY_MIB, MAX_VCPUS, MIN_MEMORY_MIB, VDEVS } from './schema';
+export {
+  configProblem,
+  domainConfigSchema,
+  KEYMAPS,
+  MAX_MEMORY_MIB,
+  MAX_VCPUS,
+  MIN_MEMORY_MIB,
+  VDEVS,
+} from './schema';

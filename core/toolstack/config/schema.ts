@@ -22,9 +22,17 @@ function isAbsolute(path: string): boolean {
   return path.startsWith('/') || /^[A-Za-z]:[\\/]/.test(path);
 }
 
-const path = z.string().max(MAX_PATH_CHARACTERS).refine((text) => !text.includes('\0') && isAbsolute(text), { message: 'must be an absolute path' });
+const path = z
+  .string()
+  .max(MAX_PATH_CHARACTERS)
+  .refine((text) => !text.includes('\0') && isAbsolute(text), {
+    message: 'must be an absolute path',
+  });
 const optionalPath = z.union([z.literal(''), path]);
-const line = z.string().max(MAX_COMMAND_LINE_CHARACTERS).regex(/^[^\0\r\n]*$/, 'must be one line');
+const line = z
+  .string()
+  .max(MAX_COMMAND_LINE_CHARACTERS)
+  .regex(/^[^\0\r\n]*$/, 'must be one line');
 
 export const diskSchema = z.strictObject({
   vdev: z.enum(VDEVS),
@@ -40,29 +48,41 @@ const disks = z
   .superRefine((list, context) => {
     const seen = new Set<string>();
     for (const disk of list) {
-      if (seen.has(disk.vdev)) context.addIssue({ code: 'custom', message: `two disks are called ${disk.vdev}` });
+      if (seen.has(disk.vdev))
+        context.addIssue({ code: 'custom', message: `two disks are called ${disk.vdev}` });
       seen.add(disk.vdev);
-      if (disk.cdrom && disk.access === 'w') context.addIssue({ code: 'custom', message: `the CD-ROM ${disk.vdev} cannot be writable` });
-      if (!disk.cdrom && disk.target === '') context.addIssue({ code: 'custom', message: `the disk ${disk.vdev} has no target` });
+      if (disk.cdrom && disk.access === 'w')
+        context.addIssue({ code: 'custom', message: `the CD-ROM ${disk.vdev} cannot be writable` });
+      if (!disk.cdrom && disk.target === '')
+        context.addIssue({ code: 'custom', message: `the disk ${disk.vdev} has no target` });
     }
   });
 
 /** A domain's configuration, checked at every border it crosses. */
 export const domainConfigSchema = z.strictObject({
-  name: z.string().regex(NAME_PATTERN, 'must be 1 to 64 letters, digits or _ . + : @ - and not start with -'),
+  name: z
+    .string()
+    .regex(NAME_PATTERN, 'must be 1 to 64 letters, digits or _ . + : @ - and not start with -'),
   uuid: z.string().regex(UUID_PATTERN, 'must be a UUID in lower case'),
   type: z.literal('hvm'),
-  memory: z.int().min(MIN_MEMORY_MIB, `must be at least ${MIN_MEMORY_MIB} MiB`).max(MAX_MEMORY_MIB, `must be at most ${MAX_MEMORY_MIB} MiB`),
+  memory: z
+    .int()
+    .min(MIN_MEMORY_MIB, `must be at least ${MIN_MEMORY_MIB} MiB`)
+    .max(MAX_MEMORY_MIB, `must be at most ${MAX_MEMORY_MIB} MiB`),
   vcpus: z.int().min(1).max(MAX_VCPUS),
   kernel: optionalPath,
   ramdisk: optionalPath,
   root: line,
   extra: line,
   disk: disks,
-  boot: z.string().regex(/^[acdn]{0,4}$/, 'must be letters of a (floppy), c (disk), d (CD-ROM), n (network)'),
+  boot: z
+    .string()
+    .regex(/^[acdn]{0,4}$/, 'must be letters of a (floppy), c (disk), d (CD-ROM), n (network)'),
   firmware: optionalPath,
   vnc: z.boolean(),
-  vnclisten: z.enum(['127.0.0.1', 'localhost'], { error: 'must be 127.0.0.1: the screen is served to this computer only' }),
+  vnclisten: z.enum(['127.0.0.1', 'localhost'], {
+    error: 'must be 127.0.0.1: the screen is served to this computer only',
+  }),
   vncdisplay: z.int().min(0).max(59635).nullable(),
   vncpasswd: z.string().max(8, 'has at most 8 characters (the VNC protocol takes no more)'),
   serial: z.enum(['pty', 'none']),

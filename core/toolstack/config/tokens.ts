@@ -28,7 +28,19 @@ const IDENTIFIER = /[A-Za-z_][A-Za-z0-9_.]*/y;
 const NUMBER = /-?[0-9][0-9A-Za-z]*/y;
 const SIGN = /\+=|[=[\](),;+%]/y;
 
-const SIMPLE_ESCAPES: Readonly<Record<string, string>> = { a: '\x07', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v', '\\': '\\', "'": "'", '"': '"', '\n': '' };
+const SIMPLE_ESCAPES: Readonly<Record<string, string>> = {
+  a: '\x07',
+  b: '\b',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  t: '\t',
+  v: '\v',
+  '\\': '\\',
+  "'": "'",
+  '"': '"',
+  '\n': '',
+};
 
 class Tokenizer {
   private at = 0;
@@ -79,7 +91,11 @@ class Tokenizer {
       return this.advance('\n');
     }
     if (character === '"' || character === "'") return this.string(character, position);
-    for (const [kind, pattern] of [['identifier', IDENTIFIER], ['number', NUMBER], ['sign', SIGN]] as const) {
+    for (const [kind, pattern] of [
+      ['identifier', IDENTIFIER],
+      ['number', NUMBER],
+      ['sign', SIGN],
+    ] as const) {
       const text = this.match(pattern);
       if (text === undefined) continue;
       this.push(kind, text, text, position);
@@ -96,7 +112,8 @@ class Tokenizer {
     let value = '';
     while (!this.text.startsWith(end, this.at)) {
       const character = this.text.charAt(this.at);
-      if (character === '' || (character === '\n' && !triple)) throw configError(position, `the string that starts here has no closing ${end}`);
+      if (character === '' || (character === '\n' && !triple))
+        throw configError(position, `the string that starts here has no closing ${end}`);
       if (character === '\\') value += this.escape();
       else {
         value += character;
@@ -116,9 +133,12 @@ class Tokenizer {
       return simple;
     }
     const code = this.match(/\\x[0-9A-Fa-f]{1,2}|\\[0-7]{1,3}/y);
-    if (code === undefined) throw configError(position, `unknown escape \\${letter}; write \\\\ for a backslash`);
+    if (code === undefined)
+      throw configError(position, `unknown escape \\${letter}; write \\\\ for a backslash`);
     this.advance(code);
-    return String.fromCharCode(code.startsWith('\\x') ? parseInt(code.slice(2), 16) : parseInt(code.slice(1), 8) & 0xff);
+    return String.fromCharCode(
+      code.startsWith('\\x') ? parseInt(code.slice(2), 16) : parseInt(code.slice(1), 8) & 0xff,
+    );
   }
 }
 

@@ -20,11 +20,21 @@ export function checkMemory(config: DomainConfig, host: HostSample): void {
 }
 
 function missing(what: string, cause: FileError): DomusError {
-  const code = cause.code === 'ENOENT' ? 'IMAGE_NOT_FOUND' : cause.code === 'ENOTREG' || cause.code === 'EISDIR' ? 'IMAGE_BAD' : 'IMAGE_UNREADABLE';
+  const code =
+    cause.code === 'ENOENT'
+      ? 'IMAGE_NOT_FOUND'
+      : cause.code === 'ENOTREG' || cause.code === 'EISDIR'
+        ? 'IMAGE_BAD'
+        : 'IMAGE_UNREADABLE';
   return new DomusError(code, `${what} cannot be used: ${cause.message}`, undefined, { cause });
 }
 
-async function checkFile(files: FileHost, what: string, path: string, mode: 'read' | 'write'): Promise<void> {
+async function checkFile(
+  files: FileHost,
+  what: string,
+  path: string,
+  mode: 'read' | 'write',
+): Promise<void> {
   try {
     const file = await files.open(path, mode);
     await file.close();
@@ -51,19 +61,42 @@ async function checkCd(files: FileHost, disk: DiskConfig, onlyMedium: boolean): 
   const report = await inspectIso(files, disk.target);
   if (report.problem === undefined) return;
   const truncated = report.problem.includes('truncated') || report.sizeBytes === 0;
-  if (truncated) throw new DomusError('IMAGE_BAD', `the CD image ${disk.target} cannot be used: ${report.problem}`);
-  if (onlyMedium) throw new DomusError('NOT_BOOTABLE', `the domain has nothing to start from: of the CD image ${disk.target}, ${report.problem}`);
+  if (truncated)
+    throw new DomusError(
+      'IMAGE_BAD',
+      `the CD image ${disk.target} cannot be used: ${report.problem}`,
+    );
+  if (onlyMedium)
+    throw new DomusError(
+      'NOT_BOOTABLE',
+      `the domain has nothing to start from: of the CD image ${disk.target}, ${report.problem}`,
+    );
 }
 
 /** Everything that would make a start fail and can be known before: each problem is one sentence that names the thing. */
-export async function checkStart(files: FileHost, config: DomainConfig, host: HostSample): Promise<void> {
+export async function checkStart(
+  files: FileHost,
+  config: DomainConfig,
+  host: HostSample,
+): Promise<void> {
   checkMemory(config, host);
   if (config.kernel !== '') await checkKernel(files, config.kernel);
   if (config.ramdisk !== '') await checkFile(files, 'the ramdisk', config.ramdisk, 'read');
   if (config.firmware !== '') await checkFile(files, 'the firmware', config.firmware, 'read');
   const media = config.disk.filter((disk) => disk.target !== '');
-  for (const disk of media) await checkFile(files, disk.cdrom ? `the CD image in ${disk.vdev}` : `the image of ${disk.vdev}`, disk.target, disk.access === 'w' ? 'write' : 'read');
-  const onlyCds = config.kernel === '' && config.firmware === '' && media.every((disk) => disk.cdrom);
+  for (const disk of media)
+    await checkFile(
+      files,
+      disk.cdrom ? `the CD image in ${disk.vdev}` : `the image of ${disk.vdev}`,
+      disk.target,
+      disk.access === 'w' ? 'write' : 'read',
+    );
+  const onlyCds =
+    config.kernel === '' && config.firmware === '' && media.every((disk) => disk.cdrom);
   for (const disk of media) if (disk.cdrom) await checkCd(files, disk, onlyCds);
-  if (onlyCds && media.length === 0) throw new DomusError('NOT_BOOTABLE', `${config.name} has nothing to start from: no disk, no CD and no kernel`);
+  if (onlyCds && media.length === 0)
+    throw new DomusError(
+      'NOT_BOOTABLE',
+      `${config.name} has nothing to start from: no disk, no CD and no kernel`,
+    );
 }

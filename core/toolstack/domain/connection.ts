@@ -1,6 +1,13 @@
 import { DomusError } from '../../api';
 import type { TimerHost } from '../../host';
-import { DOMAIN_RESULTS, domainEventSchema, domainReplySchema, type DomainEvent, type DomainMethod, type DomainRequests } from '../protocol';
+import {
+  DOMAIN_RESULTS,
+  domainEventSchema,
+  domainReplySchema,
+  type DomainEvent,
+  type DomainMethod,
+  type DomainRequests,
+} from '../protocol';
 
 /** An operating system process that hosts one domain, as whoever started it sees it. */
 export interface DomainChild {
@@ -52,7 +59,10 @@ export class DomainConnection {
     this.exited = new Promise((resolve) => {
       child.onExit((how) => {
         this.gone = true;
-        for (const request of this.waiting.values()) this.settle(request).reject(new DomusError('DOMAIN_DIED', `the domain process ended (${how})`));
+        for (const request of this.waiting.values())
+          this.settle(request).reject(
+            new DomusError('DOMAIN_DIED', `the domain process ended (${how})`),
+          );
         this.waiting.clear();
         resolve();
         this.listener.onExit(how);
@@ -64,16 +74,30 @@ export class DomainConnection {
     return this.child.pid;
   }
 
-  request<M extends DomainMethod>(method: M, params: DomainRequests[M][0]): Promise<DomainRequests[M][1]> {
-    if (this.gone) return Promise.reject(new DomusError('DOMAIN_DIED', 'the domain process has ended'));
+  request<M extends DomainMethod>(
+    method: M,
+    params: DomainRequests[M][0],
+  ): Promise<DomainRequests[M][1]> {
+    if (this.gone)
+      return Promise.reject(new DomusError('DOMAIN_DIED', 'the domain process has ended'));
     const id = this.nextId++;
     return new Promise((resolve, reject) => {
       const timeout = method === 'start' ? START_TIMEOUT_MS : REQUEST_TIMEOUT_MS;
       const cancelTimer = this.timers.after(timeout, () => {
         this.waiting.delete(id);
-        reject(new DomusError('TIMEOUT', `the domain process did not answer '${method}' within ${timeout / 1000} s`));
+        reject(
+          new DomusError(
+            'TIMEOUT',
+            `the domain process did not answer '${method}' within ${timeout / 1000} s`,
+          ),
+        );
       });
-      this.waiting.set(id, { method, resolve: resolve as (result: unknown) => void, reject, cancelTimer });
+      this.waiting.set(id, {
+        method,
+        resolve: resolve as (result: unknown) => void,
+        reject,
+        cancelTimer,
+      });
       this.child.post({ id, method, params });
     });
   }
@@ -99,28 +123,44 @@ export class DomainConnection {
   private receive(message: unknown): void {
     if (typeof message === 'object' && message !== null && 'event' in message) {
       const event = domainEventSchema.safeParse(message);
-      return event.success ? this.listener.onEvent(event.data) : this.distrust(`an event that makes no sense: ${event.error.issues[0]?.message ?? ''}`);
+      return event.success
+        ? this.listener.onEvent(event.data)
+        : this.distrust(`an event that makes no sense: ${event.error.issues[0]?.message ?? ''}`);
     }
     const reply = domainReplySchema.safeParse(message);
     if (!reply.success) return this.distrust('a reply that makes no sense');
     this.answered(reply.data);
   }
 
-  private answered(reply: { id: number; result?: unknown } | { id: number; error: { code: DomusError['code']; message: string } }): void {
+  private answered(
+    reply:
+      | { id: number; result?: unknown }
+      | { id: number; error: { code: DomusError['code']; message: string } },
+  ): void {
     const request = this.waiting.get(reply.id);
     if (!request) return;
     this.waiting.delete(reply.id);
     this.settle(request);
-    if ('error' in reply) return request.reject(new DomusError(reply.error.code, reply.error.message));
+    if ('error' in reply)
+      return request.reject(new DomusError(reply.error.code, reply.error.message));
     const result = DOMAIN_RESULTS[request.method].safeParse(reply.result);
     if (result.success) return request.resolve(result.data);
-    request.reject(new DomusError('INTERNAL', `the domain process answered '${request.method}' with something that makes no sense`));
+    request.reject(
+      new DomusError(
+        'INTERNAL',
+        `the domain process answered '${request.method}' with something that makes no sense`,
+      ),
+    );
     this.distrust('a wrong result');
   }
 
   /** A process that breaks the protocol is out of control: it is ended, and its end is a crash of its domain. */
   private distrust(what: string): void {
-    this.listener.onEvent({ event: 'notice', level: 'error', message: `the domain process sent ${what}; it is ended` });
+    this.listener.onEvent({
+      event: 'notice',
+      level: 'error',
+      message: `the domain process sent ${what}; it is ended`,
+    });
     this.child.kill();
   }
 }

@@ -54,7 +54,10 @@ class PlayedChild implements DomainChild {
 
   private answer({ id, method }: Request): void {
     if (method === 'quit') return this.die('exit code 0');
-    const results: Record<string, unknown> = { start: { vncPort: 5901 }, consoleHistory: { data: 'bG9n', dropped: 0 } };
+    const results: Record<string, unknown> = {
+      start: { vncPort: 5901 },
+      consoleHistory: { data: 'bG9n', dropped: 0 },
+    };
     this.say({ id, result: results[method] ?? null });
   }
 }
@@ -86,15 +89,27 @@ class PlayedTime implements TimerHost {
   }
 }
 
-const CONFIG: DomainConfig = parseConfig('name="a"', { file: 'f', directory: '/', newUuid: () => '4f2032f2-e9c0-4449-8f66-22317e0c423b' }).config;
+const CONFIG: DomainConfig = parseConfig('name="a"', {
+  file: 'f',
+  directory: '/',
+  newUuid: () => '4f2032f2-e9c0-4449-8f66-22317e0c423b',
+}).config;
 
-function setUp(overrides: Partial<DomainConfig> = {}): { domain: Domain; children: PlayedChild[]; time: PlayedTime; log: string[]; ends: DomainEnd[]; child: () => PlayedChild } {
+function setUp(overrides: Partial<DomainConfig> = {}): {
+  domain: Domain;
+  children: PlayedChild[];
+  time: PlayedTime;
+  log: string[];
+  ends: DomainEnd[];
+  child: () => PlayedChild;
+} {
   const children: PlayedChild[] = [];
   const time = new PlayedTime();
   const log: string[] = [];
   const ends: DomainEnd[] = [];
   const listener: DomainListener = {
-    onChange: (domain) => log.push(`${domain.state}${domain.reason === '' ? '' : `: ${domain.reason}`}`),
+    onChange: (domain) =>
+      log.push(`${domain.state}${domain.reason === '' ? '' : `: ${domain.reason}`}`),
     onStats: () => undefined,
     onConsole: (_, data) => void log.push(`console ${data}`),
     onNotice: (_, level, message) => log.push(`${level}: ${message}`),
@@ -106,7 +121,11 @@ function setUp(overrides: Partial<DomainConfig> = {}): { domain: Domain; childre
     children.push(child);
     return child;
   };
-  const domain = new Domain({ timers: time, spawn, lifeline: null, nextDomid: () => ++domids }, listener, { ...CONFIG, ...overrides });
+  const domain = new Domain(
+    { timers: time, spawn, lifeline: null, nextDomid: () => ++domids },
+    listener,
+    { ...CONFIG, ...overrides },
+  );
   const child = (): PlayedChild => {
     const last = children[children.length - 1];
     if (!last) throw new Error('no process was started');
@@ -153,7 +172,11 @@ describe('Domain', () => {
     const { domain, child, ends } = setUp();
     await domain.start(false);
     child().die('signal SIGKILL');
-    expect(domain.info).toMatchObject({ state: 'crashed', reason: 'the domain process ended (signal SIGKILL)', domid: null });
+    expect(domain.info).toMatchObject({
+      state: 'crashed',
+      reason: 'the domain process ended (signal SIGKILL)',
+      domid: null,
+    });
     expect(ends.map(({ how }) => how)).toEqual(['died']);
     await domain.start(false);
     expect(domain.info).toMatchObject({ state: 'running', domid: 2, reason: '' });
@@ -171,16 +194,27 @@ describe('Domain', () => {
     await settled();
     expect(children.length).toBe(2);
     expect(domain.state).toBe('crashed');
-    expect(log).toContain('warn: a ended 1.5 s after its start (the domain process ended (signal SIGKILL)); it is not started again so soon');
+    expect(log).toContain(
+      'warn: a ended 1.5 s after its start (the domain process ended (signal SIGKILL)); it is not started again so soon',
+    );
     expect(ends.length).toBe(1);
   });
 
   it('keeps the process of a crashed guest with preserve', async () => {
     const { domain, child } = setUp({ on_crash: 'preserve' });
     await domain.start(false);
-    child().say({ event: 'ended', how: 'crash', reason: 'the guest crashed with a triple fault', kept: true });
+    child().say({
+      event: 'ended',
+      how: 'crash',
+      reason: 'the guest crashed with a triple fault',
+      kept: true,
+    });
     await settled();
-    expect(domain.info).toMatchObject({ state: 'crashed', domid: 1, reason: 'the guest crashed with a triple fault; it is kept to be looked at' });
+    expect(domain.info).toMatchObject({
+      state: 'crashed',
+      domid: 1,
+      reason: 'the guest crashed with a triple fault; it is kept to be looked at',
+    });
     expect(child().alive).toBe(true);
     await domain.destroy();
     expect(domain.info).toMatchObject({ state: 'shutoff', domid: null });
@@ -203,19 +237,26 @@ describe('Domain', () => {
     child().say({ event: 'console', data: 'YWJjZA==' });
     await settled();
     expect(log).toContain('console YWJjZA==');
-    expect(child().requests[child().requests.length - 1]).toMatchObject({ method: 'consoleCredit', params: { bytes: 4 } });
+    expect(child().requests[child().requests.length - 1]).toMatchObject({
+      method: 'consoleCredit',
+      params: { bytes: 4 },
+    });
   });
 
-  it.each([{ event: 'stats', cpu: 'much' }, { event: 'ended', how: 'bored', reason: '', kept: false }, { event: 'notice', level: 'error', message: 'x'.repeat(5000) }, { id: 'x' }, 'hello', null])(
-    'ends a process that says %j',
-    async (message) => {
-      const { domain, child } = setUp();
-      await domain.start(false);
-      child().say(message);
-      expect(child().alive).toBe(false);
-      expect(domain.state).toBe('crashed');
-    },
-  );
+  it.each([
+    { event: 'stats', cpu: 'much' },
+    { event: 'ended', how: 'bored', reason: '', kept: false },
+    { event: 'notice', level: 'error', message: 'x'.repeat(5000) },
+    { id: 'x' },
+    'hello',
+    null,
+  ])('ends a process that says %j', async (message) => {
+    const { domain, child } = setUp();
+    await domain.start(false);
+    child().say(message);
+    expect(child().alive).toBe(false);
+    expect(domain.state).toBe('crashed');
+  });
 
   it('kills a process that does not end when told', async () => {
     const { domain, child, time } = setUp();

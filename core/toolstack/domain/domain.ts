@@ -1,4 +1,11 @@
-import { DomusError, type DomainConfig, type DomainInfo, type DomainState, type DomainStats, type EndAction } from '../../api';
+import {
+  DomusError,
+  type DomainConfig,
+  type DomainInfo,
+  type DomainState,
+  type DomainStats,
+  type EndAction,
+} from '../../api';
 import type { TimerHost } from '../../host';
 import type { DomainEvent, DomainRequests, EndKind } from '../protocol';
 import { DomainConnection, type SpawnDomain } from './connection';
@@ -6,7 +13,15 @@ import { DomainConnection, type SpawnDomain } from './connection';
 /** A guest that ends sooner than this after its start is not started again by `restart`: it would go on for ever (xend: "VM restarting too fast"). */
 const MINIMUM_RESTART_MS = 10_000;
 
-export const NO_STATS: DomainStats = { cpu: 0, cpuSeconds: 0, blocked: false, rssBytes: 0, mips: 0, diskReadBytes: 0, diskWriteBytes: 0 };
+export const NO_STATS: DomainStats = {
+  cpu: 0,
+  cpuSeconds: 0,
+  blocked: false,
+  rssBytes: 0,
+  mips: 0,
+  diskReadBytes: 0,
+  diskWriteBytes: 0,
+};
 
 export interface DomainServices {
   readonly timers: TimerHost;
@@ -95,12 +110,22 @@ export class Domain {
   }
 
   async start(paused: boolean): Promise<void> {
-    if (this.run) throw new DomusError('BAD_STATE', this.run.ready ? `${this.config.name} is running already` : `${this.config.name} is being started`);
+    if (this.run)
+      throw new DomusError(
+        'BAD_STATE',
+        this.run.ready
+          ? `${this.config.name} is running already`
+          : `${this.config.name} is being started`,
+      );
     const run: Run = {
-      connection: new DomainConnection(this.services.spawn(this.config.name), this.services.timers, {
-        onEvent: (event) => this.onEvent(run, event),
-        onExit: (how) => this.onExit(run, how),
-      }),
+      connection: new DomainConnection(
+        this.services.spawn(this.config.name),
+        this.services.timers,
+        {
+          onEvent: (event) => this.onEvent(run, event),
+          onExit: (how) => this.onExit(run, how),
+        },
+      ),
       domid: this.services.nextDomid(),
       startedAtMs: this.services.timers.wallMs(),
       startedMonotonicMs: this.services.timers.monotonicMs(),
@@ -114,12 +139,20 @@ export class Domain {
     this.restartWanted = false;
     this.lastConsole = undefined;
     try {
-      const { vncPort } = await run.connection.request('start', { config: this.config, domid: run.domid, paused, lifeline: this.services.lifeline });
+      const { vncPort } = await run.connection.request('start', {
+        config: this.config,
+        domid: run.domid,
+        paused,
+        lifeline: this.services.lifeline,
+      });
       run.vncPort = vncPort;
       run.ready = true;
       this.setState(paused ? 'paused' : 'running', '');
     } catch (cause) {
-      run.end ??= { how: 'destroyed', reason: cause instanceof Error ? cause.message : String(cause) };
+      run.end ??= {
+        how: 'destroyed',
+        reason: cause instanceof Error ? cause.message : String(cause),
+      };
       await run.connection.quit();
       if (this.run === run) this.run = undefined;
       throw cause;
@@ -196,7 +229,11 @@ export class Domain {
   }
 
   private expect(state: DomainState, verb: string): void {
-    if (this.state !== state || !this.run?.ready) throw new DomusError('BAD_STATE', `${this.config.name} is ${this.state === 'shutoff' ? 'shut off' : this.state} and cannot be ${verb}`);
+    if (this.state !== state || !this.run?.ready)
+      throw new DomusError(
+        'BAD_STATE',
+        `${this.config.name} is ${this.state === 'shutoff' ? 'shut off' : this.state} and cannot be ${verb}`,
+      );
   }
 
   private setState(state: DomainState, reason: string): void {
@@ -221,11 +258,16 @@ export class Domain {
 
   private async passOn(run: Run, data: string): Promise<void> {
     await this.listener.onConsole(this, data);
-    await run.connection.request('consoleCredit', { bytes: bytesOfBase64(data) }).catch(() => undefined);
+    await run.connection
+      .request('consoleCredit', { bytes: bytesOfBase64(data) })
+      .catch(() => undefined);
   }
 
   /** The guest is over: fetch what is worth keeping, then let the process go, unless it is to be preserved. */
-  private async guestEnded(run: Run, { how, reason, kept }: { how: EndKind; reason: string; kept: boolean }): Promise<void> {
+  private async guestEnded(
+    run: Run,
+    { how, reason, kept }: { how: EndKind; reason: string; kept: boolean },
+  ): Promise<void> {
     run.end ??= { how, reason };
     run.kept = kept;
     this.lastConsole = await run.connection.request('consoleHistory', null).catch(() => undefined);
@@ -241,7 +283,10 @@ export class Domain {
     if (!run.ready) return;
     const end = run.end ?? { how: 'died' as const, reason: `the domain process ended (${how})` };
     const crashed = end.how === 'crash' || end.how === 'died';
-    this.setState(crashed ? 'crashed' : 'shutoff', end.how === 'poweroff' || end.how === 'destroyed' ? '' : end.reason);
+    this.setState(
+      crashed ? 'crashed' : 'shutoff',
+      end.how === 'poweroff' || end.how === 'destroyed' ? '' : end.reason,
+    );
     if (!run.kept) this.follow(run, end);
   }
 
@@ -250,13 +295,21 @@ export class Domain {
     if (!this.shallRestart(end)) return this.listener.onEnd(this, end);
     const ranMs = this.services.timers.monotonicMs() - run.startedMonotonicMs;
     if (ranMs < MINIMUM_RESTART_MS && !this.restartWanted) {
-      this.listener.onNotice(this, 'warn', `${this.config.name} ended ${(ranMs / 1000).toFixed(1)} s after its start (${end.reason}); it is not started again so soon`);
+      this.listener.onNotice(
+        this,
+        'warn',
+        `${this.config.name} ended ${(ranMs / 1000).toFixed(1)} s after its start (${end.reason}); it is not started again so soon`,
+      );
       return this.listener.onEnd(this, end);
     }
     this.start(false).catch((cause: unknown) => {
       const message = cause instanceof Error ? cause.message : String(cause);
       this.setState('shutoff', message);
-      this.listener.onNotice(this, 'error', `${this.config.name} could not be started again: ${message}`);
+      this.listener.onNotice(
+        this,
+        'error',
+        `${this.config.name} could not be started again: ${message}`,
+      );
       this.listener.onEnd(this, end);
     });
   }
@@ -264,7 +317,12 @@ export class Domain {
   private shallRestart(end: DomainEnd): boolean {
     if (end.how === 'destroyed') return false;
     if (end.how === 'poweroff' && this.restartWanted) return true;
-    const actions: Record<EndKind | 'died', EndAction> = { poweroff: this.config.on_poweroff, reboot: this.config.on_reboot, crash: this.config.on_crash, died: this.config.on_crash };
+    const actions: Record<EndKind | 'died', EndAction> = {
+      poweroff: this.config.on_poweroff,
+      reboot: this.config.on_reboot,
+      crash: this.config.on_crash,
+      died: this.config.on_crash,
+    };
     const action = actions[end.how];
     return action === 'restart' || action === 'rename-restart';
   }

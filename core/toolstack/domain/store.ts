@@ -42,7 +42,9 @@ export class DomainStore {
       try {
         domains.push({ config: await this.readConfig(uuid), state: await this.readState(uuid) });
       } catch (cause) {
-        onProblem(`a stored domain cannot be used: ${place(cause)}${cause instanceof Error ? cause.message : String(cause)}`);
+        onProblem(
+          `a stored domain cannot be used: ${place(cause)}${cause instanceof Error ? cause.message : String(cause)}`,
+        );
       }
     }
     return domains;
@@ -68,7 +70,11 @@ export class DomainStore {
 
   private async readConfig(uuid: string): Promise<DomainConfig> {
     const file = this.path(uuid, 'cfg');
-    const { config } = parseConfig(await this.files.readText(file, MAX_CONFIG_BYTES), { file, directory: this.directory, newUuid: () => uuid });
+    const { config } = parseConfig(await this.files.readText(file, MAX_CONFIG_BYTES), {
+      file,
+      directory: this.directory,
+      newUuid: () => uuid,
+    });
     return { ...config, uuid };
   }
 
@@ -77,7 +83,9 @@ export class DomainStore {
     const unknown: StoredState = { version: 1, state: 'shutoff', reason: '', definedAtMs: 0 };
     const path = this.path(uuid, 'json');
     if (!(await this.files.stat(path))) return unknown;
-    const result = stateSchema.safeParse(parseJson(await this.files.readText(path, MAX_STATE_BYTES)));
+    const result = stateSchema.safeParse(
+      parseJson(await this.files.readText(path, MAX_STATE_BYTES)),
+    );
     return result.success ? result.data : unknown;
   }
 }

@@ -94,7 +94,8 @@ export class DomainConsole {
   }
 
   private schedule(): void {
-    if (this.timer || !this.streaming || this.credit === 0 || this.sent >= this.history.totalBytes) return;
+    if (this.timer || !this.streaming || this.credit === 0 || this.sent >= this.history.totalBytes)
+      return;
     this.timer = setTimeout(() => this.transfer(this.credit), BATCH_MS);
   }
 }

@@ -1,10 +1,16 @@
 import { DomusError, type DomainConfig, type ErrorCode } from '../../api';
 import { nodeFiles, nodeLocks } from '../../host-node';
 import { ImageError, type ImageErrorCode } from '../../storage';
-import type { DomainEvent, DomainMethod, DomainRequest, DomainRequests, EndKind } from '../protocol';
+import type {
+  DomainEvent,
+  DomainMethod,
+  DomainRequest,
+  DomainRequests,
+  EndKind,
+} from '../protocol';
 import { DomainConsole } from './console';
 import { readBootFiles } from './boot-files';
-import { Guest } from './guest';
+import { Guest, type GuestMessage } from './guest';
 import { DomainImages } from './images';
 import { KeyPump } from './key-pump';
 import { holdLifeline, type ParentChannel } from './parent-channel';
@@ -20,7 +26,13 @@ const STATS_MS = 1000;
 const NOTICES_A_MINUTE = 60;
 
 const IMAGE_CODES: Readonly<Record<ImageErrorCode, ErrorCode>> = {
-  NOT_FOUND: 'IMAGE_NOT_FOUND', UNREADABLE: 'IMAGE_UNREADABLE', NOT_A_FILE: 'IMAGE_BAD', BAD: 'IMAGE_BAD', IN_USE: 'IMAGE_IN_USE', NO_SPACE: 'IMAGE_BAD', FAILED: 'IMAGE_UNREADABLE',
+  NOT_FOUND: 'IMAGE_NOT_FOUND',
+  UNREADABLE: 'IMAGE_UNREADABLE',
+  NOT_A_FILE: 'IMAGE_BAD',
+  BAD: 'IMAGE_BAD',
+  IN_USE: 'IMAGE_IN_USE',
+  NO_SPACE: 'IMAGE_BAD',
+  FAILED: 'IMAGE_UNREADABLE',
 };
 
 function replyError(cause: unknown): { code: ErrorCode; message: string } {
@@ -38,12 +50,16 @@ interface Running {
   readonly keys: KeyPump;
 }
 
-type Handlers = { readonly [M in DomainMethod]: (params: DomainRequests[M][0]) => Promise<DomainRequests[M][1]> };
+type Handlers = {
+  readonly [M in DomainMethod]: (params: DomainRequests[M][0]) => Promise<DomainRequests[M][1]>;
+};
 
 /** One domain in this process: answers the toolstack's requests and reports what happens. */
 export class DomainHost {
   private running: Running | undefined;
-  private readonly console = new DomainConsole((bytes) => this.event({ event: 'console', data: Buffer.from(bytes).toString('base64') }));
+  private readonly console = new DomainConsole((bytes) =>
+    this.event({ event: 'console', data: Buffer.from(bytes).toString('base64') }),
+  );
   private statsTimer: NodeJS.Timeout | undefined;
   private noticesLeft = NOTICES_A_MINUTE;
   private ended = false;
@@ -56,9 +72,16 @@ export class DomainHost {
   serve(): void {
     this.channel.onMessage((message) => void this.answer(message as DomainRequest));
     this.channel.onClose(() => void this.leave(0));
-    process.on('uncaughtException', (error) => this.fail(`the domain process failed: ${error.message}`));
-    process.on('unhandledRejection', (reason) => this.fail(`the domain process failed: ${reason instanceof Error ? reason.message : String(reason)}`));
-    for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void this.leave(0));
+    process.on('uncaughtException', (error) =>
+      this.fail(`the domain process failed: ${error.message}`),
+    );
+    process.on('unhandledRejection', (reason) =>
+      this.fail(
+        `the domain process failed: ${reason instanceof Error ? reason.message : String(reason)}`,
+      ),
+    );
+    for (const signal of ['SIGTERM', 'SIGHUP'] as const)
+      process.on(signal, () => void this.leave(0));
     process.on('SIGINT', () => undefined);
     setInterval(() => (this.noticesLeft = NOTICES_A_MINUTE), 60_000).unref();
   }
@@ -104,9 +127,15 @@ export class DomainHost {
     return this.running;
   }
 
-  private async answer<M extends DomainMethod>(request: { id: number; method: M; params: DomainRequests[M][0] }): Promise<void> {
+  private async answer<M extends DomainMethod>(request: {
+    id: number;
+    method: M;
+    params: DomainRequests[M][0];
+  }): Promise<void> {
     try {
-      const handler = this.handlers[request.method] as (params: DomainRequests[M][0]) => Promise<DomainRequests[M][1]>;
+      const handler = this.handlers[request.method] as (
+        params: DomainRequests[M][0],
+      ) => Promise<DomainRequests[M][1]>;
       this.channel.post({ id: request.id, result: await handler(request.params) });
     } catch (cause) {
       const { code, message } = replyError(cause);
@@ -119,7 +148,8 @@ export class DomainHost {
   }
 
   private notice(level: 'info' | 'warn' | 'error', message: string): void {
-    if (this.noticesLeft-- > 0) this.event({ event: 'notice', level, message: message.slice(0, 1000) });
+    if (this.noticesLeft-- > 0)
+      this.event({ event: 'notice', level, message: message.slice(0, 1000) });
   }
 
   private async order(message: Parameters<Guest['post']>[0]): Promise<null> {
@@ -127,11 +157,20 @@ export class DomainHost {
     return null;
   }
 
-  private async start({ config, paused, lifeline }: DomainRequests['start'][0]): Promise<{ vncPort: number | null }> {
+  private async start({
+    config,
+    paused,
+    lifeline,
+  }: DomainRequests['start'][0]): Promise<{ vncPort: number | null }> {
     if (this.running) throw new DomusError('BAD_STATE', 'the domain runs already');
     if (lifeline) holdLifeline(lifeline, () => void this.leave(0));
     const bootFiles = await readBootFiles(nodeFiles, config);
-    const images = await DomainImages.open({ files: nodeFiles, locks: nodeLocks }, config, process.pid, (message) => this.end('crash', message));
+    const images = await DomainImages.open(
+      { files: nodeFiles, locks: nodeLocks },
+      config,
+      process.pid,
+      (message) => this.end('crash', message),
+    );
     const guest = new Guest({
       onMessage: (message) => this.fromGuest(message),
       onSerial: (bytes) => this.console.append(bytes),
@@ -161,10 +200,11 @@ export class DomainHost {
     }
   }
 
-  private fromGuest(message: Exclude<FromWorker, { type: 'serial' } | { type: 'ready' }>): void {
+  private fromGuest(message: GuestMessage): void {
     if (message.type === 'frame') return this.running?.screen.frame(message);
     if (message.type === 'pointer-mode') return this.running?.screen.pointerMode(message.absolute);
-    if (message.type === 'log') return message.level === 'guest' ? undefined : this.notice(message.level, message.message);
+    if (message.type === 'log')
+      return message.level === 'guest' ? undefined : this.notice(message.level, message.message);
     if (message.type === 'stopped') return this.stopped(message.how);
     void this.block(message);
   }
@@ -172,8 +212,17 @@ export class DomainHost {
   private async block(request: Extract<FromWorker, { type: 'block' }>): Promise<void> {
     if (!this.running) return;
     const { images, guest } = this.running;
-    const answer = await images.handle(request.disk, request.operation, request.offset, request.length, request.data);
-    guest.post({ type: 'block-done', id: request.id, ...answer }, answer.data ? [answer.data.buffer] : []);
+    const answer = await images.handle(
+      request.disk,
+      request.operation,
+      request.offset,
+      request.length,
+      request.data,
+    );
+    guest.post(
+      { type: 'block-done', id: request.id, ...answer },
+      answer.data ? [answer.data.buffer] : [],
+    );
   }
 
   private stopped(how: 'poweroff' | 'reset' | 'triple-fault'): void {
@@ -190,7 +239,9 @@ export class DomainHost {
     if (this.ended || this.leaving) return;
     this.ended = true;
     const config = this.running?.config;
-    const action = config && { poweroff: config.on_poweroff, reboot: config.on_reboot, crash: config.on_crash }[how];
+    const action =
+      config &&
+      { poweroff: config.on_poweroff, reboot: config.on_reboot, crash: config.on_crash }[how];
     const kept = action === 'preserve';
     this.running?.guest.drainSerial();
     this.console.finish();

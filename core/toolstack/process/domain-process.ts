@@ -5,6 +5,8 @@ import { DomainHost } from './domain-host';
 const channel = openParentChannel();
 if (channel) new DomainHost(channel).serve();
 else {
-  process.stderr.write('This file is started by Domus for each domain; use `domus run` or the app.\n');
+  process.stderr.write(
+    'This file is started by Domus for each domain; use `domus run` or the app.\n',
+  );
   process.exitCode = 2;
 }

@@ -1,5 +1,14 @@
 import { MessageChannel, Worker } from 'node:worker_threads';
-import { BUSY_NS, ByteRing, createSharedBuffers, HALTED, INSTRUCTIONS, SERIAL, type SharedBuffers } from './shared';
+import { DomusError } from '../../api';
+import {
+  BUSY_NS,
+  ByteRing,
+  createSharedBuffers,
+  HALTED,
+  INSTRUCTIONS,
+  SERIAL,
+  type SharedBuffers,
+} from './shared';
 import { postToWorker } from './worker-port';
 import type { FromWorker, ToWorker, WorkerData } from './worker-messages';
 
@@ -9,8 +18,14 @@ const WORKER_HEAP_MIB = 512;
 /** What the worker needs except the channel and the shared memory. */
 export type GuestOptions = Omit<WorkerData, 'port' | 'shared'>;
 
+/** What the worker reports while it runs. */
+export type GuestMessage = Exclude<
+  FromWorker,
+  { type: 'serial' } | { type: 'ready' } | { type: 'failed' }
+>;
+
 export interface GuestListener {
-  onMessage(message: Exclude<FromWorker, { type: 'serial' } | { type: 'ready' }>): void;
+  onMessage(message: GuestMessage): void;
   onSerial(bytes: Uint8Array<ArrayBuffer>): void;
   /** The worker died: a bug of ours, or the host ran out of memory. */
   onDeath(reason: string): void;
@@ -53,6 +68,7 @@ export class Guest {
       this.worker = worker;
       worker.on('message', (message: FromWorker) => {
         if (message.type === 'ready') return resolve();
+        if (message.type === 'failed') return reject(new DomusError(message.code, message.message));
         this.receive(message);
       });
       worker.on('error', (error) => {
@@ -71,7 +87,11 @@ export class Guest {
   }
 
   get counters(): GuestCounters {
-    return { busySeconds: (this.counterView[BUSY_NS] ?? 0) / 1e9, instructions: this.counterView[INSTRUCTIONS] ?? 0, halted: Atomics.load(this.control, HALTED) === 1 };
+    return {
+      busySeconds: (this.counterView[BUSY_NS] ?? 0) / 1e9,
+      instructions: this.counterView[INSTRUCTIONS] ?? 0,
+      halted: Atomics.load(this.control, HALTED) === 1,
+    };
   }
 
   /** Takes what the guest wrote to its serial port and has not been taken yet. */
@@ -89,7 +109,7 @@ export class Guest {
     this.channel.port1.close();
   }
 
-  private receive(message: Exclude<FromWorker, { type: 'ready' }>): void {
+  private receive(message: Exclude<FromWorker, { type: 'ready' } | { type: 'failed' }>): void {
     if (message.type === 'serial') return this.drainSerial();
     this.listener.onMessage(message);
   }

@@ -30,15 +30,33 @@ export class DomainImages {
   ) {}
 
   /** Opens every image of the configuration; closes those it opened when one fails. `onFatal` hears of an image that can no longer be trusted. */
-  static async open(host: ImageHost, config: DomainConfig, pid: number, onFatal: (message: string) => void): Promise<DomainImages> {
+  static async open(
+    host: ImageHost,
+    config: DomainConfig,
+    pid: number,
+    onFatal: (message: string) => void,
+  ): Promise<DomainImages> {
     const images: (DiskImage | null)[] = [];
     const disks: WorkerDisk[] = [];
     try {
       for (const disk of config.disk) {
         const readOnly = disk.access === 'r' || disk.cdrom;
-        const image = disk.target === '' ? null : await openRawImage(host, { path: disk.target, readOnly, owner: { pid, name: `domain ${config.name}` } });
+        const image =
+          disk.target === ''
+            ? null
+            : await openRawImage(host, {
+                path: disk.target,
+                readOnly,
+                owner: { pid, name: `domain ${config.name}` },
+              });
         images.push(image);
-        disks.push({ vdev: disk.vdev, cdrom: disk.cdrom, sizeBytes: image?.sizeBytes ?? 0, readOnly, present: image !== null });
+        disks.push({
+          vdev: disk.vdev,
+          cdrom: disk.cdrom,
+          sizeBytes: image?.sizeBytes ?? 0,
+          readOnly,
+          present: image !== null,
+        });
       }
       return new DomainImages(disks, images, onFatal);
     } catch (cause) {
@@ -48,18 +66,38 @@ export class DomainImages {
   }
 
   /** Serves one request of the guest; never rejects. */
-  handle(disk: number, operation: BlockOperation, offset: number, length: number, data: Uint8Array<ArrayBuffer> | undefined): Promise<BlockAnswer> {
+  handle(
+    disk: number,
+    operation: BlockOperation,
+    offset: number,
+    length: number,
+    data: Uint8Array<ArrayBuffer> | undefined,
+  ): Promise<BlockAnswer> {
     const work = this.serve(disk, operation, offset, length, data);
     this.inFlight.add(work);
     void work.finally(() => this.inFlight.delete(work));
     return work;
   }
 
-  private async serve(disk: number, operation: BlockOperation, offset: number, length: number, data: Uint8Array<ArrayBuffer> | undefined): Promise<BlockAnswer> {
+  private async serve(
+    disk: number,
+    operation: BlockOperation,
+    offset: number,
+    length: number,
+    data: Uint8Array<ArrayBuffer> | undefined,
+  ): Promise<BlockAnswer> {
     const image = this.images[disk];
     if (!image) return { error: { code: 'ENOMEDIUM', message: 'there is no medium' } };
-    const inside = Number.isSafeInteger(offset) && offset >= 0 && length >= 0 && length <= MAX_REQUEST_BYTES && offset + length <= image.sizeBytes;
-    if (operation !== 'flush' && !inside) return { error: { code: 'EINVAL', message: `${length} bytes at ${offset} lie outside the image` } };
+    const inside =
+      Number.isSafeInteger(offset) &&
+      offset >= 0 &&
+      length >= 0 &&
+      length <= MAX_REQUEST_BYTES &&
+      offset + length <= image.sizeBytes;
+    if (operation !== 'flush' && !inside)
+      return {
+        error: { code: 'EINVAL', message: `${length} bytes at ${offset} lie outside the image` },
+      };
     try {
       return await this.perform(image, operation, offset, length, data);
     } catch (cause) {
@@ -71,10 +109,20 @@ export class DomainImages {
   async close(): Promise<string[]> {
     await Promise.all(this.inFlight);
     const results = await Promise.allSettled(this.images.map((image) => image?.close()));
-    return results.flatMap((result) => (result.status === 'rejected' ? [result.reason instanceof Error ? result.reason.message : String(result.reason)] : []));
+    return results.flatMap((result) =>
+      result.status === 'rejected'
+        ? [result.reason instanceof Error ? result.reason.message : String(result.reason)]
+        : [],
+    );
   }
 
-  private async perform(image: DiskImage, operation: BlockOperation, offset: number, length: number, data: Uint8Array<ArrayBuffer> | undefined): Promise<BlockAnswer> {
+  private async perform(
+    image: DiskImage,
+    operation: BlockOperation,
+    offset: number,
+    length: number,
+    data: Uint8Array<ArrayBuffer> | undefined,
+  ): Promise<BlockAnswer> {
     if (operation === 'read') {
       const bytes = await image.read(offset, length);
       this.readBytes += length;

@@ -21,7 +21,9 @@ interface ElectronParentPort {
 
 function electronPort(): ElectronParentPort | undefined {
   const candidate: unknown = 'parentPort' in process ? process.parentPort : undefined;
-  return candidate === null || candidate === undefined ? undefined : (candidate as ElectronParentPort);
+  return candidate === null || candidate === undefined
+    ? undefined
+    : (candidate as ElectronParentPort);
 }
 
 /** Opens the channel of this process; undefined when nobody started it as a domain process. */

@@ -37,12 +37,17 @@ export class Screen {
       this.pixels = new Uint8Array(width * height * BYTES_PER_PIXEL);
     }
     this.text = frame.text;
-    for (const rectangle of resized ? [[0, 0, width, height] as const] : frame.dirty) this.copy(rectangle);
+    for (const rectangle of resized ? [[0, 0, width, height] as const] : frame.dirty)
+      this.copy(rectangle);
     return resized;
   }
 
   screenshot(): Screenshot {
-    const png = new PNG({ width: Math.max(1, this.width), height: Math.max(1, this.height), colorType: 2 });
+    const png = new PNG({
+      width: Math.max(1, this.width),
+      height: Math.max(1, this.height),
+      colorType: 2,
+    });
     for (let at = 0; at < this.pixels.length; at += BYTES_PER_PIXEL) {
       png.data[at] = this.pixels[at + 2] ?? 0;
       png.data[at + 1] = this.pixels[at + 1] ?? 0;
@@ -50,7 +55,12 @@ export class Screen {
       png.data[at + 3] = 0xff;
     }
     const bytes = PNG.sync.write(png, { colorType: 2, inputHasAlpha: true });
-    return { png: bytes.toString('base64'), width: this.width, height: this.height, text: this.text ? [...this.text] : null };
+    return {
+      png: bytes.toString('base64'),
+      width: this.width,
+      height: this.height,
+      text: this.text ? [...this.text] : null,
+    };
   }
 
   private copy([x, y, width, height]: Rectangle): void {

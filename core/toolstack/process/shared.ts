@@ -62,7 +62,11 @@ export class ByteRing {
 
   /** Bytes that wait to be taken. */
   get length(): number {
-    return (Atomics.load(this.positions, ByteRing.WRITTEN) - Atomics.load(this.positions, ByteRing.TAKEN)) >>> 0;
+    return (
+      (Atomics.load(this.positions, ByteRing.WRITTEN) -
+        Atomics.load(this.positions, ByteRing.TAKEN)) >>>
+      0
+    );
   }
 
   /** Writer: stores as many of `source` from `start` as fit and returns how many. */

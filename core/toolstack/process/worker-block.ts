@@ -30,17 +30,33 @@ export class BlockClient {
     return this.waiting.size;
   }
 
-  submit(disk: number, operation: BlockOperation, offset: number, length: number, source: Uint8Array | null, target: Uint8Array | null, done: Done): void {
+  submit(
+    disk: number,
+    operation: BlockOperation,
+    offset: number,
+    length: number,
+    source: Uint8Array | null,
+    target: Uint8Array | null,
+    done: Done,
+  ): void {
     const id = this.nextId++;
     this.waiting.set(id, { done, target });
     this.post(id, disk, operation, offset, length, source);
   }
 
   /** Sends a request and sleeps until it is answered; for firmware services. */
-  submitNow(disk: number, operation: BlockOperation, offset: number, length: number, source: Uint8Array | null): BlockDone {
+  submitNow(
+    disk: number,
+    operation: BlockOperation,
+    offset: number,
+    length: number,
+    source: Uint8Array | null,
+  ): BlockDone {
     const id = this.nextId++;
     this.post(id, disk, operation, offset, length, source);
-    const message = this.port.waitFor((candidate) => candidate.type === 'block-done' && candidate.id === id);
+    const message = this.port.waitFor(
+      (candidate) => candidate.type === 'block-done' && candidate.id === id,
+    );
     return message as BlockDone;
   }
 
@@ -53,7 +69,14 @@ export class BlockClient {
     request.done();
   }
 
-  private post(id: number, disk: number, operation: BlockOperation, offset: number, length: number, source: Uint8Array | null): void {
+  private post(
+    id: number,
+    disk: number,
+    operation: BlockOperation,
+    offset: number,
+    length: number,
+    source: Uint8Array | null,
+  ): void {
     const message: FromWorker = { type: 'block', id, disk, operation, offset, length };
     if (!source) return this.port.post(message);
     const data = new Uint8Array(source);
@@ -88,7 +111,8 @@ export class WorkerBlockBackend implements BlockBackend {
   }
 
   readNow(offset: number, length: number): Uint8Array {
-    if (length > MAX_REQUEST_BYTES) throw blockError('EINVAL', `${this.disk.vdev}: ${length} bytes at once are too many`);
+    if (length > MAX_REQUEST_BYTES)
+      throw blockError('EINVAL', `${this.disk.vdev}: ${length} bytes at once are too many`);
     const answer = this.client.submitNow(this.index, 'read', offset, length, null);
     if (answer.error) throw answer.error;
     return answer.data ?? new Uint8Array(length);

@@ -49,7 +49,12 @@ export class WorkerDisplay implements DisplayBackend {
   dirty(x: number, y: number, width: number, height: number): void {
     const left = clamp(x, 0, this.width);
     const top = clamp(y, 0, this.height);
-    const rectangle: Rectangle = [left, top, clamp(x + width, left, this.width) - left, clamp(y + height, top, this.height) - top];
+    const rectangle: Rectangle = [
+      left,
+      top,
+      clamp(x + width, left, this.width) - left,
+      clamp(y + height, top, this.height) - top,
+    ];
     if (rectangle[2] === 0 || rectangle[3] === 0) return;
     this.changed = true;
     if (this.rectangles.length < MAX_RECTANGLES) this.rectangles.push(rectangle);
@@ -82,7 +87,14 @@ export class WorkerDisplay implements DisplayBackend {
 
   private send(id: number): void {
     Atomics.store(this.control, FRAME, 1);
-    this.port.post({ type: 'frame', id, width: this.width, height: this.height, dirty: this.rectangles, text: this.rows });
+    this.port.post({
+      type: 'frame',
+      id,
+      width: this.width,
+      height: this.height,
+      dirty: this.rectangles,
+      text: this.rows,
+    });
     this.rectangles = [];
     this.changed = false;
   }

@@ -1,4 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
+import type { ErrorCode } from '../../api';
 import type { BlockError } from '../../hw';
 import type { SharedBuffers } from './shared';
 
@@ -23,9 +24,15 @@ export interface WorkerData {
   readonly disks: readonly WorkerDisk[];
   readonly bootOrder: string;
   /** Present for direct boot. */
-  readonly kernel: { image: Uint8Array<ArrayBuffer>; ramdisk: Uint8Array<ArrayBuffer>; commandLine: string } | null;
+  readonly kernel: {
+    image: Uint8Array<ArrayBuffer>;
+    ramdisk: Uint8Array<ArrayBuffer>;
+    commandLine: string;
+  } | null;
   /** A ROM to run instead of the built-in BIOS. */
   readonly firmware: Uint8Array<ArrayBuffer> | null;
+  /** The VGA BIOS that such a ROM loads. */
+  readonly vgaRom: Uint8Array<ArrayBuffer> | null;
   readonly serial: boolean;
   readonly paused: boolean;
 }
@@ -52,9 +59,26 @@ export type Rectangle = readonly [number, number, number, number];
 /** From the worker to the event loop. */
 export type FromWorker =
   | { type: 'ready' }
-  | { type: 'block'; id: number; disk: number; operation: BlockOperation; offset: number; length: number; data?: Uint8Array<ArrayBuffer> }
+  /** The machine could not be built. */
+  | { type: 'failed'; code: ErrorCode; message: string }
+  | {
+      type: 'block';
+      id: number;
+      disk: number;
+      operation: BlockOperation;
+      offset: number;
+      length: number;
+      data?: Uint8Array<ArrayBuffer>;
+    }
   | { type: 'serial' }
-  | { type: 'frame'; id: number; width: number; height: number; dirty: Rectangle[]; text: readonly string[] | null }
+  | {
+      type: 'frame';
+      id: number;
+      width: number;
+      height: number;
+      dirty: Rectangle[];
+      text: readonly string[] | null;
+    }
   /** The machine stopped: power-off, a reset that was asked of it, or a triple fault. The worker waits for orders. */
   | { type: 'stopped'; how: 'poweroff' | 'reset' | 'triple-fault' }
   /** Whether the guest takes absolute pointer positions. */

@@ -9,11 +9,9 @@ export class WorkerPort {
   constructor(
     private readonly port: MessagePort,
     private readonly control: Int32Array,
+    /** Sends a message up. */
+    readonly post: (message: FromWorker, transfer?: ArrayBuffer[]) => void,
   ) {}
-
-  post(message: FromWorker, transfer: ArrayBuffer[] = []): void {
-    this.port.postMessage(message, transfer);
-  }
 
   /** The next message, if there is one; a single atomic load when there is none. */
   poll(): ToWorker | undefined {
@@ -49,7 +47,12 @@ export class WorkerPort {
 }
 
 /** The event loop's end: posts and wakes the worker. */
-export function postToWorker(port: MessagePort, control: Int32Array, message: ToWorker, transfer: ArrayBuffer[] = []): void {
+export function postToWorker(
+  port: MessagePort,
+  control: Int32Array,
+  message: ToWorker,
+  transfer: ArrayBuffer[] = [],
+): void {
   port.postMessage(message, transfer);
   Atomics.add(control, PENDING, 1);
   Atomics.add(control, KICK, 1);

@@ -31,7 +31,7 @@ export class WorkerSerial implements CharBackend {
 
   /** Moves what was gathered into the ring; waits for the event loop when the ring is full, as a real line makes a UART wait. */
   flush(): void {
-    for (let done = 0; done < this.used; ) {
+    for (let done = 0; done < this.used;) {
       done += this.ring.write(this.batch.subarray(0, this.used), done);
       this.announce();
       if (done < this.used) this.ring.waitForSpace(FULL_WAIT_MS);
@@ -40,6 +40,7 @@ export class WorkerSerial implements CharBackend {
   }
 
   private announce(): void {
-    if (Atomics.compareExchange(this.control, SERIAL, 0, 1) === 0) this.port.post({ type: 'serial' });
+    if (Atomics.compareExchange(this.control, SERIAL, 0, 1) === 0)
+      this.port.post({ type: 'serial' });
   }
 }

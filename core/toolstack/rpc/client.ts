@@ -1,7 +1,21 @@
-import { DomusError, type CommandName, type Params, type Result, type ToolstackClient, type ToolstackEvent } from '../../api';
+import {
+  DomusError,
+  type CommandName,
+  type Params,
+  type Result,
+  type ToolstackClient,
+  type ToolstackEvent,
+} from '../../api';
 import { Emitter } from '../../base';
 import { SocketError, type LineConnection, type SocketHost } from '../../host';
-import { asDomusError, CLIENT_LIMITS, eventSchema, parseLine, responseSchema, SUBSCRIBE } from './message';
+import {
+  asDomusError,
+  CLIENT_LIMITS,
+  eventSchema,
+  parseLine,
+  responseSchema,
+  SUBSCRIBE,
+} from './message';
 
 interface Waiting {
   readonly resolve: (result: unknown) => void;
@@ -38,7 +52,8 @@ class RpcClient implements ToolstackClient {
   }
 
   private request(method: string, params: unknown): Promise<unknown> {
-    if (this.closed) return Promise.reject(new DomusError('NOT_RUNNING_APP', 'the connection to Domus has ended'));
+    if (this.closed)
+      return Promise.reject(new DomusError('NOT_RUNNING_APP', 'the connection to Domus has ended'));
     const id = this.nextId++;
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject });
@@ -62,7 +77,10 @@ class RpcClient implements ToolstackClient {
 
   private ended(reason: string | undefined): void {
     this.closed = true;
-    const error = new DomusError('NOT_RUNNING_APP', `Domus closed the connection${reason === undefined ? '' : `: ${reason}`}`);
+    const error = new DomusError(
+      'NOT_RUNNING_APP',
+      `Domus closed the connection${reason === undefined ? '' : `: ${reason}`}`,
+    );
     for (const request of this.waiting.values()) request.reject(error);
     this.waiting.clear();
     this.onEnd?.();
@@ -70,13 +88,21 @@ class RpcClient implements ToolstackClient {
 }
 
 /** Connects to the app or daemon that serves `path`; `onEnd` is called when it goes away. */
-export async function connectToolstack(sockets: SocketHost, path: string, onEnd?: () => void): Promise<ToolstackClient> {
+export async function connectToolstack(
+  sockets: SocketHost,
+  path: string,
+  onEnd?: () => void,
+): Promise<ToolstackClient> {
   try {
     return new RpcClient(await sockets.connect(path, CLIENT_LIMITS), onEnd);
   } catch (cause) {
     if (!(cause instanceof SocketError)) throw cause;
-    if (cause.code === 'PATH_TOO_LONG') throw new DomusError('SOCKET_PATH', cause.message, undefined, { cause });
-    const message = cause.code === 'NOT_LISTENING' ? 'Domus is not running; start the app, or `domus daemon`' : cause.message;
+    if (cause.code === 'PATH_TOO_LONG')
+      throw new DomusError('SOCKET_PATH', cause.message, undefined, { cause });
+    const message =
+      cause.code === 'NOT_LISTENING'
+        ? 'Domus is not running; start the app, or `domus daemon`'
+        : cause.message;
     throw new DomusError('NOT_RUNNING_APP', message, undefined, { cause });
   }
 }

@@ -28,10 +28,18 @@ describe('JSON-RPC messages', () => {
   });
 
   it('carry a DomusError to the other side whole', () => {
-    const error = new DomusError('INVALID_CONFIG', 'no name', { file: 'a.cfg', line: 2, column: 3 });
+    const error = new DomusError('INVALID_CONFIG', 'no name', {
+      file: 'a.cfg',
+      line: 2,
+      column: 3,
+    });
     const response = responseSchema.parse(JSON.parse(errorMessage(7, error)));
     expect(response.id).toBe(7);
     const arrived = response.error && asDomusError(response.error);
-    expect(arrived).toMatchObject({ code: 'INVALID_CONFIG', message: 'no name', position: { file: 'a.cfg', line: 2, column: 3 } });
+    expect(arrived).toMatchObject({
+      code: 'INVALID_CONFIG',
+      message: 'no name',
+      position: { file: 'a.cfg', line: 2, column: 3 },
+    });
   });
 });

@@ -7,9 +7,19 @@ const MIB = 1 << 20;
 const MAX_DEPTH = 32;
 
 /** What a server takes from a client. */
-export const SERVER_LIMITS: LineLimits = { maxLineBytes: MIB, lineTimeoutMs: 30_000, maxQueuedBytes: 32 * MIB, maxConnections: 64 };
+export const SERVER_LIMITS: LineLimits = {
+  maxLineBytes: MIB,
+  lineTimeoutMs: 30_000,
+  maxQueuedBytes: 32 * MIB,
+  maxConnections: 64,
+};
 /** What a client takes from a server: a picture or the whole console history. */
-export const CLIENT_LIMITS: LineLimits = { maxLineBytes: 32 * MIB, lineTimeoutMs: 30_000, maxQueuedBytes: 4 * MIB, maxConnections: 1 };
+export const CLIENT_LIMITS: LineLimits = {
+  maxLineBytes: 32 * MIB,
+  lineTimeoutMs: 30_000,
+  maxQueuedBytes: 4 * MIB,
+  maxConnections: 1,
+};
 
 /** JSON-RPC 2.0, 5.1. */
 export const PARSE_ERROR = -32700;
@@ -23,14 +33,29 @@ export const SUBSCRIBE = 'rpc.subscribe';
 const id = z.union([z.string().max(64), z.number()]);
 const position = z.object({ file: z.string(), line: z.number(), column: z.number() });
 
-export const requestSchema = z.strictObject({ jsonrpc: z.literal('2.0'), id, method: z.string().max(64), params: z.unknown().optional() });
+export const requestSchema = z.strictObject({
+  jsonrpc: z.literal('2.0'),
+  id,
+  method: z.string().max(64),
+  params: z.unknown().optional(),
+});
 export const responseSchema = z.object({
   jsonrpc: z.literal('2.0'),
   id: z.union([id, z.null()]),
   result: z.unknown().optional(),
-  error: z.object({ code: z.number(), message: z.string(), data: z.object({ code: z.string(), position: position.optional() }).optional() }).optional(),
+  error: z
+    .object({
+      code: z.number(),
+      message: z.string(),
+      data: z.object({ code: z.string(), position: position.optional() }).optional(),
+    })
+    .optional(),
 });
-export const eventSchema = z.object({ jsonrpc: z.literal('2.0'), method: z.literal('event'), params: z.unknown() });
+export const eventSchema = z.object({
+  jsonrpc: z.literal('2.0'),
+  method: z.literal('event'),
+  params: z.unknown(),
+});
 
 /** True when brackets nest no deeper than allowed: JSON.parse itself recurses. */
 function isShallow(text: string): boolean {
@@ -60,9 +85,16 @@ export function parseLine(line: string): unknown {
 }
 
 export function errorMessage(to: string | number | null, cause: unknown): string {
-  const domus = cause instanceof DomusError ? cause : new DomusError('INTERNAL', cause instanceof Error ? cause.message : String(cause));
+  const domus =
+    cause instanceof DomusError
+      ? cause
+      : new DomusError('INTERNAL', cause instanceof Error ? cause.message : String(cause));
   const data = { code: domus.code, ...(domus.position ? { position: domus.position } : {}) };
-  return JSON.stringify({ jsonrpc: '2.0', id: to, error: { code: DOMUS_ERROR, message: domus.message, data } });
+  return JSON.stringify({
+    jsonrpc: '2.0',
+    id: to,
+    error: { code: DOMUS_ERROR, message: domus.message, data },
+  });
 }
 
 export function protocolError(code: number, message: string): string {
@@ -70,6 +102,12 @@ export function protocolError(code: number, message: string): string {
 }
 
 /** The failure a response carries, as the error it was on the other side. */
-export function asDomusError(error: NonNullable<z.infer<typeof responseSchema>['error']>): DomusError {
-  return new DomusError((error.data?.code ?? 'INTERNAL') as ErrorCode, error.message, error.data?.position);
+export function asDomusError(
+  error: NonNullable<z.infer<typeof responseSchema>['error']>,
+): DomusError {
+  return new DomusError(
+    (error.data?.code ?? 'INTERNAL') as ErrorCode,
+    error.message,
+    error.data?.position,
+  );
 }

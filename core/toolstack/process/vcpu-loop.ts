@@ -1,0 +1,138 @@
+import type { DisplayAdapter } from '../../hw';
+import type { Machine } from '../../machine';
+import { BUSY_NS, HALTED, INSTRUCTIONS, type SharedBuffers } from './shared';
+import type { BlockClient } from './worker-block';
+import type { WorkerDisplay } from './worker-display';
+import type { ToWorker } from './worker-messages';
+import type { WorkerPort } from './worker-port';
+import type { WorkerSerial } from './worker-serial';
+
+/** Shorter waits than this are not worth a sleep: waking up takes about as long. */
+const MIN_SLEEP_MS = 0.05;
+/** Longest sleep when nothing is due; a message ends it anyway. */
+const MAX_SLEEP_MS = 60_000;
+
+export interface LoopParts {
+  readonly machine: Machine;
+  readonly adapter: DisplayAdapter;
+  readonly port: WorkerPort;
+  readonly blocks: BlockClient;
+  readonly display: WorkerDisplay;
+  readonly serial: WorkerSerial;
+  readonly shared: SharedBuffers;
+  readonly monotonicMs: () => number;
+}
+
+/** The vCPU thread: runs slices of the guest, between them sees to messages, serial output and frames, and sleeps while the guest is halted. */
+export class VcpuLoop {
+  private readonly control: Int32Array;
+  private readonly counters: Float64Array;
+  private busyMs = 0;
+  private paused: boolean;
+  /** The machine asked to be seen to (power-off, reset, triple fault) and waits for orders. */
+  private stopped = false;
+  private absolutePointer = false;
+
+  constructor(
+    private readonly parts: LoopParts,
+    paused: boolean,
+  ) {
+    this.control = new Int32Array(parts.shared.control);
+    this.counters = new Float64Array(parts.shared.counters);
+    this.paused = paused;
+    if (!paused) parts.machine.start();
+  }
+
+  /** Runs until the thread is ended from outside. */
+  run(): never {
+    for (;;) {
+      this.drain();
+      const sleepMs = this.paused || this.stopped ? MAX_SLEEP_MS : this.slice();
+      this.parts.serial.flush();
+      this.parts.display.pump(this.parts.adapter, this.nowNs());
+      if (sleepMs >= MIN_SLEEP_MS) this.sleep(sleepMs);
+    }
+  }
+
+  private nowNs(): number {
+    return this.parts.monotonicMs() * 1e6;
+  }
+
+  /** One slice of the guest; how long it may sleep now, ms. */
+  private slice(): number {
+    const { machine, port, monotonicMs } = this.parts;
+    const before = monotonicMs();
+    const result = machine.slice();
+    this.busyMs += monotonicMs() - before;
+    this.counters[BUSY_NS] = this.busyMs * 1e6;
+    this.counters[INSTRUCTIONS] = machine.vcpu.instructions;
+    if (result.state === 'running') return 0;
+    if (result.state === 'halted') return Math.min(result.sleepNs / 1e6, MAX_SLEEP_MS);
+    this.stopped = true;
+    machine.pause();
+    this.parts.serial.flush();
+    port.post({ type: 'stopped', how: result.cause });
+    return MAX_SLEEP_MS;
+  }
+
+  private sleep(ms: number): void {
+    const { display, port } = this.parts;
+    const untilFrameMs = Math.max(0, (display.nextFrameNs - this.nowNs()) / 1e6);
+    Atomics.store(this.control, HALTED, 1);
+    port.sleep(Math.max(MIN_SLEEP_MS, Math.min(ms, untilFrameMs)));
+    Atomics.store(this.control, HALTED, 0);
+  }
+
+  private drain(): void {
+    for (let message = this.parts.port.poll(); message; message = this.parts.port.poll())
+      this.handle(message);
+  }
+
+  private handle(message: ToWorker): void {
+    const { machine, blocks, serial, display, adapter } = this.parts;
+    switch (message.type) {
+      case 'block-done':
+        return blocks.complete(message);
+      case 'serial-in':
+        return serial.onReceive?.(message.bytes);
+      case 'key':
+        return machine.keyboard.key(message.scancode, message.pressed);
+      case 'pointer-relative':
+        return machine.pointer.relative(message.dx, message.dy, message.wheel, message.buttons);
+      case 'pointer-absolute':
+        return this.pointAt(message);
+      case 'refresh':
+        return display.answer(adapter, message.id);
+      case 'power-button':
+        return void machine.powerButton();
+      case 'reset':
+        return this.reset();
+      case 'pause':
+        return this.setPaused(true);
+      case 'unpause':
+        return this.setPaused(false);
+    }
+  }
+
+  private pointAt({ x, y, wheel, buttons }: Extract<ToWorker, { type: 'pointer-absolute' }>): void {
+    const { machine, port } = this.parts;
+    const taken = machine.pointer.absolute(x, y, wheel, buttons);
+    if (taken === this.absolutePointer) return;
+    this.absolutePointer = taken;
+    port.post({ type: 'pointer-mode', absolute: taken });
+  }
+
+  private reset(): void {
+    const { machine } = this.parts;
+    machine.reset();
+    this.stopped = false;
+    if (!this.paused) machine.start();
+  }
+
+  private setPaused(paused: boolean): void {
+    if (paused === this.paused) return;
+    this.paused = paused;
+    if (paused) this.parts.machine.pause();
+    else if (!this.stopped) this.parts.machine.start();
+  }
+}
