@@ -1,6 +1,21 @@
 import { assert } from '../base';
-import { CODE_MAP_BASE, DIRTY_MAP_BASE, PHYS_MAP_BASE, PHYS_READ, PHYS_WRITE, RAM_BASE } from '../cpu';
-import type { AccessWidth, AddressSpace, GuestMemory, MemoryRegion, Mmio, PortIo, SystemBus } from '../hw';
+import {
+  CODE_MAP_BASE,
+  DIRTY_MAP_BASE,
+  PHYS_MAP_BASE,
+  PHYS_READ,
+  PHYS_WRITE,
+  RAM_BASE,
+} from '../cpu';
+import type {
+  AccessWidth,
+  AddressSpace,
+  GuestMemory,
+  MemoryRegion,
+  Mmio,
+  PortIo,
+  SystemBus,
+} from '../hw';
 import { PortMap } from './port-map';
 
 const PAGE = 4096;
@@ -19,7 +34,9 @@ interface HostRegion extends MemoryRegion {
 interface Mapping {
   readonly gpa: number;
   readonly end: number;
-  readonly target: { readonly kind: 'mmio'; readonly device: Mmio } | { readonly kind: 'region'; readonly region: HostRegion; readonly offset: number };
+  readonly target:
+    | { readonly kind: 'mmio'; readonly device: Mmio }
+    | { readonly kind: 'region'; readonly region: HostRegion; readonly offset: number };
 }
 
 /** What has to know when memory changes behind the processors' backs. */
@@ -54,7 +71,10 @@ export class MachineAddressSpace implements AddressSpace, GuestMemory, SystemBus
     private readonly buffer: ArrayBufferLike,
     ramBytes: number,
   ) {
-    assert(ramBytes % PAGE === 0 && RAM_BASE + ramBytes <= buffer.byteLength, 'RAM does not fit the memory');
+    assert(
+      ramBytes % PAGE === 0 && RAM_BASE + ramBytes <= buffer.byteLength,
+      'RAM does not fit the memory',
+    );
     this.ramBytes = ramBytes;
     this.ram = new Uint8Array(buffer, RAM_BASE, ramBytes);
     this.ramView = new DataView(buffer, RAM_BASE, ramBytes);
@@ -82,7 +102,11 @@ export class MachineAddressSpace implements AddressSpace, GuestMemory, SystemBus
   /** Maps `length` bytes of a region from `offset` on: the alias of a ROM's end below 1 MiB. */
   mapPart(gpa: number, region: MemoryRegion, offset: number, length: number): () => void {
     assert('base' in region, 'region is not of this address space');
-    return this.add({ gpa, end: gpa + length, target: { kind: 'region', region: region as HostRegion, offset } });
+    return this.add({
+      gpa,
+      end: gpa + length,
+      target: { kind: 'region', region: region as HostRegion, offset },
+    });
   }
 
   allocateRegion(name: string, bytes: number, readOnly = false): MemoryRegion {
@@ -90,7 +114,12 @@ export class MachineAddressSpace implements AddressSpace, GuestMemory, SystemBus
     const size = Math.ceil(bytes / PAGE) * PAGE;
     assert(base + size <= this.buffer.byteLength, `no room for device memory ${name}`);
     this.nextRegion = base + size;
-    const region: HostRegion = { name, base, bytes: new Uint8Array(this.buffer, base, size), readOnly };
+    const region: HostRegion = {
+      name,
+      base,
+      bytes: new Uint8Array(this.buffer, base, size),
+      readOnly,
+    };
     return region;
   }
 
@@ -130,9 +159,17 @@ export class MachineAddressSpace implements AddressSpace, GuestMemory, SystemBus
 
   readMmio(address: number, width: AccessWidth): number {
     const gpa = this.gate(address);
-    if (gpa < LEGACY_END && gpa >= LEGACY_BASE && this.shadow[((gpa - LEGACY_BASE) / GRANULE) | 0]! & PHYS_READ) return this.readRam(gpa, width);
+    if (
+      gpa < LEGACY_END &&
+      gpa >= LEGACY_BASE &&
+      this.shadow[((gpa - LEGACY_BASE) / GRANULE) | 0]! & PHYS_READ
+    )
+      return this.readRam(gpa, width);
     const hit = this.find(gpa);
-    if (!hit) return gpa + width <= this.ramBytes && !isLegacy(gpa) ? this.readRam(gpa, width) : ALL_ONES[width]!;
+    if (!hit)
+      return gpa + width <= this.ramBytes && !isLegacy(gpa)
+        ? this.readRam(gpa, width)
+        : ALL_ONES[width]!;
     if (hit.target.kind === 'mmio') return hit.target.device.readMmio(gpa - hit.gpa, width);
     const { region, offset } = hit.target;
     const at = gpa - hit.gpa + offset;
@@ -159,7 +196,8 @@ export class MachineAddressSpace implements AddressSpace, GuestMemory, SystemBus
     const { region, offset } = hit.target;
     if (region.readOnly) return;
     const at = gpa - hit.gpa + offset;
-    for (let i = 0; i < width && at + i < region.bytes.length; i++) region.bytes[at + i] = value >>> (8 * i);
+    for (let i = 0; i < width && at + i < region.bytes.length; i++)
+      region.bytes[at + i] = value >>> (8 * i);
     this.written(gpa, width);
   }
 
@@ -300,10 +338,18 @@ export class MachineAddressSpace implements AddressSpace, GuestMemory, SystemBus
   /** The physical page map entries of pages `first` to `end` - 1. */
   private updateMap(first: number, end: number): void {
     const ramPages = this.ramBytes / PAGE;
-    for (let page = first; page < end; page++) this.physMap[page] = page < ramPages ? (RAM_BASE + page * PAGE) | PHYS_READ | PHYS_WRITE : 0;
+    for (let page = first; page < end; page++)
+      this.physMap[page] = page < ramPages ? (RAM_BASE + page * PAGE) | PHYS_READ | PHYS_WRITE : 0;
     for (const mapping of this.mappings) this.paint(mapping, first, end);
-    for (let page = Math.max(first, LEGACY_BASE / PAGE); page < Math.min(end, LEGACY_END / PAGE); page++) this.paintLegacy(page);
-    if (!this.a20) for (let page = Math.max(first, 0x100); page < Math.min(end, 0x200); page++) this.physMap[page] = this.physMap[page - 0x100]!;
+    for (
+      let page = Math.max(first, LEGACY_BASE / PAGE);
+      page < Math.min(end, LEGACY_END / PAGE);
+      page++
+    )
+      this.paintLegacy(page);
+    if (!this.a20)
+      for (let page = Math.max(first, 0x100); page < Math.min(end, 0x200); page++)
+        this.physMap[page] = this.physMap[page - 0x100]!;
   }
 
   private paint({ gpa, end, target }: Mapping, first: number, last: number): void {
@@ -312,7 +358,11 @@ export class MachineAddressSpace implements AddressSpace, GuestMemory, SystemBus
     for (let page = from; page < to; page++) {
       // A register block may be smaller than a page; the rest of its page is then reached through the bus.
       if (target.kind === 'mmio') this.physMap[page] = 0;
-      else this.physMap[page] = (target.region.base + target.offset + page * PAGE - gpa) | PHYS_READ | (target.region.readOnly ? 0 : PHYS_WRITE);
+      else
+        this.physMap[page] =
+          (target.region.base + target.offset + page * PAGE - gpa) |
+          PHYS_READ |
+          (target.region.readOnly ? 0 : PHYS_WRITE);
     }
   }
 

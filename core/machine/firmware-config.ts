@@ -1,4 +1,13 @@
-import { FW_CFG_BOOT_MENU, FW_CFG_MAX_CPUS, FW_CFG_NB_CPUS, FW_CFG_NOGRAPHIC, FW_CFG_RAM_SIZE, FW_CFG_UUID, fwCfgInteger, type FwCfgConfig } from '../devices';
+import {
+  FW_CFG_BOOT_MENU,
+  FW_CFG_MAX_CPUS,
+  FW_CFG_NB_CPUS,
+  FW_CFG_NOGRAPHIC,
+  FW_CFG_RAM_SIZE,
+  FW_CFG_UUID,
+  fwCfgInteger,
+  type FwCfgConfig,
+} from '../devices';
 
 /** A drive as SeaBIOS names it in its boot order. */
 export interface BootDrive {
@@ -44,7 +53,8 @@ function bootOrderFile(order: string, drives: readonly BootDrive[]): Uint8Array 
   for (const letter of order) {
     if (letter !== 'c' && letter !== 'd') continue;
     for (const drive of drives) {
-      if (drive.cdrom === (letter === 'd')) text += `/pci@i0cf8/ide@1,1/drive@${drive.channel}/disk@${drive.unit}\n`;
+      if (drive.cdrom === (letter === 'd'))
+        text += `/pci@i0cf8/ide@1,1/drive@${drive.channel}/disk@${drive.unit}\n`;
     }
   }
   return Uint8Array.from(`${text}\0`, (c) => c.charCodeAt(0));

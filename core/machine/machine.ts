@@ -1,6 +1,17 @@
 import { NULL_LOGGER, type Logger } from '../base';
 import { RAM_BASE, WasmVcpu } from '../cpu';
-import { Bios, cmosImage, memoryMap, planLinuxBoot, startLinux, TRAP_PORT, uuidBytes, type BiosDisk, type FontSet, type LinuxBootPlan } from '../firmware';
+import {
+  Bios,
+  cmosImage,
+  memoryMap,
+  planLinuxBoot,
+  startLinux,
+  TRAP_PORT,
+  uuidBytes,
+  type BiosDisk,
+  type FontSet,
+  type LinuxBootPlan,
+} from '../firmware';
 import type { WasmHost, WasmMemory } from '../host';
 import type { BlockBackend, CharBackend, KeyboardSink, PointerSink, Vcpu } from '../hw';
 import { MachineAddressSpace } from './address-space';
@@ -39,7 +50,13 @@ export interface MachineConfig {
   readonly bootOrder: string;
   readonly disks: readonly MachineDisk[];
   /** Direct boot of a Linux kernel. */
-  readonly kernel?: { readonly image: Uint8Array; readonly ramdisk?: Uint8Array | undefined; readonly commandLine: string } | undefined;
+  readonly kernel?:
+    | {
+        readonly image: Uint8Array;
+        readonly ramdisk?: Uint8Array | undefined;
+        readonly commandLine: string;
+      }
+    | undefined;
   /** A ROM that runs instead of the built-in BIOS, and the VGA BIOS it needs. */
   readonly firmware?: Uint8Array | undefined;
   readonly vgaRom?: Uint8Array | undefined;
@@ -152,7 +169,15 @@ export class Machine {
       this.pc.mapRom(config.firmware);
     } else {
       this.bios = new Bios(
-        { memory: space, registers: processor.registers, bus: space, disks: config.disks.flatMap(biosDisk), clock, fonts: config.fonts, log: this.log.child('bios') },
+        {
+          memory: space,
+          registers: processor.registers,
+          bus: space,
+          disks: config.disks.flatMap(biosDisk),
+          clock,
+          fonts: config.fonts,
+          log: this.log.child('bios'),
+        },
         {
           vcpus,
           uuid: config.uuid,
@@ -171,7 +196,10 @@ export class Machine {
     }
     if (config.kernel && this.bios) {
       const { image, ramdisk, commandLine } = config.kernel;
-      this.plan = planLinuxBoot({ kernel: image, initrd: ramdisk, commandLine }, { memoryMap: memoryMap(ramBytes), rsdpAddress: this.bios.rom.rsdpAddress });
+      this.plan = planLinuxBoot(
+        { kernel: image, initrd: ramdisk, commandLine },
+        { memoryMap: memoryMap(ramBytes), rsdpAddress: this.bios.rom.rsdpAddress },
+      );
     }
     this.powerOn();
   }
@@ -218,7 +246,13 @@ export class Machine {
 
   /** Everything but the contents of guest RAM and device memory, which lie in `memory`. Only while paused. */
   save(): MachineState {
-    return { version: 1, clock: this.clock.save(), devices: this.pc.save(), bios: this.bios?.save() ?? null, vcpus: [this.vcpu.save()] };
+    return {
+      version: 1,
+      clock: this.clock.save(),
+      devices: this.pc.save(),
+      bios: this.bios?.save() ?? null,
+      vcpus: [this.vcpu.save()],
+    };
   }
 
   restore(state: MachineState): void {
@@ -255,5 +289,7 @@ function bootDrive(disk: MachineDisk): BootDrive[] {
 
 function biosDisk(disk: MachineDisk): BiosDisk[] {
   const at = place(disk);
-  return at ? [{ kind: disk.cdrom ? 'cdrom' : 'hdd', name: disk.vdev, backend: disk.backend, ...at }] : [];
+  return at
+    ? [{ kind: disk.cdrom ? 'cdrom' : 'hdd', name: disk.vdev, backend: disk.backend, ...at }]
+    : [];
 }

@@ -41,7 +41,16 @@ import {
   type FwCfgConfig,
   type LocalApicCapabilities,
 } from '../devices';
-import type { CharBackend, Clock, Device, IrqLine, PointerSink, PortIo, RegisterAccess, ResetKind } from '../hw';
+import type {
+  CharBackend,
+  Clock,
+  Device,
+  IrqLine,
+  PointerSink,
+  PortIo,
+  RegisterAccess,
+  ResetKind,
+} from '../hw';
 import { MachineAddressSpace } from './address-space';
 import { fanOut, GatedLine, WiredOr } from './irq';
 
@@ -107,8 +116,14 @@ export class Pc {
     this.space = space;
 
     // --- Interrupt controllers
-    const slave = new I8259({ int: { set: (level) => cascade.set(level) } }, { id: 'i8259-slave', elcrMask: 0xde });
-    const master = new I8259({ int: { set: (level) => picOutput.set(level) } }, { id: 'i8259-master', elcrMask: 0xf8, cascade: { input: 2, slave } });
+    const slave = new I8259(
+      { int: { set: (level) => cascade.set(level) } },
+      { id: 'i8259-slave', elcrMask: 0xde },
+    );
+    const master = new I8259(
+      { int: { set: (level) => picOutput.set(level) } },
+      { id: 'i8259-master', elcrMask: 0xf8, cascade: { input: 2, slave } },
+    );
     const cascade: IrqLine = master.input(2);
     const ioapic = new IoApic({ bus: this.apics });
     this.localApic = new LocalApic(
@@ -149,9 +164,20 @@ export class Pc {
 
     // --- PCI
     this.isa = new Piix3Isa({ isaIrq: this.pirqWires(), onReset: () => wires.onReset() });
-    this.pci = new PciBus({ addressSpace: space, pirq: [this.isa.pirq(0), this.isa.pirq(1), this.isa.pirq(2), this.isa.pirq(3)] });
-    this.host = new PciHostI440fx({ bus: this.pci, shadow: (gpa, length, read, write) => space.setShadow(gpa, length, read, write) });
-    this.powerManagement = new Piix4Pm({ clock, sci: this.irq(9), onPowerOff: () => wires.onPowerOff(), mapPorts: this.pmMapper() });
+    this.pci = new PciBus({
+      addressSpace: space,
+      pirq: [this.isa.pirq(0), this.isa.pirq(1), this.isa.pirq(2), this.isa.pirq(3)],
+    });
+    this.host = new PciHostI440fx({
+      bus: this.pci,
+      shadow: (gpa, length, read, write) => space.setShadow(gpa, length, read, write),
+    });
+    this.powerManagement = new Piix4Pm({
+      clock,
+      sci: this.irq(9),
+      onPowerOff: () => wires.onPowerOff(),
+      mapPorts: this.pmMapper(),
+    });
     this.pci.plug(SLOT_HOST, 0, this.host);
     this.pci.plug(SLOT_PIIX, FUNCTION_ISA, this.isa);
     this.pci.plug(SLOT_PIIX, FUNCTION_PM, this.powerManagement);
@@ -170,16 +196,26 @@ export class Pc {
       space.setA20(enabled);
     };
     const onReset = (): void => wires.onReset();
-    const kbc: I8042 = new I8042({ keyboard: this.keyboard, mouse, keyboardIrq: this.irq(1), mouseIrq: this.irq(12), onA20, onReset });
+    const kbc: I8042 = new I8042({
+      keyboard: this.keyboard,
+      mouse,
+      keyboardIrq: this.irq(1),
+      mouseIrq: this.irq(12),
+      onA20,
+      onReset,
+    });
     const port92: Port92 = new Port92({ onA20, onReset });
     const dma = new I8237();
-    this.serial = wires.serial ? new Ns16550({ clock, irq: this.irq(4), line: wires.serial }, { id: 'com1' }) : undefined;
+    this.serial = wires.serial
+      ? new Ns16550({ clock, irq: this.irq(4), line: wires.serial }, { id: 'com1' })
+      : undefined;
     this.debug = new DebugPort({ clock, line: wires.debug });
     const fwCfg = new FwCfg({ memory: space }, config.fwCfg);
 
     // --- I/O ports, ascending
     const { ports } = space;
-    const isa = (port: number, count: number, device: PortIo): void => void ports.map(port, count, device, true);
+    const isa = (port: number, count: number, device: PortIo): void =>
+      void ports.map(port, count, device, true);
     isa(0x000, 16, dma.low);
     isa(0x020, 2, master);
     isa(0x040, 4, pit);
@@ -209,7 +245,19 @@ export class Pc {
     space.mapMmio(HPET_BASE, HPET_BYTES, hpet);
 
     // The bus goes first: it sets the configuration spaces that the functions then act on.
-    this.devices.push(slave, master, ioapic, this.localApic, pit, this.rtc, hpet, this.pci, this.isa, this.host, this.powerManagement);
+    this.devices.push(
+      slave,
+      master,
+      ioapic,
+      this.localApic,
+      pit,
+      this.rtc,
+      hpet,
+      this.pci,
+      this.isa,
+      this.host,
+      this.powerManagement,
+    );
     this.devices.push(kbc, this.keyboard, mouse, vmmouse, port92, dma, this.debug, fwCfg);
     if (this.serial) this.devices.push(this.serial);
   }
@@ -265,17 +313,26 @@ export class Pc {
     if (address === this.localApicAt) return;
     this.unmapLocalApic();
     this.localApicAt = address;
-    this.unmapLocalApic = address === undefined ? () => {} : this.space.mapMmio(address, LOCAL_APIC_BYTES, this.localApic);
+    this.unmapLocalApic =
+      address === undefined
+        ? () => {}
+        : this.space.mapMmio(address, LOCAL_APIC_BYTES, this.localApic);
   }
 
   private pmMapper(): (what: 'pm' | 'smbus', base: number | undefined) => void {
-    const mapped = { pm: { at: undefined as number | undefined, unmap: () => {} }, smbus: { at: undefined as number | undefined, unmap: () => {} } };
+    const mapped = {
+      pm: { at: undefined as number | undefined, unmap: () => {} },
+      smbus: { at: undefined as number | undefined, unmap: () => {} },
+    };
     return (what, base) => {
       const entry = mapped[what];
       if (entry.at === base) return;
       entry.unmap();
       entry.at = base;
-      const [bytes, device] = what === 'pm' ? [PM_IO_BYTES, this.powerManagement.pm] : [SMBUS_IO_BYTES, this.powerManagement.smbus];
+      const [bytes, device] =
+        what === 'pm'
+          ? [PM_IO_BYTES, this.powerManagement.pm]
+          : [SMBUS_IO_BYTES, this.powerManagement.smbus];
       entry.unmap = base === undefined ? () => {} : this.space.mapPorts(base, bytes, device);
     };
   }

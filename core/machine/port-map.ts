@@ -49,7 +49,8 @@ export class PortMap {
 
   private readBytes(port: number, width: AccessWidth): number {
     let value = 0;
-    for (let i = width - 1; i >= 0; i--) value = value * 256 + (this.read((port + i) & 0xffff, 1) & 0xff);
+    for (let i = width - 1; i >= 0; i--)
+      value = value * 256 + (this.read((port + i) & 0xffff, 1) & 0xff);
     return value;
   }
 

@@ -15,7 +15,10 @@ const MAX_SPEED = 2;
 export type StopCause = 'poweroff' | 'reset' | 'triple-fault';
 
 /** What the caller does next: run again, sleep at most that long (Infinity: until something comes from outside), or see to a stop. */
-export type SliceResult = { readonly state: 'running' } | { readonly state: 'halted'; readonly sleepNs: number } | { readonly state: 'stopped'; readonly cause: StopCause };
+export type SliceResult =
+  | { readonly state: 'running' }
+  | { readonly state: 'halted'; readonly sleepNs: number }
+  | { readonly state: 'stopped'; readonly cause: StopCause };
 
 const RUNNING: SliceResult = { state: 'running' };
 
@@ -54,7 +57,10 @@ export class RunLoop {
     clock.fireDue();
     const start = clock.now;
     this.sliceEndNs = Math.min(clock.nextDeadlineNs, start + SLICE_NS);
-    const budget = Math.min(Math.max(Math.floor((this.sliceEndNs - start) * this.speed), MIN_INSTRUCTIONS), MAX_INSTRUCTIONS);
+    const budget = Math.min(
+      Math.max(Math.floor((this.sliceEndNs - start) * this.speed), MIN_INSTRUCTIONS),
+      MAX_INSTRUCTIONS,
+    );
     const before = vcpu.instructions;
     this.inGuest = true;
     const exit = vcpu.run(budget);

@@ -17,7 +17,8 @@ export function deviceContract(name: string, make: () => Subject): void {
       let seed = 12345;
       const random = (): number => (seed = (Math.imul(seed, 1103515245) + 12345) >>> 0);
       const check = (value: number, width: AccessWidth): void => {
-        if (!Number.isInteger(value) || value < 0 || value > 2 ** (8 * width) - 1) throw new Error(`width ${width} read ${value}`);
+        if (!Number.isInteger(value) || value < 0 || value > 2 ** (8 * width) - 1)
+          throw new Error(`width ${width} read ${value}`);
       };
       for (let round = 0; round < 20; round++) {
         for (const { io, count } of ports) {
@@ -42,8 +43,12 @@ export function deviceContract(name: string, make: () => Subject): void {
 
     it('restores a saved state into a fresh instance, and saves the same again', () => {
       const first = make();
-      for (const { io, count } of first.ports ?? []) for (let offset = 0; offset < count; offset++) io.writePort(offset, 1, (offset * 37 + 5) & 0xff);
-      for (const { io, bytes } of first.mmio ?? []) for (let offset = 0; offset < Math.min(bytes, 0x400); offset += 4) io.writeMmio(offset, 4, (offset * 2654435761) >>> 0);
+      for (const { io, count } of first.ports ?? [])
+        for (let offset = 0; offset < count; offset++)
+          io.writePort(offset, 1, (offset * 37 + 5) & 0xff);
+      for (const { io, bytes } of first.mmio ?? [])
+        for (let offset = 0; offset < Math.min(bytes, 0x400); offset += 4)
+          io.writeMmio(offset, 4, (offset * 2654435761) >>> 0);
       const saved = first.device.save();
       expect(saved).toHaveProperty('version');
       const second = make();
@@ -55,8 +60,10 @@ export function deviceContract(name: string, make: () => Subject): void {
       const { device, ports = [], mmio = [] } = make();
       const saved = device.save();
       const before = JSON.stringify(saved);
-      for (const { io, count } of ports) for (let offset = 0; offset < count; offset++) io.writePort(offset, 1, 0xa5);
-      for (const { io } of mmio) for (let offset = 0; offset < 0x100; offset += 4) io.writeMmio(offset, 4, 0xa5a5a5a5);
+      for (const { io, count } of ports)
+        for (let offset = 0; offset < count; offset++) io.writePort(offset, 1, 0xa5);
+      for (const { io } of mmio)
+        for (let offset = 0; offset < 0x100; offset += 4) io.writeMmio(offset, 4, 0xa5a5a5a5);
       expect(JSON.stringify(saved)).toBe(before);
     });
 
@@ -64,7 +71,8 @@ export function deviceContract(name: string, make: () => Subject): void {
       const { device, ports = [] } = make();
       device.reset('power-on');
       const fresh = JSON.stringify(device.save());
-      for (const { io, count } of ports) for (let offset = 0; offset < Math.min(count, 8); offset++) io.writePort(offset, 1, 0);
+      for (const { io, count } of ports)
+        for (let offset = 0; offset < Math.min(count, 8); offset++) io.writePort(offset, 1, 0);
       device.reset('power-on');
       device.reset('power-on');
       const again = JSON.stringify(device.save());

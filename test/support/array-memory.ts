@@ -39,7 +39,9 @@ export class ArrayMemory implements GuestMemory {
     if (this.has(gpa, 8)) this.view.setBigUint64(gpa, value, true);
   }
   read(gpa: number, length: number): Uint8Array<ArrayBuffer> {
-    return this.has(gpa, length) ? this.bytes.slice(gpa, gpa + length) : new Uint8Array(length).fill(0xff);
+    return this.has(gpa, length)
+      ? this.bytes.slice(gpa, gpa + length)
+      : new Uint8Array(length).fill(0xff);
   }
   write(gpa: number, bytes: Uint8Array): void {
     if (this.has(gpa, bytes.length)) this.bytes.set(bytes, gpa);

@@ -30,7 +30,9 @@ export class MockClock implements Clock {
   advance(ns: number): void {
     const end = this.now + ns;
     for (;;) {
-      const due = this.timers.filter((t) => t.deadlineNs <= end).sort((a, b) => a.deadlineNs - b.deadlineNs)[0];
+      const due = this.timers
+        .filter((t) => t.deadlineNs <= end)
+        .sort((a, b) => a.deadlineNs - b.deadlineNs)[0];
       if (!due) break;
       this.now = Math.max(this.now, due.deadlineNs);
       due.deadlineNs = Infinity;

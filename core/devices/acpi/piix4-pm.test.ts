@@ -8,7 +8,12 @@ function rig() {
   const clock = new MockClock();
   const sci = new RecordingLine();
   const events: string[] = [];
-  const pm = new Piix4Pm({ clock, sci, onPowerOff: () => events.push('off'), mapPorts: (what, base) => events.push(`${what} ${base?.toString(16) ?? 'none'}`) });
+  const pm = new Piix4Pm({
+    clock,
+    sci,
+    onPowerOff: () => events.push('off'),
+    mapPorts: (what, base) => events.push(`${what} ${base?.toString(16) ?? 'none'}`),
+  });
   return { clock, sci, events, pm };
 }
 
@@ -73,5 +78,12 @@ describe('Piix4Pm', () => {
 
 deviceContract('Piix4Pm', () => {
   const { pm } = rig();
-  return { device: pm, ports: [{ io: pm.pm, count: 64 }, { io: pm.gpe0, count: 4 }, { io: pm.apm, count: 2 }] };
+  return {
+    device: pm,
+    ports: [
+      { io: pm.pm, count: 64 },
+      { io: pm.gpe0, count: 4 },
+      { io: pm.apm, count: 2 },
+    ],
+  };
 });

@@ -79,7 +79,13 @@ export class Piix4Pm implements Device<Piix4PmState>, PciFunction {
   private readonly timer: Timer;
 
   constructor(private readonly wires: Piix4PmCapabilities) {
-    const space = pciConfig({ vendor: 0x8086, device: 0x7113, class: 0x068000, revision: 3, interruptPin: 1 });
+    const space = pciConfig({
+      vendor: 0x8086,
+      device: 0x7113,
+      class: 0x068000,
+      revision: 3,
+      interruptPin: 1,
+    });
     this.config = space.config;
     this.writeMask = space.writeMask;
     this.clearMask = space.clearMask;
@@ -130,7 +136,10 @@ export class Piix4Pm implements Device<Piix4PmState>, PciFunction {
 
   /** The registers at PMBA. */
   readonly pm: PortIo = {
-    readPort: (offset, width) => (offset === PMTMR && width === 4 ? this.timerTicks() % 0x1000000 : readWide(offset, width, (at) => this.readPmByte(at))),
+    readPort: (offset, width) =>
+      offset === PMTMR && width === 4
+        ? this.timerTicks() % 0x1000000
+        : readWide(offset, width, (at) => this.readPmByte(at)),
     writePort: (offset, width, value) => this.writePm(offset, width, value),
   };
 
@@ -139,7 +148,12 @@ export class Piix4Pm implements Device<Piix4PmState>, PciFunction {
 
   /** GPE0_STS (2 bytes) and GPE0_EN (2 bytes). */
   readonly gpe0: PortIo = {
-    readPort: (offset, width) => readWide(offset, width, (at) => ((at < 2 ? this.s.gpeStatus : this.s.gpeEnable) >> ((at & 1) * 8)) & 0xff),
+    readPort: (offset, width) =>
+      readWide(
+        offset,
+        width,
+        (at) => ((at < 2 ? this.s.gpeStatus : this.s.gpeEnable) >> ((at & 1) * 8)) & 0xff,
+      ),
     writePort: (offset, width, value) => {
       for (let i = 0; i < width && offset + i < GPE0_BYTES; i++) {
         const byte = (value >>> (i * 8)) & 0xff;
@@ -219,7 +233,8 @@ export class Piix4Pm implements Device<Piix4PmState>, PciFunction {
     }
     this.s.enable = enable & PM_EN_BITS;
     this.s.control = control & ~SUS_EN;
-    if (control & SUS_EN && ((control >> SUS_TYP_SHIFT) & 7) === SUS_TYP_S5) this.wires.onPowerOff();
+    if (control & SUS_EN && ((control >> SUS_TYP_SHIFT) & 7) === SUS_TYP_S5)
+      this.wires.onPowerOff();
     this.update();
   }
 
@@ -228,7 +243,8 @@ export class Piix4Pm implements Device<Piix4PmState>, PciFunction {
     this.catchUpTimer();
     const raised = (s.status & s.enable & PM_EN_BITS) !== 0 || (s.gpeStatus & s.gpeEnable) !== 0;
     this.wires.sci.set(raised && (s.control & SCI_EN) !== 0);
-    if (s.enable & TMROF_STS && !(s.status & TMROF_STS)) this.timer.arm(Math.ceil(((s.halfRanges + 1) * 0x800000 * 1e9) / PM_TIMER_HZ) + 1);
+    if (s.enable & TMROF_STS && !(s.status & TMROF_STS))
+      this.timer.arm(Math.ceil(((s.halfRanges + 1) * 0x800000 * 1e9) / PM_TIMER_HZ) + 1);
     else this.timer.cancel();
   }
 
@@ -241,12 +257,26 @@ export class Piix4Pm implements Device<Piix4PmState>, PciFunction {
   }
 }
 
-function readWide(offset: number, width: AccessWidth, readByte: (offset: number) => number): number {
+function readWide(
+  offset: number,
+  width: AccessWidth,
+  readByte: (offset: number) => number,
+): number {
   let value = 0;
   for (let i = width - 1; i >= 0; i--) value = (value << 8) | readByte(offset + i);
   return value >>> 0;
 }
 
 function powerOn(): Piix4PmState {
-  return { version: 1, status: 0, enable: 0, control: 0, apmControl: 0, apmStatus: 0, gpeStatus: 0, gpeEnable: 0, halfRanges: 0 };
+  return {
+    version: 1,
+    status: 0,
+    enable: 0,
+    control: 0,
+    apmControl: 0,
+    apmStatus: 0,
+    gpeStatus: 0,
+    gpeEnable: 0,
+    halfRanges: 0,
+  };
 }

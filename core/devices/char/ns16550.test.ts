@@ -19,7 +19,8 @@ beforeEach(() => {
 });
 const read = (offset: number): number => uart.readPort(offset, 1);
 const write = (offset: number, value: number): void => uart.writePort(offset, 1, value);
-const type = (text: string): void => line.onReceive?.(Uint8Array.from(text, (c) => c.charCodeAt(0)));
+const type = (text: string): void =>
+  line.onReceive?.(Uint8Array.from(text, (c) => c.charCodeAt(0)));
 
 describe('Ns16550', () => {
   it('sends bytes in batches of a millisecond', () => {
@@ -116,6 +117,9 @@ describe('Ns16550', () => {
 });
 
 deviceContract('Ns16550', () => {
-  const device = new Ns16550({ clock: new MockClock(), irq: new RecordingLine(), line: { write() {} } }, { id: 'com1' });
+  const device = new Ns16550(
+    { clock: new MockClock(), irq: new RecordingLine(), line: { write() {} } },
+    { id: 'com1' },
+  );
   return { device, ports: [{ io: device, count: 8 }] };
 });

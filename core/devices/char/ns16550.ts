@@ -5,7 +5,16 @@
  * Missing: line timing of transmission (a byte leaves at once), parity, framing and break conditions, DMA pins.
  */
 import { cloneState } from '../../base';
-import type { AccessWidth, CharBackend, Clock, Device, IrqLine, PortIo, ResetKind, Timer } from '../../hw';
+import type {
+  AccessWidth,
+  CharBackend,
+  Clock,
+  Device,
+  IrqLine,
+  PortIo,
+  ResetKind,
+  Timer,
+} from '../../hw';
 
 const RBR_THR = 0;
 const IER = 1;
@@ -292,7 +301,12 @@ export class Ns16550 implements Device<Ns16550State>, PortIo {
   private modemLines(): number {
     const { mcr } = this.s;
     if (mcr & MCR_LOOP) {
-      return (mcr & MCR_RTS ? MSR_CTS : 0) | (mcr & MCR_DTR ? MSR_DSR : 0) | (mcr & MCR_OUT1 ? MSR_RI : 0) | (mcr & MCR_OUT2 ? MSR_DCD : 0);
+      return (
+        (mcr & MCR_RTS ? MSR_CTS : 0) |
+        (mcr & MCR_DTR ? MSR_DSR : 0) |
+        (mcr & MCR_OUT1 ? MSR_RI : 0) |
+        (mcr & MCR_OUT2 ? MSR_DCD : 0)
+      );
     }
     return this.wires.line ? MSR_CTS | MSR_DSR | MSR_DCD : 0;
   }
@@ -372,7 +386,8 @@ export class Ns16550 implements Device<Ns16550State>, PortIo {
     const { s } = this;
     const byte = s.receiver.shift() ?? 0;
     s.timeoutPending = false;
-    if (!(s.mcr & MCR_LOOP) && this.queueBytes > 0 && s.receiver.length < this.trigger) this.refill();
+    if (!(s.mcr & MCR_LOOP) && this.queueBytes > 0 && s.receiver.length < this.trigger)
+      this.refill();
     if (s.receiver.length === 0) s.lsr &= ~LSR_DR;
     this.armTimeout();
     this.update();

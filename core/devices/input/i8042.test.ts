@@ -11,7 +11,14 @@ function rig() {
   const mouse = new Ps2Mouse();
   const irq1 = new RecordingLine();
   const irq12 = new RecordingLine();
-  const kbc = new I8042({ keyboard, mouse, keyboardIrq: irq1, mouseIrq: irq12, onA20: (on) => events.push(`a20 ${on}`), onReset: () => events.push('reset') });
+  const kbc = new I8042({
+    keyboard,
+    mouse,
+    keyboardIrq: irq1,
+    mouseIrq: irq12,
+    onA20: (on) => events.push(`a20 ${on}`),
+    onReset: () => events.push('reset'),
+  });
   return { events, keyboard, mouse, irq1, irq12, kbc };
 }
 
@@ -138,7 +145,9 @@ describe('I8042', () => {
 
   it('becomes a wheel mouse by the 200-100-80 knock and reports motion', () => {
     expect(toMouse(0xff)).toEqual([0xfa, 0xaa, 0x00]);
-    expect(toMouse(0xf3, 200, 0xf3, 100, 0xf3, 80, 0xf2)).toEqual([0xfa, 0xfa, 0xfa, 0xfa, 0xfa, 0xfa, 0xfa, 3]);
+    expect(toMouse(0xf3, 200, 0xf3, 100, 0xf3, 80, 0xf2)).toEqual([
+      0xfa, 0xfa, 0xfa, 0xfa, 0xfa, 0xfa, 0xfa, 3,
+    ]);
     toMouse(0xf4);
     r.mouse.move(5, 3, 1, 1);
     expect(drain()).toEqual([0x29, 5, 0xfd, 0xff]);
@@ -160,5 +169,11 @@ describe('I8042', () => {
 
 deviceContract('I8042', () => {
   const { kbc } = rig();
-  return { device: kbc, ports: [{ io: kbc.data, count: 1 }, { io: kbc.command, count: 1 }] };
+  return {
+    device: kbc,
+    ports: [
+      { io: kbc.data, count: 1 },
+      { io: kbc.command, count: 1 },
+    ],
+  };
 });

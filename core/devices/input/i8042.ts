@@ -97,13 +97,15 @@ export class I8042 implements Device<I8042State> {
   /** Port 60h. */
   readonly data: PortIo = {
     readPort: () => this.readData(),
-    writePort: (_offset: number, _width: AccessWidth, value: number) => this.writeData(value & 0xff),
+    writePort: (_offset: number, _width: AccessWidth, value: number) =>
+      this.writeData(value & 0xff),
   };
 
   /** Port 64h. */
   readonly command: PortIo = {
     readPort: () => this.s.status,
-    writePort: (_offset: number, _width: AccessWidth, value: number) => this.writeCommand(value & 0xff),
+    writePort: (_offset: number, _width: AccessWidth, value: number) =>
+      this.writeCommand(value & 0xff),
   };
 
   private readData(): number {
@@ -226,7 +228,11 @@ export class I8042 implements Device<I8042State> {
     const { s } = this;
     const full = (s.status & STATUS_OBF) !== 0;
     const aux = (s.status & STATUS_AUX_OBF) !== 0;
-    return (s.outputPort & (OUT_RESET | OUT_A20 | 0xcc)) | (full && !aux ? OUT_KBD_IRQ : 0) | (full && aux ? OUT_AUX_IRQ : 0);
+    return (
+      (s.outputPort & (OUT_RESET | OUT_A20 | 0xcc)) |
+      (full && !aux ? OUT_KBD_IRQ : 0) |
+      (full && aux ? OUT_AUX_IRQ : 0)
+    );
   }
 
   private writeOutputPort(value: number): void {
@@ -257,7 +263,8 @@ export class I8042 implements Device<I8042State> {
       this.fill(value, false);
       return;
     }
-    if (!(s.ram[0]! & MODE_DISABLE_AUX) && wires.mouse.hasData()) this.fill(wires.mouse.transmit(), true);
+    if (!(s.ram[0]! & MODE_DISABLE_AUX) && wires.mouse.hasData())
+      this.fill(wires.mouse.transmit(), true);
   }
 
   /** Set 2 to set 1; -1 while a break prefix waits for its code. */
@@ -294,5 +301,14 @@ function powerOn(): I8042State {
   const ram = new Uint8Array(32);
   // As the PC's firmware self test leaves it: both ports on, translation on, system flag.
   ram[0] = MODE_KBD_INT | MODE_AUX_INT | MODE_SYSTEM | MODE_TRANSLATE;
-  return { version: 1, status: STATUS_SYSTEM | STATUS_UNLOCKED, outputBuffer: 0, ram, outputPort: 0xcf, command: 0, replies: [], translateBreak: false };
+  return {
+    version: 1,
+    status: STATUS_SYSTEM | STATUS_UNLOCKED,
+    outputBuffer: 0,
+    ram,
+    outputPort: 0xcf,
+    command: 0,
+    replies: [],
+    translateBreak: false,
+  };
 }

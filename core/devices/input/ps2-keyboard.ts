@@ -77,7 +77,12 @@ export class Ps2Keyboard implements Device<Ps2KeyboardState>, Ps2Device, Keyboar
   key(scancode: number, pressed: boolean): void {
     const { s } = this;
     if (!s.enabled) return;
-    const bytes = s.set === 3 ? this.set3(scancode, pressed) : s.set === 1 ? set1(scancode, pressed) : set2(scancode, pressed);
+    const bytes =
+      s.set === 3
+        ? this.set3(scancode, pressed)
+        : s.set === 1
+          ? set1(scancode, pressed)
+          : set2(scancode, pressed);
     if (bytes.length === 0 || s.overrun) return;
     if (s.buffer.length + bytes.length > BUFFER_BYTES) {
       // Overrun code: FFh in set 1, 00h in sets 2 and 3; nothing more until the buffer has drained.
@@ -134,7 +139,13 @@ export class Ps2Keyboard implements Device<Ps2KeyboardState>, Ps2Device, Keyboar
       case 0xf8:
       case 0xf9:
       case 0xfa:
-        s.keyModes.fill(value === 0xf7 || value === 0xfa ? KEY_TYPEMATIC : value === 0xf8 ? KEY_MAKE_BREAK : KEY_MAKE);
+        s.keyModes.fill(
+          value === 0xf7 || value === 0xfa
+            ? KEY_TYPEMATIC
+            : value === 0xf8
+              ? KEY_MAKE_BREAK
+              : KEY_MAKE,
+        );
         s.replies.push(ACK);
         break;
       case 0xfe:
@@ -176,7 +187,8 @@ export class Ps2Keyboard implements Device<Ps2KeyboardState>, Ps2Device, Keyboar
         break;
       default:
         // FBh-FDh take a list of set 3 codes until the next command.
-        s.keyModes[value] = command === 0xfb ? KEY_TYPEMATIC : command === 0xfc ? KEY_MAKE_BREAK : KEY_MAKE;
+        s.keyModes[value] =
+          command === 0xfb ? KEY_TYPEMATIC : command === 0xfc ? KEY_MAKE_BREAK : KEY_MAKE;
         s.command = command;
         s.replies.push(ACK);
         break;
@@ -216,7 +228,8 @@ function set1(scancode: number, pressed: boolean): number[] {
 
 function set2(scancode: number, pressed: boolean): number[] {
   if (isPause(scancode)) return pressed ? [0xe1, 0x14, 0x77, 0xe1, 0xf0, 0x14, 0xf0, 0x77] : [];
-  if (scancode === 0xe037) return pressed ? [0xe0, 0x12, 0xe0, 0x7c] : [0xe0, 0xf0, 0x7c, 0xe0, 0xf0, 0x12];
+  if (scancode === 0xe037)
+    return pressed ? [0xe0, 0x12, 0xe0, 0x7c] : [0xe0, 0xf0, 0x7c, 0xe0, 0xf0, 0x12];
   const code = SET_1_TO_2[scancode & 0x7f]!;
   if (code === 0) return [];
   const body = pressed ? [code] : [0xf0, code];

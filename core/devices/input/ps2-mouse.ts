@@ -90,7 +90,9 @@ export class Ps2Mouse implements Device<Ps2MouseState>, Ps2Device {
 
   hasData(): boolean {
     const { s } = this;
-    return s.replies.length > 0 || s.packet.length > 0 || (s.reporting && !s.remote && this.changed());
+    return (
+      s.replies.length > 0 || s.packet.length > 0 || (s.reporting && !s.remote && this.changed())
+    );
   }
 
   transmit(): number {
@@ -241,7 +243,9 @@ export class Ps2Mouse implements Device<Ps2MouseState>, Ps2Device {
     }
     const wheel = clamp(s.wheel, 7);
     s.wheel -= wheel;
-    s.packet.push(s.deviceId === ID_EXPLORER ? (wheel & 0x0f) | ((s.buttons & 0x18) << 1) : wheel & 0xff);
+    s.packet.push(
+      s.deviceId === ID_EXPLORER ? (wheel & 0x0f) | ((s.buttons & 0x18) << 1) : wheel & 0xff,
+    );
   }
 }
 

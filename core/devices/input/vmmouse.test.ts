@@ -5,7 +5,10 @@ import { VmMouse } from './vmmouse';
 function rig() {
   const registers: Record<string, number> = {};
   let pokes = 0;
-  const access = { get32: (name: string) => registers[name] ?? 0, set32: (name: string, value: number) => void (registers[name] = value) } as unknown as RegisterAccess;
+  const access = {
+    get32: (name: string) => registers[name] ?? 0,
+    set32: (name: string, value: number) => void (registers[name] = value),
+  } as unknown as RegisterAccess;
   const mouse = new VmMouse({ registers: () => access, poke: () => pokes++ });
   const call = (command: number, argument: number): number => {
     Object.assign(registers, { rax: 0x564d5868, rbx: argument, rcx: command, rdx: 0x5658 });

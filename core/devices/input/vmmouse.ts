@@ -69,7 +69,10 @@ export class VmMouse implements Device<VmMouseState>, PortIo {
   absolute(x: number, y: number, wheel: number, buttons: number): boolean {
     const { s } = this;
     if (!s.enabled || !s.absolute) return false;
-    const flags = (buttons & 1 ? BUTTON_LEFT : 0) | (buttons & 2 ? BUTTON_RIGHT : 0) | (buttons & 4 ? BUTTON_MIDDLE : 0);
+    const flags =
+      (buttons & 1 ? BUTTON_LEFT : 0) |
+      (buttons & 2 ? BUTTON_RIGHT : 0) |
+      (buttons & 4 ? BUTTON_MIDDLE : 0);
     if (s.queue.length + PACKET_WORDS > QUEUE_WORDS) s.queue.splice(0, PACKET_WORDS);
     s.queue.push(flags, scale(x), scale(y), -Math.trunc(wheel) >>> 0);
     this.wires.poke();

@@ -80,7 +80,14 @@ describe('LocalApic', () => {
 
   it('delivers by priority class and holds what is not above the processor priority', () => {
     const { apic, bus } = r;
-    const fixed = (vector: number): void => bus.deliver({ destination: 0, logical: false, deliveryMode: 0, vector, levelTriggered: false });
+    const fixed = (vector: number): void =>
+      bus.deliver({
+        destination: 0,
+        logical: false,
+        deliveryMode: 0,
+        vector,
+        levelTriggered: false,
+      });
     fixed(0x41);
     fixed(0x52);
     expect(apic.acknowledge()).toBe(0x52);
@@ -105,7 +112,13 @@ describe('LocalApic', () => {
     apic.writeMmio(LVT_TIMER, 4, 0x40);
     apic.writeMmio(SVR, 4, 0xff);
     expect(apic.readMmio(LVT_TIMER, 4)).toBe(0x10040);
-    bus.deliver({ destination: 0, logical: false, deliveryMode: 0, vector: 0x40, levelTriggered: false });
+    bus.deliver({
+      destination: 0,
+      logical: false,
+      deliveryMode: 0,
+      vector: 0x40,
+      levelTriggered: false,
+    });
     expect(apic.hasPending()).toBe(false);
   });
 
@@ -186,7 +199,11 @@ describe('LocalApic', () => {
     apic.writeMmio(ICR, 4, 0x40000 | 0xfd);
     expect(apic.acknowledge()).toBe(0xfd);
     const other: string[] = [];
-    bus.attach({ matches: (d) => d === 1, processorPriority: 0, accept: (m) => other.push(`${m.deliveryMode}:${m.vector}`) });
+    bus.attach({
+      matches: (d) => d === 1,
+      processorPriority: 0,
+      accept: (m) => other.push(`${m.deliveryMode}:${m.vector}`),
+    });
     apic.writeMmio(0x310, 4, 1 << 24);
     apic.writeMmio(ICR, 4, 0xc500);
     apic.writeMmio(ICR, 4, 0x8500);

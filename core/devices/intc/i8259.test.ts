@@ -5,8 +5,14 @@ import { I8259 } from './i8259';
 
 function pair(): { master: I8259; slave: I8259; int: RecordingLine } {
   const int = new RecordingLine();
-  const slave = new I8259({ int: { set: (level) => master.input(2).set(level) } }, { id: 'slave', elcrMask: 0xde });
-  const master: I8259 = new I8259({ int }, { id: 'master', elcrMask: 0xf8, cascade: { input: 2, slave } });
+  const slave = new I8259(
+    { int: { set: (level) => master.input(2).set(level) } },
+    { id: 'slave', elcrMask: 0xde },
+  );
+  const master: I8259 = new I8259(
+    { int },
+    { id: 'master', elcrMask: 0xf8, cascade: { input: 2, slave } },
+  );
   return { master, slave, int };
 }
 
@@ -139,5 +145,11 @@ describe('I8259', () => {
 
 deviceContract('I8259', () => {
   const { master } = pair();
-  return { device: master, ports: [{ io: master, count: 2 }, { io: master.elcr, count: 1 }] };
+  return {
+    device: master,
+    ports: [
+      { io: master, count: 2 },
+      { io: master.elcr, count: 1 },
+    ],
+  };
 });

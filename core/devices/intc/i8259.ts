@@ -103,7 +103,10 @@ export class I8259 implements Device<I8259State>, PortIo {
     // INT falls with INTA and rises again for what is left, so that a cascade input sees a new edge.
     this.wires.int.set(false);
     const cascade = this.config.cascade;
-    const vector = cascade && ir === cascade.input && !this.s.single ? cascade.slave.acknowledge() : this.s.vectorBase + ir;
+    const vector =
+      cascade && ir === cascade.input && !this.s.single
+        ? cascade.slave.acknowledge()
+        : this.s.vectorBase + ir;
     this.update();
     return vector;
   }

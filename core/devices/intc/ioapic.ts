@@ -148,7 +148,8 @@ export class IoApic implements Device<IoApicState>, Mmio {
 
   private serviceLevel(pin: number): void {
     const low = this.s.low[pin]!;
-    if (!(low & RTE_LEVEL) || low & (RTE_MASKED | RTE_REMOTE_IRR) || !(this.s.lines & (1 << pin))) return;
+    if (!(low & RTE_LEVEL) || low & (RTE_MASKED | RTE_REMOTE_IRR) || !(this.s.lines & (1 << pin)))
+      return;
     const mode = (low >> RTE_DELIVERY_MODE_SHIFT) & 7;
     if (mode <= 1) this.s.low[pin] = low | RTE_REMOTE_IRR;
     this.deliver(pin);

@@ -79,7 +79,19 @@ function range(first: number, count: number): number[] {
 const X2APIC_LVT = LVT_REGISTERS;
 
 export const X2APIC_READABLE: ReadonlySet<number> = new Set([
-  ID, VERSION, TPR, PPR, LDR, SVR, ...range(ISR, 24), ESR, ICR_LOW, ...X2APIC_LVT, TIMER_INITIAL, TIMER_CURRENT, TIMER_DIVIDE,
+  ID,
+  VERSION,
+  TPR,
+  PPR,
+  LDR,
+  SVR,
+  ...range(ISR, 24),
+  ESR,
+  ICR_LOW,
+  ...X2APIC_LVT,
+  TIMER_INITIAL,
+  TIMER_CURRENT,
+  TIMER_DIVIDE,
 ]);
 
 const HIGH_HALF = 0xffffffff00000000n;
@@ -91,7 +103,10 @@ export const X2APIC_WRITABLE: ReadonlyMap<number, bigint> = new Map([
   [SVR, HIGH_HALF | 0xffffec00n],
   [ESR, 0xffffffffffffffffn],
   [ICR_LOW, 0xfff32000n],
-  ...X2APIC_LVT.map((register, i): [number, bigint] => [register, HIGH_HALF | (~BigInt(LVT_WRITABLE[i]! | 0x1000 | 0x4000) & 0xffffffffn)]),
+  ...X2APIC_LVT.map((register, i): [number, bigint] => [
+    register,
+    HIGH_HALF | (~BigInt(LVT_WRITABLE[i]! | 0x1000 | 0x4000) & 0xffffffffn),
+  ]),
   [TIMER_INITIAL, HIGH_HALF],
   [TIMER_DIVIDE, HIGH_HALF | 0xfffffff4n],
   [SELF_IPI, ~0xffn & 0xffffffffffffffffn],

@@ -6,7 +6,16 @@
  * Missing: SMI delivery, performance-counter, thermal and CMCI interrupts (their LVT entries only hold values).
  */
 import { cloneState } from '../../base';
-import type { AccessWidth, Clock, Device, InterruptSource, IrqLine, Mmio, ResetKind, Timer } from '../../hw';
+import type {
+  AccessWidth,
+  Clock,
+  Device,
+  InterruptSource,
+  IrqLine,
+  Mmio,
+  ResetKind,
+  Timer,
+} from '../../hw';
 import type { ApicMessage, ApicTarget } from './apic-bus';
 import * as R from './local-apic-regs';
 
@@ -40,7 +49,10 @@ export interface LocalApicState {
 
 export interface LocalApicCapabilities {
   clock: Clock;
-  bus: { deliver(message: ApicMessage): void; broadcast(message: ApicMessage, except?: ApicTarget): void };
+  bus: {
+    deliver(message: ApicMessage): void;
+    broadcast(message: ApicMessage, except?: ApicTarget): void;
+  };
   /** The 8259 pair, acknowledged for ExtINT. */
   pic: { acknowledge(): number };
   /** EOI broadcast to I/O APICs. */
@@ -110,7 +122,10 @@ export class LocalApic implements Device<LocalApicState>, Mmio, InterruptSource,
   }
 
   /** LINT0 carries the 8259's INT, LINT1 the NMI line. */
-  readonly lint: readonly [IrqLine, IrqLine] = [{ set: (level) => this.setLint(0, level) }, { set: (level) => this.setLint(1, level) }];
+  readonly lint: readonly [IrqLine, IrqLine] = [
+    { set: (level) => this.setLint(0, level) },
+    { set: (level) => this.setLint(1, level) },
+  ];
 
   // --- InterruptSource
 
@@ -179,7 +194,9 @@ export class LocalApic implements Device<LocalApicState>, Mmio, InterruptSource,
     const own = this.s.ldr >>> 24;
     // DFR all ones in bits 31-28: flat model; zero: cluster model (SDM 3A 11.6.2.2).
     if (this.s.dfr >>> 28 === 0xf) return (destination & own) !== 0;
-    return (destination === 0xff || destination >> 4 === own >> 4) && (destination & own & 0xf) !== 0;
+    return (
+      (destination === 0xff || destination >> 4 === own >> 4) && (destination & own & 0xf) !== 0
+    );
   }
 
   get processorPriority(): number {
@@ -252,9 +269,11 @@ export class LocalApic implements Device<LocalApicState>, Mmio, InterruptSource,
   /** RDMSR of 1Bh, 6E0h and 800h-8FFh; undefined is #GP(0). */
   readMsr(index: number): bigint | undefined {
     if (index === R.IA32_APIC_BASE) return this.readApicBase();
-    if (index === R.IA32_TSC_DEADLINE) return this.timerMode === R.TIMER_TSC_DEADLINE ? BigInt(this.s.tscDeadline) : 0n;
+    if (index === R.IA32_TSC_DEADLINE)
+      return this.timerMode === R.TIMER_TSC_DEADLINE ? BigInt(this.s.tscDeadline) : 0n;
     const register = index - R.IA32_X2APIC_BASE;
-    if (!this.x2apic || register < 0 || register > 0xff || !R.X2APIC_READABLE.has(register)) return undefined;
+    if (!this.x2apic || register < 0 || register > 0xff || !R.X2APIC_READABLE.has(register))
+      return undefined;
     if (register === R.ICR_LOW) return (BigInt(this.s.icrHigh) << 32n) | BigInt(this.s.icrLow);
     return BigInt(this.readRegister(register) >>> 0);
   }
@@ -341,7 +360,8 @@ export class LocalApic implements Device<LocalApicState>, Mmio, InterruptSource,
       case R.SVR:
         s.svr = value & R.SVR_WRITABLE;
         // SDM 3A 11.4.7.2: software disable masks every LVT entry.
-        if (!(s.svr & R.SVR_ENABLE)) for (let i = 0; i < s.lvt.length; i++) s.lvt[i]! |= R.LVT_MASKED;
+        if (!(s.svr & R.SVR_ENABLE))
+          for (let i = 0; i < s.lvt.length; i++) s.lvt[i]! |= R.LVT_MASKED;
         break;
       case R.ESR:
         s.esr = s.errors;
@@ -398,7 +418,8 @@ export class LocalApic implements Device<LocalApicState>, Mmio, InterruptSource,
     const vector = highestBit(s.isr);
     if (vector < 0) return;
     clearBit(s.isr, vector);
-    if (testBit(s.tmr, vector) && !(s.svr & R.SVR_NO_EOI_BROADCAST)) this.wires.endOfInterrupt(vector);
+    if (testBit(s.tmr, vector) && !(s.svr & R.SVR_NO_EOI_BROADCAST))
+      this.wires.endOfInterrupt(vector);
     this.wires.processor.interrupt();
   }
 
@@ -408,7 +429,13 @@ export class LocalApic implements Device<LocalApicState>, Mmio, InterruptSource,
     const levelTriggered = (icrLow & R.ICR_LEVEL) !== 0;
     // INIT level de-assert is not supported since Pentium 4 (SDM 3A 11.6.1).
     if (deliveryMode === R.MODE_INIT && levelTriggered && !(icrLow & R.ICR_ASSERT)) return;
-    const message: ApicMessage = { destination, logical: (icrLow & R.ICR_LOGICAL) !== 0, deliveryMode, vector: icrLow & 0xff, levelTriggered: false };
+    const message: ApicMessage = {
+      destination,
+      logical: (icrLow & R.ICR_LOGICAL) !== 0,
+      deliveryMode,
+      vector: icrLow & 0xff,
+      levelTriggered: false,
+    };
     switch ((icrLow >> 18) & 3) {
       case 1:
         this.accept(message);
@@ -518,7 +545,8 @@ export class LocalApic implements Device<LocalApicState>, Mmio, InterruptSource,
         return;
       }
       const cycles = Number(deadline - this.wires.tsc.read());
-      const ns = cycles > 0 ? Math.min(Math.ceil((cycles * 1e9) / this.wires.tsc.hz), R.MAX_DELAY_NS) : 0;
+      const ns =
+        cycles > 0 ? Math.min(Math.ceil((cycles * 1e9) / this.wires.tsc.hz), R.MAX_DELAY_NS) : 0;
       this.timer.arm(this.wires.clock.now + ns);
       return;
     }

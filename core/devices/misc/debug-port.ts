@@ -40,7 +40,8 @@ export class DebugPort implements Device<{ version: 1 }>, PortIo {
       this.out[this.length++] = value >>> (8 * i);
       if (this.length === FLUSH_BYTES) this.flush();
     }
-    if (this.length > 0 && this.timer.deadlineNs === Infinity) this.timer.arm(this.wires.clock.now + FLUSH_NS);
+    if (this.length > 0 && this.timer.deadlineNs === Infinity)
+      this.timer.arm(this.wires.clock.now + FLUSH_NS);
   }
 
   flush(): void {

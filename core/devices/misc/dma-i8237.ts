@@ -66,7 +66,8 @@ export class I8237 implements Device<I8237State> {
   private ports(controller: 0 | 1, shift: number): PortIo {
     return {
       readPort: (offset) => this.read(this.s.controllers[controller], (offset >> shift) & 15),
-      writePort: (offset: number, _width: AccessWidth, value: number) => this.write(this.s.controllers[controller], (offset >> shift) & 15, value & 0xff),
+      writePort: (offset: number, _width: AccessWidth, value: number) =>
+        this.write(this.s.controllers[controller], (offset >> shift) & 15, value & 0xff),
     };
   }
 
@@ -88,7 +89,9 @@ export class I8237 implements Device<I8237State> {
     if (register < 8) {
       const bank = register & 1 ? c.count : c.address;
       const channel = register >> 1;
-      bank[channel] = c.highByte ? (bank[channel]! & 0x00ff) | (value << 8) : (bank[channel]! & 0xff00) | value;
+      bank[channel] = c.highByte
+        ? (bank[channel]! & 0x00ff) | (value << 8)
+        : (bank[channel]! & 0xff00) | value;
       c.highByte = !c.highByte;
       return;
     }

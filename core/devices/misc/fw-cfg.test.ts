@@ -11,7 +11,13 @@ beforeEach(() => {
   memory = new ArrayMemory(0x10000);
   device = new FwCfg(
     { memory },
-    { items: new Map([[FW_CFG_RAM_SIZE, fwCfgInteger(0xc0000000, 8)]]), files: new Map([['etc/b', Uint8Array.of(1, 2, 3)], ['bootorder', Uint8Array.of(9)]]) },
+    {
+      items: new Map([[FW_CFG_RAM_SIZE, fwCfgInteger(0xc0000000, 8)]]),
+      files: new Map([
+        ['etc/b', Uint8Array.of(1, 2, 3)],
+        ['bootorder', Uint8Array.of(9)],
+      ]),
+    },
   );
 });
 const read = (key: number, count: number): number[] => {
@@ -45,7 +51,9 @@ describe('FwCfg', () => {
   });
 
   it('answers the DMA register with its signature and transfers by it', () => {
-    expect([device.dma.readPort(0, 4), device.dma.readPort(4, 4)]).toEqual([0x554d4551, 0x47464320]);
+    expect([device.dma.readPort(0, 4), device.dma.readPort(4, 4)]).toEqual([
+      0x554d4551, 0x47464320,
+    ]);
     expect(dma((0x21 << 16) | 0x08 | 0x02, 2, 0x200)).toBe(0);
     expect([...memory.bytes.subarray(0x200, 0x203)]).toEqual([1, 2, 0]);
     expect(dma(0x04, 1, 0)).toBe(0);
@@ -65,5 +73,11 @@ describe('FwCfg', () => {
 
 deviceContract('FwCfg', () => {
   const io = new FwCfg({ memory: new ArrayMemory(0x1000) }, { items: new Map(), files: new Map() });
-  return { device: io, ports: [{ io, count: 2 }, { io: io.dma, count: 8 }] };
+  return {
+    device: io,
+    ports: [
+      { io, count: 2 },
+      { io: io.dma, count: 8 },
+    ],
+  };
 });

@@ -142,7 +142,8 @@ export class FwCfg implements Device<FwCfgState>, PortIo {
     let result = 0;
     if (control & DMA_READ) this.dmaRead(target, length);
     else if (control & DMA_WRITE) result = DMA_ERROR;
-    else if (control & DMA_SKIP) this.s.offset = Math.min(this.s.offset + length, this.data?.length ?? 0);
+    else if (control & DMA_SKIP)
+      this.s.offset = Math.min(this.s.offset + length, this.data?.length ?? 0);
     memory.writeU32(at, swap32(result));
   }
 
@@ -195,7 +196,13 @@ function ascii(text: string): Uint8Array {
 }
 
 function swap32(value: number): number {
-  return (((value & 0xff) << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24)) >>> 0;
+  return (
+    (((value & 0xff) << 24) |
+      ((value & 0xff00) << 8) |
+      ((value >>> 8) & 0xff00) |
+      (value >>> 24)) >>>
+    0
+  );
 }
 
 /** Port bytes of the big-endian signature "QEMU CFG". */

@@ -22,7 +22,10 @@ describe('DebugPort', () => {
 describe('Port92', () => {
   it('moves A20 and resets', () => {
     const events: string[] = [];
-    const port = new Port92({ onA20: (on) => events.push(`a20 ${on}`), onReset: () => events.push('reset') });
+    const port = new Port92({
+      onA20: (on) => events.push(`a20 ${on}`),
+      onReset: () => events.push('reset'),
+    });
     port.writePort(0, 1, 0);
     port.writePort(0, 1, 2);
     port.writePort(0, 1, 3);
@@ -50,7 +53,14 @@ describe('I8237', () => {
 
 deviceContract('I8237', () => {
   const dma = new I8237();
-  return { device: dma, ports: [{ io: dma.low, count: 16 }, { io: dma.high, count: 32 }, { io: dma.pages, count: 16 }] };
+  return {
+    device: dma,
+    ports: [
+      { io: dma.low, count: 16 },
+      { io: dma.high, count: 32 },
+      { io: dma.pages, count: 16 },
+    ],
+  };
 });
 deviceContract('Port92', () => {
   const device = new Port92({ onA20() {}, onReset() {} });

@@ -79,7 +79,14 @@ export class PciBus implements Device<PciBusState> {
       maskView.setUint32(PCI_ROM_ADDRESS, -fn.rom.bytes.length | PCI_ROM_ADDRESS_ENABLE, true);
       windows.push({ bar: 'rom', at: -1, unmap: () => {} });
     }
-    const plugged: Plugged = { slot, fn, initial: new Uint8Array(fn.config), mask, windows, level: false };
+    const plugged: Plugged = {
+      slot,
+      fn,
+      initial: new Uint8Array(fn.config),
+      mask,
+      windows,
+      level: false,
+    };
     this.functions.set((slot << 3) | number, plugged);
     fn.irq = { set: (level) => this.setLevel(plugged, level) };
   }
@@ -95,7 +102,8 @@ export class PciBus implements Device<PciBusState> {
 
   save(): PciBusState {
     const functions: PciBusState['functions'] = {};
-    for (const [key, p] of this.functions) functions[`${key >> 3}.${key & 7}`] = { config: p.fn.config, level: p.level };
+    for (const [key, p] of this.functions)
+      functions[`${key >> 3}.${key & 7}`] = { config: p.fn.config, level: p.level };
     return cloneState<PciBusState>({ version: 1, functions });
   }
 
@@ -115,7 +123,8 @@ export class PciBus implements Device<PciBusState> {
   readConfig(devfn: number, offset: number, width: AccessWidth): number {
     const p = this.functions.get(devfn);
     let value = 0;
-    for (let i = width - 1; i >= 0; i--) value = value * 256 + (p ? (p.fn.config[(offset + i) & 0xff] ?? 0xff) : 0xff);
+    for (let i = width - 1; i >= 0; i--)
+      value = value * 256 + (p ? (p.fn.config[(offset + i) & 0xff] ?? 0xff) : 0xff);
     return value;
   }
 
@@ -190,13 +199,23 @@ export class PciBus implements Device<PciBusState> {
 }
 
 /** Address of a window, or -1 when it does not decode (disabled, unset, or being sized). */
-function decodeWindow(config: DataView, command: number, bar: PciBar | 'rom', mask: Uint8Array): number {
+function decodeWindow(
+  config: DataView,
+  command: number,
+  bar: PciBar | 'rom',
+  mask: Uint8Array,
+): number {
   const maskView = new DataView(mask.buffer);
   if (bar === 'rom') {
     const value = config.getUint32(PCI_ROM_ADDRESS, true);
     const address = (value & ~0x7ff) >>> 0;
     const sizing = address === (maskView.getUint32(PCI_ROM_ADDRESS, true) & ~0x7ff) >>> 0;
-    return command & PCI_COMMAND_MEMORY && value & PCI_ROM_ADDRESS_ENABLE && address !== 0 && !sizing ? address : -1;
+    return command & PCI_COMMAND_MEMORY &&
+      value & PCI_ROM_ADDRESS_ENABLE &&
+      address !== 0 &&
+      !sizing
+      ? address
+      : -1;
   }
   const offset = PCI_BASE_ADDRESS_0 + 4 * bar.index;
   const value = config.getUint32(offset, true);

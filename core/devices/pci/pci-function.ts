@@ -33,9 +33,26 @@ export const PCI_ROM_ADDRESS_ENABLE = 0x0001;
 
 /** One base address register. `size` is a power of two: at least 4 for `io`, 16 for `mmio`; a `region` is at least 4096 bytes. */
 export type PciBar =
-  | { readonly index: PciBarIndex; readonly kind: 'io'; readonly size: number; readonly handler: PortIo }
-  | { readonly index: PciBarIndex; readonly kind: 'mmio'; readonly size: number; readonly prefetchable?: boolean; readonly handler: Mmio }
-  | { readonly index: PciBarIndex; readonly kind: 'region'; readonly size: number; readonly prefetchable?: boolean; readonly handler: MemoryRegion };
+  | {
+      readonly index: PciBarIndex;
+      readonly kind: 'io';
+      readonly size: number;
+      readonly handler: PortIo;
+    }
+  | {
+      readonly index: PciBarIndex;
+      readonly kind: 'mmio';
+      readonly size: number;
+      readonly prefetchable?: boolean;
+      readonly handler: Mmio;
+    }
+  | {
+      readonly index: PciBarIndex;
+      readonly kind: 'region';
+      readonly size: number;
+      readonly prefetchable?: boolean;
+      readonly handler: MemoryRegion;
+    };
 
 export type PciBarIndex = 0 | 1 | 2 | 3 | 4 | 5;
 
@@ -80,7 +97,9 @@ export interface PciConfigOptions {
 }
 
 /** The configuration space of a type-00h function with its masks: spread it into the object that is the function. */
-export function pciConfig(options: PciConfigOptions): Pick<PciFunction, 'config' | 'writeMask' | 'clearMask'> {
+export function pciConfig(
+  options: PciConfigOptions,
+): Pick<PciFunction, 'config' | 'writeMask' | 'clearMask'> {
   const config = new Uint8Array(256);
   const view = new DataView(config.buffer);
   view.setUint16(PCI_VENDOR_ID, options.vendor, true);

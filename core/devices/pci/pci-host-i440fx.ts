@@ -45,7 +45,15 @@ export class PciHostI440fx implements Device<I440fxState>, PciFunction {
   private configAddress = 0;
 
   constructor(private readonly wires: I440fxCapabilities) {
-    const space = pciConfig({ vendor: 0x8086, device: 0x1237, class: 0x060000, revision: 2, subsystemVendor: SUBSYSTEM_VENDOR, subsystem: SUBSYSTEM, command: 0x0006 });
+    const space = pciConfig({
+      vendor: 0x8086,
+      device: 0x1237,
+      class: 0x060000,
+      revision: 2,
+      subsystemVendor: SUBSYSTEM_VENDOR,
+      subsystem: SUBSYSTEM,
+      command: 0x0006,
+    });
     this.config = space.config;
     this.writeMask = space.writeMask;
     this.clearMask = space.clearMask;
@@ -89,7 +97,8 @@ export class PciHostI440fx implements Device<I440fxState>, PciFunction {
 
   /** CONFADD, port CF8h: 32-bit accesses only (narrower ones belong to other devices). */
   readonly configAddressPort: PortIo = {
-    readPort: (offset, width) => (offset === 0 && width === 4 ? this.configAddress : width === 1 ? 0xff : 0xffff),
+    readPort: (offset, width) =>
+      offset === 0 && width === 4 ? this.configAddress : width === 1 ? 0xff : 0xffff,
     writePort: (offset, width, value) => {
       if (offset === 0 && width === 4) this.configAddress = (value & 0x80fffffc) >>> 0;
     },
@@ -99,7 +108,11 @@ export class PciHostI440fx implements Device<I440fxState>, PciFunction {
   readonly configDataPort: PortIo = {
     readPort: (offset, width) => {
       const at = this.target(offset);
-      return at < 0 ? (width === 4 ? 0xffffffff : (1 << (8 * width)) - 1) : this.wires.bus.readConfig(at >> 8, at & 0xff, width);
+      return at < 0
+        ? width === 4
+          ? 0xffffffff
+          : (1 << (8 * width)) - 1
+        : this.wires.bus.readConfig(at >> 8, at & 0xff, width);
     },
     writePort: (offset, width, value) => {
       const at = this.target(offset);
@@ -125,7 +138,8 @@ export class PciHostI440fx implements Device<I440fxState>, PciFunction {
       apply(0xc0000 + (i - 1) * 0x8000, 0x4000, pam);
       apply(0xc4000 + (i - 1) * 0x8000, 0x4000, pam >> 4);
     }
-    const open = (config[SMRAM]! & (SMRAM_D_OPEN | SMRAM_G_SMRAME)) === (SMRAM_D_OPEN | SMRAM_G_SMRAME);
+    const open =
+      (config[SMRAM]! & (SMRAM_D_OPEN | SMRAM_G_SMRAME)) === (SMRAM_D_OPEN | SMRAM_G_SMRAME);
     this.wires.shadow(0xa0000, 0x20000, open, open);
   }
 }

@@ -6,7 +6,12 @@ import { pciConfig, UNCONNECTED_IRQ, type PciFunction } from './pci-function';
 import { PciHostI440fx } from './pci-host-i440fx';
 import { Piix3Isa } from './piix3-isa';
 
-const NOTHING: PortIo & Mmio = { readPort: () => 0, writePort() {}, readMmio: () => 0, writeMmio() {} };
+const NOTHING: PortIo & Mmio = {
+  readPort: () => 0,
+  writePort() {},
+  readMmio: () => 0,
+  writeMmio() {},
+};
 
 function rig() {
   const mapped = new Set<string>();
@@ -20,22 +25,42 @@ function rig() {
     allocateRegion: (name, bytes) => ({ name, bytes: new Uint8Array(bytes) }),
     mapPorts: (port, count) => track(`io ${port.toString(16)}+${count}`),
   };
-  const pirq = [new RecordingLine(), new RecordingLine(), new RecordingLine(), new RecordingLine()] as const;
+  const pirq = [
+    new RecordingLine(),
+    new RecordingLine(),
+    new RecordingLine(),
+    new RecordingLine(),
+  ] as const;
   const shadow: string[] = [];
   const bus = new PciBus({ addressSpace, pirq });
-  const host = new PciHostI440fx({ bus, shadow: (gpa, length, r, w) => shadow.push(`${gpa.toString(16)}+${length.toString(16)} ${r ? 'r' : '-'}${w ? 'w' : '-'}`) });
+  const host = new PciHostI440fx({
+    bus,
+    shadow: (gpa, length, r, w) =>
+      shadow.push(`${gpa.toString(16)}+${length.toString(16)} ${r ? 'r' : '-'}${w ? 'w' : '-'}`),
+  });
   bus.plug(0, 0, host);
   const fn: PciFunction = {
     ...pciConfig({ vendor: 0x1234, device: 0x1111, class: 0x030000, interruptPin: 1 }),
     bars: [
-      { index: 0, kind: 'region', size: 0x1000000, prefetchable: true, handler: addressSpace.allocateRegion('vram', 16) },
+      {
+        index: 0,
+        kind: 'region',
+        size: 0x1000000,
+        prefetchable: true,
+        handler: addressSpace.allocateRegion('vram', 16),
+      },
       { index: 2, kind: 'mmio', size: 0x1000, handler: NOTHING },
       { index: 4, kind: 'io', size: 16, handler: NOTHING },
     ],
     irq: UNCONNECTED_IRQ,
   };
   bus.plug(2, 0, fn);
-  const address = (slot: number, number: number, register: number): void => host.configAddressPort.writePort(0, 4, (0x80000000 | (slot << 11) | (number << 8) | (register & 0xfc)) >>> 0);
+  const address = (slot: number, number: number, register: number): void =>
+    host.configAddressPort.writePort(
+      0,
+      4,
+      (0x80000000 | (slot << 11) | (number << 8) | (register & 0xfc)) >>> 0,
+    );
   const read = (slot: number, register: number, width: 1 | 2 | 4 = 4): number => {
     address(slot, 0, register);
     return host.configDataPort.readPort(register & 3, width);
@@ -67,7 +92,9 @@ describe('PciBus', () => {
       r.write(2, register, 0xffffffff);
       return r.read(2, register);
     };
-    expect([0x10, 0x14, 0x18, 0x20, 0x30].map(size)).toEqual([0xff000008, 0, 0xfffff000, 0xfffffff1, 0]);
+    expect([0x10, 0x14, 0x18, 0x20, 0x30].map(size)).toEqual([
+      0xff000008, 0, 0xfffff000, 0xfffffff1, 0,
+    ]);
   });
 
   it('maps BARs as the command register enables them, and nothing while they are sized', () => {

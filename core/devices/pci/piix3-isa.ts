@@ -38,7 +38,14 @@ export class Piix3Isa implements Device<Piix3State>, PciFunction {
   private readonly driven = [-1, -1, -1, -1];
 
   constructor(private readonly wires: Piix3Capabilities) {
-    const space = pciConfig({ vendor: 0x8086, device: 0x7000, class: 0x060100, multifunction: true, command: 0x0007, status: 0x0200 });
+    const space = pciConfig({
+      vendor: 0x8086,
+      device: 0x7000,
+      class: 0x060100,
+      multifunction: true,
+      command: 0x0007,
+      status: 0x0200,
+    });
     this.config = space.config;
     this.writeMask = space.writeMask;
     this.clearMask = space.clearMask;

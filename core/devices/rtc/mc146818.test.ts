@@ -39,7 +39,9 @@ describe('Mc146818', () => {
 
   it('keeps time from what was set, across the month end', () => {
     write(0x0b, 0x82);
-    [0x20, 0x23, 0x12, 0x31, 0x23, 0x59, 0x58].forEach((value, i) => write([0x32, 9, 8, 7, 4, 2, 0][i]!, value));
+    [0x20, 0x23, 0x12, 0x31, 0x23, 0x59, 0x58].forEach((value, i) =>
+      write([0x32, 9, 8, 7, 4, 2, 0][i]!, value),
+    );
     clock.advance(10e9);
     expect(read(0)).toBe(0x58);
     write(0x0b, 0x02);
@@ -76,7 +78,7 @@ describe('Mc146818', () => {
     expect(irq.edges).toBe(100);
   });
 
-  it('sounds the alarm, don\'t-care hours included', () => {
+  it("sounds the alarm, don't-care hours included", () => {
     write(1, 0x05);
     write(3, 0x35);
     write(5, 0xc0);

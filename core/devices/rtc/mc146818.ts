@@ -78,7 +78,15 @@ export class Mc146818 implements Device<Mc146818State>, PortIo {
     cmos[REGISTER_A] = 0x26;
     cmos[REGISTER_B] = B_24H;
     cmos[REGISTER_D] = D_VRT;
-    this.s = { version: 1, index: 0, nmiMasked: false, cmos, offsetMs: 0, flagsUntilMs: wires.clock.wallMs, periodicStartNs: 0 };
+    this.s = {
+      version: 1,
+      index: 0,
+      nmiMasked: false,
+      cmos,
+      offsetMs: 0,
+      flagsUntilMs: wires.clock.wallMs,
+      periodicStartNs: 0,
+    };
     this.updateTimer = wires.clock.timer(() => this.secondPassed());
     this.periodicTimer = wires.clock.timer(() => this.periodPassed());
   }
@@ -136,7 +144,9 @@ export class Mc146818 implements Device<Mc146818State>, PortIo {
   /** SET, or the divider held in reset: the time bytes stand still and may be written freely. */
   private get stopped(): boolean {
     const { cmos } = this.s;
-    return (cmos[REGISTER_B]! & B_SET) !== 0 || (cmos[REGISTER_A]! & A_DIVIDER_RESET) === A_DIVIDER_RESET;
+    return (
+      (cmos[REGISTER_B]! & B_SET) !== 0 || (cmos[REGISTER_A]! & A_DIVIDER_RESET) === A_DIVIDER_RESET
+    );
   }
 
   private read(index: number): number {
@@ -224,7 +234,9 @@ export class Mc146818 implements Device<Mc146818State>, PortIo {
   // --- Time of day
 
   private encode(value: number): number {
-    return this.s.cmos[REGISTER_B]! & B_BINARY ? value : (Math.floor(value / 10) << 4) | value % 10;
+    return this.s.cmos[REGISTER_B]! & B_BINARY
+      ? value
+      : (Math.floor(value / 10) << 4) | (value % 10);
   }
 
   private decode(value: number): number {
@@ -284,7 +296,8 @@ export class Mc146818 implements Device<Mc146818State>, PortIo {
   private alarmMatches(ms: number): boolean {
     const { cmos } = this.s;
     const date = new Date(ms);
-    const hit = (index: number, value: number): boolean => (cmos[index]! & ALARM_ANY) === ALARM_ANY || cmos[index] === value;
+    const hit = (index: number, value: number): boolean =>
+      (cmos[index]! & ALARM_ANY) === ALARM_ANY || cmos[index] === value;
     return (
       hit(SECONDS_ALARM, this.encode(date.getUTCSeconds())) &&
       hit(MINUTES_ALARM, this.encode(date.getUTCMinutes())) &&
@@ -332,7 +345,8 @@ export class Mc146818 implements Device<Mc146818State>, PortIo {
     const { s } = this;
     const now = this.wires.clock.now;
     const b = s.cmos[REGISTER_B]!;
-    if (b & (B_AIE | B_UIE) && !this.stopped) this.updateTimer.arm(now + Math.ceil((1000 - (this.nowMs % 1000)) * 1e6));
+    if (b & (B_AIE | B_UIE) && !this.stopped)
+      this.updateTimer.arm(now + Math.ceil((1000 - (this.nowMs % 1000)) * 1e6));
     else this.updateTimer.cancel();
     const period = this.periodNs;
     if (b & B_PIE && period > 0) {
@@ -357,5 +371,11 @@ export class Mc146818 implements Device<Mc146818State>, PortIo {
 }
 
 function isTime(index: number): boolean {
-  return index === SECONDS || index === MINUTES || index === HOURS || (index >= DAY_OF_WEEK && index <= YEAR) || index === CENTURY;
+  return (
+    index === SECONDS ||
+    index === MINUTES ||
+    index === HOURS ||
+    (index >= DAY_OF_WEEK && index <= YEAR) ||
+    index === CENTURY
+  );
 }

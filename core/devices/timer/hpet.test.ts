@@ -19,7 +19,13 @@ function rig(): Rig {
   const irq8 = new RecordingLine();
   const lines = new Map([20, 21, 22, 23, 0].map((n) => [n, new RecordingLine()]));
   const legacy: boolean[] = [];
-  const hpet = new Hpet({ clock, irq0, irq8, line: (n) => lines.get(n) ?? new RecordingLine(), onLegacyReplacement: (on) => legacy.push(on) });
+  const hpet = new Hpet({
+    clock,
+    irq0,
+    irq8,
+    line: (n) => lines.get(n) ?? new RecordingLine(),
+    onLegacyReplacement: (on) => legacy.push(on),
+  });
   return { clock, irq0, irq8, lines, hpet, legacy };
 }
 

@@ -117,7 +117,11 @@ export class Hpet implements Device<HpetState>, Mmio {
       config: this.config,
       status: this.status,
       counter: this.counterBase.toString(),
-      timers: this.comparators.map((c) => ({ config: c.config, comparator: c.value.toString(), period: c.period.toString() })),
+      timers: this.comparators.map((c) => ({
+        config: c.config,
+        comparator: c.value.toString(),
+        period: c.period.toString(),
+      })),
     });
   }
 
@@ -151,7 +155,10 @@ export class Hpet implements Device<HpetState>, Mmio {
     }
     const shift = (offset & 3) * 8;
     const mask = ((width === 1 ? 0xff : 0xffff) << shift) >>> 0;
-    this.writeRegister(register, ((this.readRegister(register) & ~mask) | ((value << shift) & mask)) >>> 0);
+    this.writeRegister(
+      register,
+      ((this.readRegister(register) & ~mask) | ((value << shift) & mask)) >>> 0,
+    );
   }
 
   private get running(): boolean {
@@ -160,7 +167,9 @@ export class Hpet implements Device<HpetState>, Mmio {
 
   private counter(): bigint {
     if (!this.running) return this.counterBase;
-    return (this.counterBase + BigInt(Math.floor(this.wires.clock.now / Number(COUNT_NS)))) & MASK_64;
+    return (
+      (this.counterBase + BigInt(Math.floor(this.wires.clock.now / Number(COUNT_NS)))) & MASK_64
+    );
   }
 
   private setCounter(value: bigint): void {
@@ -260,7 +269,8 @@ export class Hpet implements Device<HpetState>, Mmio {
       c.period &= MASK_32;
     }
     // A level that is still up follows the enable and type bits.
-    if ((old & TN_INT_TYPE && !(c.config & TN_INT_TYPE)) || !(c.config & TN_INT_ENB)) before.set(false);
+    if ((old & TN_INT_TYPE && !(c.config & TN_INT_TYPE)) || !(c.config & TN_INT_ENB))
+      before.set(false);
     else if (c.config & TN_INT_TYPE && this.status & (1 << n)) this.output(n).set(true);
   }
 
@@ -268,7 +278,8 @@ export class Hpet implements Device<HpetState>, Mmio {
   private writeComparator(c: Comparator, mask: bigint, value: bigint): void {
     const size = c.config & TN_32MODE ? MASK_32 : MASK_64;
     const periodic = (c.config & TN_TYPE) !== 0;
-    const setsValue = !periodic || (c.config & TN_VAL_SET) !== 0 || (mask !== MASK_32 && c.valueHighOpen);
+    const setsValue =
+      !periodic || (c.config & TN_VAL_SET) !== 0 || (mask !== MASK_32 && c.valueHighOpen);
     if (setsValue) c.value = ((c.value & ~mask) | value) & size;
     if (periodic) c.period = ((c.period & ~mask) | value) & size;
     c.valueHighOpen = mask === MASK_32 && setsValue && size === MASK_64;
@@ -318,7 +329,8 @@ export class Hpet implements Device<HpetState>, Mmio {
       return;
     }
     if (c.config & TN_TYPE && c.period > 0n) this.arm(n);
-    else if (c.config & TN_32MODE) c.timer.arm(this.wires.clock.now + Number((1n << 32n) * COUNT_NS));
+    else if (c.config & TN_32MODE)
+      c.timer.arm(this.wires.clock.now + Number((1n << 32n) * COUNT_NS));
     const line = this.output(n);
     if (c.config & TN_INT_TYPE) {
       this.status |= 1 << n;

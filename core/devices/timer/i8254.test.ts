@@ -163,5 +163,11 @@ describe('I8254', () => {
 
 deviceContract('I8254', () => {
   const { pit } = rig();
-  return { device: pit, ports: [{ io: pit, count: 4 }, { io: pit.port61, count: 1 }] };
+  return {
+    device: pit,
+    ports: [
+      { io: pit, count: 4 },
+      { io: pit.port61, count: 1 },
+    ],
+  };
 });

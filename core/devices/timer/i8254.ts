@@ -98,7 +98,11 @@ export class I8254 implements Device<I8254State>, PortIo {
     readPort: () => {
       const now = this.wires.clock.now;
       const refresh = Math.floor(now / REFRESH_NS) & 1 ? PORT61_REFRESH : 0;
-      return (this.s.port61 & PORT61_WRITABLE) | refresh | (this.output(this.s.channels[2]!) ? PORT61_OUT2 : 0);
+      return (
+        (this.s.port61 & PORT61_WRITABLE) |
+        refresh |
+        (this.output(this.s.channels[2]!) ? PORT61_OUT2 : 0)
+      );
     },
     writePort: (_offset, _width, value) => {
       this.s.port61 = value & PORT61_WRITABLE;
@@ -144,7 +148,8 @@ export class I8254 implements Device<I8254State>, PortIo {
         if (!(value & (2 << i))) continue;
         const channel = this.s.channels[i]!;
         if (!(value & READ_BACK_NO_COUNT)) this.latch(channel);
-        if (!(value & READ_BACK_NO_STATUS) && channel.status < 0) channel.status = this.statusByte(channel);
+        if (!(value & READ_BACK_NO_STATUS) && channel.status < 0)
+          channel.status = this.statusByte(channel);
       }
       return;
     }
@@ -176,7 +181,12 @@ export class I8254 implements Device<I8254State>, PortIo {
       if (channel.mode === 0) channel.loaded = false;
       return;
     }
-    const raw = channel.access === ACCESS_WORD ? channel.lowByte | (value << 8) : channel.access === ACCESS_HIGH ? value << 8 : value;
+    const raw =
+      channel.access === ACCESS_WORD
+        ? channel.lowByte | (value << 8)
+        : channel.access === ACCESS_HIGH
+          ? value << 8
+          : value;
     channel.writeHigh = false;
     this.load(channel, decode(raw, channel.bcd));
   }
@@ -189,7 +199,8 @@ export class I8254 implements Device<I8254State>, PortIo {
       // A new count does not disturb the running period: it is loaded when that ends.
       const ticks = this.ticks(channel);
       channel.nextCount = count;
-      channel.nextNs = channel.startNs + tickNs((Math.floor(ticks / channel.count) + 1) * channel.count);
+      channel.nextNs =
+        channel.startNs + tickNs((Math.floor(ticks / channel.count) + 1) * channel.count);
       channel.nullCount = true;
       return;
     }
@@ -298,7 +309,13 @@ export class I8254 implements Device<I8254State>, PortIo {
 
   private statusByte(channel: I8254Channel): number {
     this.settle(channel);
-    return (this.output(channel) ? 0x80 : 0) | (channel.nullCount ? 0x40 : 0) | (channel.access << 4) | (channel.mode << 1) | (channel.bcd ? 1 : 0);
+    return (
+      (this.output(channel) ? 0x80 : 0) |
+      (channel.nullCount ? 0x40 : 0) |
+      (channel.access << 4) |
+      (channel.mode << 1) |
+      (channel.bcd ? 1 : 0)
+    );
   }
 
   /** Level of OUT. */
@@ -346,10 +363,14 @@ export class I8254 implements Device<I8254State>, PortIo {
     const channel = this.s.channels[0]!;
     this.settle(channel);
     // Modes 2 and 4 are low for one clock only: that pulse is given at its end, by outputChanged.
-    if (channel.mode === 0 || channel.mode === 3 || !channel.loaded) this.wires.irq.set(this.output(channel));
+    if (channel.mode === 0 || channel.mode === 3 || !channel.loaded)
+      this.wires.irq.set(this.output(channel));
     const edge = this.nextEdge(channel, this.ticks(channel));
     if (edge < 0) this.timer.cancel();
-    else this.timer.arm(Math.min(channel.startNs + tickNs(edge), channel.nextCount ? channel.nextNs : Infinity));
+    else
+      this.timer.arm(
+        Math.min(channel.startNs + tickNs(edge), channel.nextCount ? channel.nextNs : Infinity),
+      );
   }
 
   private outputChanged(): void {
@@ -382,7 +403,12 @@ function decode(raw: number, bcd: boolean): number {
 function encode(value: number, bcd: boolean): number {
   if (!bcd) return value & 0xffff;
   const v = value % 10_000;
-  return (v % 10) | ((Math.floor(v / 10) % 10) << 4) | ((Math.floor(v / 100) % 10) << 8) | (Math.floor(v / 1000) << 12);
+  return (
+    (v % 10) |
+    ((Math.floor(v / 10) % 10) << 4) |
+    ((Math.floor(v / 100) % 10) << 8) |
+    (Math.floor(v / 1000) << 12)
+  );
 }
 
 function powerOn(): I8254State {
