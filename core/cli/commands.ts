@@ -146,11 +146,17 @@ async function create([file = '', ...overrides]: readonly string[], flags: Flags
   const { config } = await readConfigFile(file, overrides);
   if (flags['dryrun'] === true) return printJson(config);
   return withToolstack(async (client, ended) => {
+    const known = (await client.call('domain/list', {})).map((domain) => domain.config.uuid);
     const { config: stored } = await store(client, config, flags['replace'] === true);
-    const domain = await client.call('domain/start', {
-      domain: stored.uuid,
-      paused: flags['paused'] === true,
-    });
+    const paused = flags['paused'] === true;
+    const domain = await client
+      .call('domain/start', { domain: stored.uuid, paused })
+      .catch(async (cause: unknown) => {
+        // As with xl, a domain that could not be created is not there.
+        if (!known.includes(stored.uuid))
+          await client.call('domain/delete', { domain: stored.uuid });
+        throw cause;
+      });
     return flags['console'] === true ? attachConsole(client, domain, ended) : EXIT_OK;
   });
 }
