@@ -64,9 +64,6 @@ export const APIC_BASE_RESERVED = 0x2ffn;
 export const APIC_DEFAULT_BASE = 0xfee00000;
 /** CPUID.80000008H:EAX[7:0] of our processor models is at least this. */
 export const MAXPHYADDR = 40n;
-/** A far TSC deadline is looked at again after this long (a day): keeps nanoseconds far below 2^53. */
-export const MAX_DELAY_NS = 86_400e9;
-
 /** Logical x2APIC id: cluster in the high half, one bit of 16 in the low (SDM 3A 11.12.10.2). */
 export function x2apicLogicalId(apicId: number): number {
   return (((apicId >>> 4) << 16) | (1 << (apicId & 15))) >>> 0;

@@ -14,9 +14,9 @@ import type {
   IrqLine,
   Mmio,
   ResetKind,
-  Timer,
 } from '../../hw';
 import type { ApicMessage, ApicTarget } from './apic-bus';
+import { ApicTimer, idleTimer, type ApicTimerState } from './local-apic-timer';
 import * as R from './local-apic-regs';
 
 export interface LocalApicState {
@@ -37,11 +37,7 @@ export interface LocalApicState {
   isr: Uint32Array;
   tmr: Uint32Array;
   lvt: Uint32Array;
-  initialCount: number;
-  divide: number;
-  timerStartNs: number;
-  /** Decimal, 0 when not armed. */
-  tscDeadline: string;
+  timer: ApicTimerState;
   lint: [boolean, boolean];
   /** An ExtINT message came and was not yet acknowledged. */
   extIntMessage: boolean;
@@ -82,7 +78,7 @@ export interface LocalApicConfig {
 export class LocalApic implements Device<LocalApicState>, Mmio, InterruptSource, ApicTarget {
   readonly id: string;
   private s: LocalApicState;
-  private readonly timer: Timer;
+  private readonly timer: ApicTimer;
 
   constructor(
     private readonly wires: LocalApicCapabilities,
@@ -90,7 +86,15 @@ export class LocalApic implements Device<LocalApicState>, Mmio, InterruptSource,
   ) {
     this.id = `local-apic${config.apicId}`;
     this.s = powerOn(config);
-    this.timer = wires.clock.timer(() => this.timerFired());
+    this.timer = new ApicTimer(wires, {
+      hz: config.timerHz,
+      state: () => this.s.timer,
+      mode: () => (this.s.lvt[R.LVT_TIMER]! >> 17) & 3,
+      expired: () => {
+        const entry = this.s.lvt[R.LVT_TIMER]!;
+        if (!(entry & R.LVT_MASKED)) this.request(entry & 0xff, false);
+      },
+    });
   }
 
   /** Power-up and RESET#, SDM 3A 11.4.7.1. */
@@ -117,7 +121,7 @@ export class LocalApic implements Device<LocalApicState>, Mmio, InterruptSource,
   restore(state: LocalApicState): void {
     this.s = cloneState(state);
     this.wires.onBase?.(this.registerPage);
-    this.armTimer();
+    this.timer.arm();
     this.wires.processor.interrupt();
   }
 
@@ -269,8 +273,7 @@ export class LocalApic implements Device<LocalApicState>, Mmio, InterruptSource,
   /** RDMSR of 1Bh, 6E0h and 800h-8FFh; undefined is #GP(0). */
   readMsr(index: number): bigint | undefined {
     if (index === R.IA32_APIC_BASE) return this.readApicBase();
-    if (index === R.IA32_TSC_DEADLINE)
-      return this.timerMode === R.TIMER_TSC_DEADLINE ? BigInt(this.s.tscDeadline) : 0n;
+    if (index === R.IA32_TSC_DEADLINE) return this.timer.deadline;
     const register = index - R.IA32_X2APIC_BASE;
     if (!this.x2apic || register < 0 || register > 0xff || !R.X2APIC_READABLE.has(register))
       return undefined;
@@ -282,7 +285,7 @@ export class LocalApic implements Device<LocalApicState>, Mmio, InterruptSource,
   writeMsr(index: number, value: bigint): boolean {
     if (index === R.IA32_APIC_BASE) return this.writeApicBase(value);
     if (index === R.IA32_TSC_DEADLINE) {
-      this.writeTscDeadline(value);
+      this.timer.deadline = value;
       return true;
     }
     const register = index - R.IA32_X2APIC_BASE;
@@ -333,11 +336,11 @@ export class LocalApic implements Device<LocalApicState>, Mmio, InterruptSource,
       case R.ICR_HIGH:
         return s.icrHigh;
       case R.TIMER_INITIAL:
-        return s.initialCount;
+        return s.timer.initialCount;
       case R.TIMER_CURRENT:
-        return this.currentCount();
+        return this.timer.currentCount;
       case R.TIMER_DIVIDE:
-        return s.divide;
+        return s.timer.divide;
       default:
         return 0;
     }
@@ -368,19 +371,11 @@ export class LocalApic implements Device<LocalApicState>, Mmio, InterruptSource,
         s.errors = 0;
         break;
       case R.TIMER_INITIAL:
-        if (this.timerMode === R.TIMER_TSC_DEADLINE) break;
-        s.initialCount = value;
-        s.timerStartNs = this.wires.clock.now;
-        this.armTimer();
+        this.timer.writeInitialCount(value);
         break;
-      case R.TIMER_DIVIDE: {
-        const left = this.currentCount();
-        s.divide = value & 0xb;
-        // The running count goes on from where it is, at the new rate.
-        s.timerStartNs = this.wires.clock.now - (s.initialCount - left) * this.tickNs;
-        this.armTimer();
+      case R.TIMER_DIVIDE:
+        this.timer.writeDivide(value);
         break;
-      }
       default:
         break;
     }
@@ -388,18 +383,11 @@ export class LocalApic implements Device<LocalApicState>, Mmio, InterruptSource,
 
   private writeLvt(index: number, value: number): void {
     const s = this.s;
-    const oldMode = this.timerMode;
+    const oldMode = this.timer.mode;
     let entry = value & R.LVT_WRITABLE[index]!;
     if (!(s.svr & R.SVR_ENABLE)) entry |= R.LVT_MASKED;
     s.lvt[index] = entry;
-    if (index === R.LVT_TIMER && this.timerMode !== oldMode) {
-      // SDM 3A 11.5.4.1: a change to or from TSC-deadline mode disarms the timer.
-      if (oldMode === R.TIMER_TSC_DEADLINE || this.timerMode === R.TIMER_TSC_DEADLINE) {
-        s.initialCount = 0;
-        s.tscDeadline = '0';
-      }
-      this.armTimer();
-    }
+    if (index === R.LVT_TIMER) this.timer.modeChanged(oldMode);
     if (index === R.LVT_LINT0 || index === R.LVT_LINT1) {
       const pin = index - R.LVT_LINT0;
       const level = (entry & R.LVT_LEVEL) !== 0 || ((entry >> 8) & 7) === R.MODE_EXTINT;
@@ -511,78 +499,6 @@ export class LocalApic implements Device<LocalApicState>, Mmio, InterruptSource,
     return !(entry & R.LVT_MASKED) && ((entry >> 8) & 7) === R.MODE_EXTINT;
   }
 
-  // --- Timer, SDM 3A 11.5.4
-
-  private get timerMode(): number {
-    return (this.s.lvt[R.LVT_TIMER]! >> 17) & 3;
-  }
-
-  private get tickNs(): number {
-    const code = (this.s.divide & 3) | ((this.s.divide & 8) >> 1);
-    return ((code === 7 ? 1 : 2 << code) * 1e9) / this.config.timerHz;
-  }
-
-  private currentCount(): number {
-    const { initialCount, timerStartNs } = this.s;
-    if (initialCount === 0 || this.timerMode === R.TIMER_TSC_DEADLINE) return 0;
-    const ticks = Math.floor((this.wires.clock.now - timerStartNs) / this.tickNs);
-    if (this.timerMode === R.TIMER_PERIODIC) return initialCount - (ticks % initialCount);
-    return Math.max(initialCount - ticks, 0);
-  }
-
-  private writeTscDeadline(value: bigint): void {
-    if (this.timerMode !== R.TIMER_TSC_DEADLINE) return;
-    this.s.tscDeadline = value.toString();
-    this.armTimer();
-  }
-
-  private armTimer(): void {
-    const { s } = this;
-    if (this.timerMode === R.TIMER_TSC_DEADLINE) {
-      const deadline = BigInt(s.tscDeadline);
-      if (deadline === 0n) {
-        this.timer.cancel();
-        return;
-      }
-      const cycles = Number(deadline - this.wires.tsc.read());
-      const ns =
-        cycles > 0 ? Math.min(Math.ceil((cycles * 1e9) / this.wires.tsc.hz), R.MAX_DELAY_NS) : 0;
-      this.timer.arm(this.wires.clock.now + ns);
-      return;
-    }
-    if (s.initialCount === 0) {
-      this.timer.cancel();
-      return;
-    }
-    const periodNs = s.initialCount * this.tickNs;
-    const now = this.wires.clock.now;
-    let deadline = s.timerStartNs + periodNs;
-    if (deadline <= now) {
-      if (this.timerMode !== R.TIMER_PERIODIC) {
-        this.timer.cancel();
-        return;
-      }
-      deadline += Math.ceil((now - deadline + 1) / periodNs) * periodNs;
-    }
-    this.timer.arm(Math.ceil(deadline));
-  }
-
-  private timerFired(): void {
-    const { s } = this;
-    if (this.timerMode === R.TIMER_TSC_DEADLINE) {
-      if (BigInt(s.tscDeadline) > this.wires.tsc.read()) {
-        this.armTimer();
-        return;
-      }
-      s.tscDeadline = '0';
-    } else if (this.timerMode === R.TIMER_PERIODIC) {
-      // Periods that passed unseen are one interrupt, as the IRR bit would have it.
-      this.armTimer();
-    }
-    const entry = s.lvt[R.LVT_TIMER]!;
-    if (!(entry & R.LVT_MASKED)) this.request(entry & 0xff, false);
-  }
-
   // --- Mode
 
   private get enabled(): boolean {
@@ -639,10 +555,7 @@ function powerOn(config: LocalApicConfig): LocalApicState {
     isr: new Uint32Array(8),
     tmr: new Uint32Array(8),
     lvt,
-    initialCount: 0,
-    divide: 0,
-    timerStartNs: 0,
-    tscDeadline: '0',
+    timer: idleTimer(),
     lint: [false, false],
     extIntMessage: false,
   };
