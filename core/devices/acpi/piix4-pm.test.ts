@@ -62,6 +62,13 @@ describe('Piix4Pm', () => {
     expect(r.pm.pm.readPort(4, 2) & 0x2000).toBe(0);
   });
 
+  it('ends every SMBus transaction with a device error (Linux i2c-piix4 piix4_transaction)', () => {
+    r.pm.smbus.writePort(2, 1, 0x44);
+    expect([r.pm.smbus.readPort(0, 1), r.pm.smbus.readPort(2, 1)]).toEqual([0x04, 0x04]);
+    r.pm.smbus.writePort(0, 1, 0x04);
+    expect(r.pm.smbus.readPort(0, 1)).toBe(0);
+  });
+
   it('sets TMR_STS when bit 23 of the timer changes and interrupts when enabled', () => {
     r.pm.apm.writePort(0, 1, 0xf1);
     r.pm.pm.writePort(2, 2, 0x0001);

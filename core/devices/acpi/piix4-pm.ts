@@ -3,8 +3,8 @@
  * Documents: Intel 82371AB (PIIX4) 290562-001 chapter 7; ACPI 6.5 section 4.8 (fixed hardware registers).
  * Scope: PM1a status/enable/control, 24-bit PM timer at 3.579545 MHz, SCI, power button, S5 (soft off), GPE0,
  * APM control and status (B2h, B3h) with ACPI enable and disable done directly instead of by SMI.
- * Missing: SMI, sleep states S1-S4 (a write that asks for them does nothing), throttling, the SMBus host controller
- * (its ports read as an idle controller that never answers).
+ * Missing: SMI, sleep states S1-S4 (a write that asks for them does nothing), throttling. The SMBus host controller
+ * has an empty bus: every transaction ends with a device error.
  */
 import { cloneState } from '../../base';
 import type { AccessWidth, Clock, Device, IrqLine, PortIo, ResetKind, Timer } from '../../hw';
@@ -43,6 +43,12 @@ const SUS_EN = 0x2000;
 /** SUS_TYP 0 is soft off (S5), PIIX4 7.2.3. */
 const SUS_TYP_S5 = 0;
 
+// SMBus host controller: status, control; a transaction nobody answers ends with a device error.
+const SMBHSTSTS = 0x00;
+const SMBHSTCNT = 0x02;
+const SMB_START = 0x40;
+const SMB_DEV_ERR = 0x04;
+
 const APMC_ACPI_ENABLE = 0xf1;
 const APMC_ACPI_DISABLE = 0xf0;
 
@@ -57,6 +63,7 @@ export interface Piix4PmState {
   gpeEnable: number;
   /** Overflow periods of the PM timer already seen (bit 23 changes every half range). */
   halfRanges: number;
+  smbus: Uint8Array;
 }
 
 export interface Piix4PmCapabilities {
@@ -143,8 +150,11 @@ export class Piix4Pm implements Device<Piix4PmState>, PciFunction {
     writePort: (offset, width, value) => this.writePm(offset, width, value),
   };
 
-  /** SMBus host status 00h (idle), everything else zero. */
-  readonly smbus: PortIo = { readPort: () => 0, writePort() {} };
+  /** SMBus host controller registers (PIIX4 7.3). */
+  readonly smbus: PortIo = {
+    readPort: (offset) => this.s.smbus[offset & 15]!,
+    writePort: (offset, _width, value) => this.writeSmbus(offset & 15, value & 0xff),
+  };
 
   /** GPE0_STS (2 bytes) and GPE0_EN (2 bytes). */
   readonly gpe0: PortIo = {
@@ -238,6 +248,16 @@ export class Piix4Pm implements Device<Piix4PmState>, PciFunction {
     this.update();
   }
 
+  private writeSmbus(offset: number, value: number): void {
+    const { smbus } = this.s;
+    if (offset === SMBHSTSTS) {
+      smbus[SMBHSTSTS]! &= ~value;
+      return;
+    }
+    smbus[offset] = offset === SMBHSTCNT ? value & ~SMB_START : value;
+    if (offset === SMBHSTCNT && value & SMB_START) smbus[SMBHSTSTS]! |= SMB_DEV_ERR;
+  }
+
   private update(): void {
     const { s } = this;
     this.catchUpTimer();
@@ -278,5 +298,6 @@ function powerOn(): Piix4PmState {
     gpeStatus: 0,
     gpeEnable: 0,
     halfRanges: 0,
+    smbus: new Uint8Array(SMBUS_IO_BYTES),
   };
 }
