@@ -15,13 +15,17 @@ export async function runDaemon(): Promise<number> {
     ownerName: 'domus daemon',
     version: VERSION,
   });
+  if (service.socket.problem) {
+    await service.close();
+    throw service.socket.problem;
+  }
   service.client.onEvent((event) => {
     if (event.type === 'notice')
       process.stderr.write(
         `domus: ${event.level === 'info' ? '' : `${event.level}: `}${printable(event.message)}\n`,
       );
   });
-  process.stderr.write(`domus: serving ${service.dataDir} on ${service.socket}\n`);
+  process.stderr.write(`domus: serving ${service.dataDir} on ${service.socket.path}\n`);
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
       process.once(signal, () => resolve());

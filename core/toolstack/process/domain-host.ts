@@ -15,7 +15,7 @@ import { DomainImages } from './images';
 import { KeyPump } from './key-pump';
 import { holdLifeline, type ParentChannel } from './parent-channel';
 import { ScreenServer } from './screen-server';
-import type { FromWorker } from './worker-messages';
+import type { BlockRequest } from './worker-messages';
 
 /** After the end of the guest the process waits this long for the toolstack to fetch the console and the last picture. */
 const LINGER_MS = 5000;
@@ -62,6 +62,8 @@ export class DomainHost {
   );
   private statsTimer: NodeJS.Timeout | undefined;
   private noticesLeft = NOTICES_A_MINUTE;
+  /** Writes that wait for room on the host's disk. */
+  private readonly stalled: BlockRequest[] = [];
   private ended = false;
   private leaving = false;
   private lastInstructions = 0;
@@ -89,7 +91,7 @@ export class DomainHost {
   private readonly handlers: Handlers = {
     start: (params) => this.start(params),
     pause: () => this.order({ type: 'pause' }),
-    unpause: () => this.order({ type: 'unpause' }),
+    unpause: () => this.unpause(),
     powerButton: () => this.order({ type: 'power-button' }),
     reset: () => this.order({ type: 'reset' }),
     quit: async () => {
@@ -209,20 +211,30 @@ export class DomainHost {
     void this.block(message);
   }
 
-  private async block(request: Extract<FromWorker, { type: 'block' }>): Promise<void> {
+  private async block(request: BlockRequest): Promise<void> {
     if (!this.running) return;
     const { images, guest } = this.running;
-    const answer = await images.handle(
-      request.disk,
-      request.operation,
-      request.offset,
-      request.length,
-      request.data,
-    );
+    const answer = await images.handle(request);
+    if (answer.error?.code === 'ENOSPC') return this.stall(request, answer.error.message);
     guest.post(
       { type: 'block-done', id: request.id, ...answer },
       answer.data ? [answer.data.buffer] : [],
     );
+  }
+
+  /** The host's disk is full: the guest is paused instead of being told of an error, and the write is repeated when it goes on. */
+  private stall(request: BlockRequest, message: string): void {
+    this.stalled.push(request);
+    if (this.stalled.length > 1) return;
+    this.domain.guest.post({ type: 'pause' });
+    const reason = `${message}; make room and unpause the domain`;
+    this.event({ event: 'paused', reason: reason.slice(0, 1000) });
+    this.notice('error', reason);
+  }
+
+  private unpause(): Promise<null> {
+    for (const request of this.stalled.splice(0)) void this.block(request);
+    return this.order({ type: 'unpause' });
   }
 
   private stopped(how: 'poweroff' | 'reset' | 'triple-fault'): void {

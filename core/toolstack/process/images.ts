@@ -1,7 +1,7 @@
 import type { DomainConfig } from '../../api';
 import type { BlockError } from '../../hw';
 import { ImageError, openRawImage, type DiskImage, type ImageHost } from '../../storage';
-import type { BlockOperation, WorkerDisk } from './worker-messages';
+import type { BlockRequest, WorkerDisk } from './worker-messages';
 
 /** Largest request a device may make: bounds what a guest can have in flight. */
 const MAX_REQUEST_BYTES = 16 << 20;
@@ -66,27 +66,16 @@ export class DomainImages {
   }
 
   /** Serves one request of the guest; never rejects. */
-  handle(
-    disk: number,
-    operation: BlockOperation,
-    offset: number,
-    length: number,
-    data: Uint8Array<ArrayBuffer> | undefined,
-  ): Promise<BlockAnswer> {
-    const work = this.serve(disk, operation, offset, length, data);
+  handle(request: BlockRequest): Promise<BlockAnswer> {
+    const work = this.serve(request);
     this.inFlight.add(work);
     void work.finally(() => this.inFlight.delete(work));
     return work;
   }
 
-  private async serve(
-    disk: number,
-    operation: BlockOperation,
-    offset: number,
-    length: number,
-    data: Uint8Array<ArrayBuffer> | undefined,
-  ): Promise<BlockAnswer> {
-    const image = this.images[disk];
+  private async serve(request: BlockRequest): Promise<BlockAnswer> {
+    const { operation, offset, length } = request;
+    const image = this.images[request.disk];
     if (!image) return { error: { code: 'ENOMEDIUM', message: 'there is no medium' } };
     const inside =
       Number.isSafeInteger(offset) &&
@@ -94,12 +83,12 @@ export class DomainImages {
       length >= 0 &&
       length <= MAX_REQUEST_BYTES &&
       offset + length <= image.sizeBytes;
-    if (operation !== 'flush' && !inside)
-      return {
-        error: { code: 'EINVAL', message: `${length} bytes at ${offset} lie outside the image` },
-      };
+    if (operation !== 'flush' && !inside) {
+      const message = `${length} bytes at ${offset} lie outside the image`;
+      return { error: { code: 'EINVAL', message } };
+    }
     try {
-      return await this.perform(image, operation, offset, length, data);
+      return await this.perform(image, request);
     } catch (cause) {
       return { error: asBlockError(cause) };
     }
@@ -116,13 +105,8 @@ export class DomainImages {
     );
   }
 
-  private async perform(
-    image: DiskImage,
-    operation: BlockOperation,
-    offset: number,
-    length: number,
-    data: Uint8Array<ArrayBuffer> | undefined,
-  ): Promise<BlockAnswer> {
+  private async perform(image: DiskImage, request: BlockRequest): Promise<BlockAnswer> {
+    const { operation, offset, length, data } = request;
     if (operation === 'read') {
       const bytes = await image.read(offset, length);
       this.readBytes += length;
@@ -135,7 +119,9 @@ export class DomainImages {
       });
       return {};
     }
-    if (image.readOnly) return { error: { code: 'EROFS', message: `${image.path} is read-only` } };
+    if (image.readOnly) {
+      return { error: { code: 'EROFS', message: `${image.path} is read-only` } };
+    }
     await image.write(offset, data ?? new Uint8Array(length));
     this.writtenBytes += length;
     return {};

@@ -39,6 +39,17 @@ export interface WorkerData {
 
 export type BlockOperation = 'read' | 'write' | 'flush';
 
+/** A guest's request to one of its images; `data` is what a write writes. */
+export interface BlockRequest {
+  readonly id: number;
+  /** Index into the disks of the worker's data. */
+  readonly disk: number;
+  readonly operation: BlockOperation;
+  readonly offset: number;
+  readonly length: number;
+  readonly data?: Uint8Array<ArrayBuffer>;
+}
+
 /** From the event loop to the worker. */
 export type ToWorker =
   | { type: 'block-done'; id: number; data?: Uint8Array<ArrayBuffer>; error?: BlockError }
@@ -61,15 +72,7 @@ export type FromWorker =
   | { type: 'ready' }
   /** The machine could not be built. */
   | { type: 'failed'; code: ErrorCode; message: string }
-  | {
-      type: 'block';
-      id: number;
-      disk: number;
-      operation: BlockOperation;
-      offset: number;
-      length: number;
-      data?: Uint8Array<ArrayBuffer>;
-    }
+  | ({ type: 'block' } & BlockRequest)
   | { type: 'serial' }
   | {
       type: 'frame';
