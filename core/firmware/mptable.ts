@@ -25,7 +25,11 @@ export function buildMpTable(config: MpConfig, gpa: number): Uint8Array<ArrayBuf
   let count = 0;
   const ioApicId = config.vcpus;
   for (let cpu = 0; cpu < config.vcpus; cpu++, count++) {
-    entries.u8(0, cpu, 0x14, cpu === 0 ? 3 : 1).u32(config.cpuSignature).u32(config.cpuFeatures).zeros(8);
+    entries
+      .u8(0, cpu, 0x14, cpu === 0 ? 3 : 1)
+      .u32(config.cpuSignature)
+      .u32(config.cpuFeatures)
+      .zeros(8);
   }
   entries.u8(1, BUS_PCI).text('PCI', 6);
   entries.u8(1, BUS_ISA).text('ISA', 6);
@@ -35,14 +39,20 @@ export function buildMpTable(config: MpConfig, gpa: number): Uint8Array<ArrayBuf
   for (let slot = 1; slot < 32; slot++) {
     for (let pin = 0; pin < 4; pin++, count++) {
       const line = platform.PIRQ_DEFAULT_IRQS[platform.pirqOf(slot, pin)]!;
-      entries.u8(3, INT).u16(ACTIVE_HIGH_LEVEL).u8(BUS_PCI, (slot << 2) | pin, ioApicId, line);
+      entries
+        .u8(3, INT)
+        .u16(ACTIVE_HIGH_LEVEL)
+        .u8(BUS_PCI, (slot << 2) | pin, ioApicId, line);
     }
   }
   const pciLines: readonly number[] = platform.PIRQ_DEFAULT_IRQS;
   for (let line = 0; line < 16; line++) {
     if (line === 2 || pciLines.includes(line)) continue;
     const flags = line === platform.SCI_IRQ ? ACTIVE_HIGH_LEVEL : 0;
-    entries.u8(3, INT).u16(flags).u8(BUS_ISA, line, ioApicId, line === 0 ? 2 : line);
+    entries
+      .u8(3, INT)
+      .u16(flags)
+      .u8(BUS_ISA, line, ioApicId, line === 0 ? 2 : line);
     count++;
   }
   entries.u8(4, EXTINT).u16(0).u8(BUS_ISA, 0, 0xff, 0);
@@ -64,7 +74,11 @@ export function buildMpTable(config: MpConfig, gpa: number): Uint8Array<ArrayBuf
     .raw(body)
     .build();
   table[7] = checksum(table);
-  const pointer = new ByteBuilder().text('_MP_').u32(gpa + 16).u8(1, 4, 0, 0, 0, 0, 0, 0).build();
+  const pointer = new ByteBuilder()
+    .text('_MP_')
+    .u32(gpa + 16)
+    .u8(1, 4, 0, 0, 0, 0, 0, 0)
+    .build();
   pointer[10] = checksum(pointer);
   return new ByteBuilder().raw(pointer).raw(table).build();
 }
@@ -84,7 +98,8 @@ export function buildPirTable(): Uint8Array<ArrayBuffer> {
     .zeros(12);
   for (let slot = 1; slot <= slots; slot++) {
     b.u8(0, slot << 3);
-    for (let pin = 0; pin < 4; pin++) b.u8(platform.PIIX3_PIRQRC + platform.pirqOf(slot, pin)).u16(irqMask);
+    for (let pin = 0; pin < 4; pin++)
+      b.u8(platform.PIIX3_PIRQRC + platform.pirqOf(slot, pin)).u16(irqMask);
     b.u8(slot <= 1 ? 0 : slot, 0);
   }
   const table = b.build();

@@ -22,6 +22,9 @@ export const PM1A_EVT_BLK = PM_BASE + 0x00;
 export const PM1A_CNT_BLK = PM_BASE + 0x04;
 export const PM_TMR_BLK = PM_BASE + 0x08;
 export const PM_IO_LENGTH = 0x40;
+/** General-purpose event registers: reserved, not used by our tables. */
+export const GPE0_BASE = 0xafe0;
+export const GPE0_LENGTH = 4;
 export const SMBUS_BASE = 0x700;
 export const SMBUS_IO_LENGTH = 0x10;
 /** APMC: the ACPI enable/disable commands that set and clear PM1_CNT.SCI_EN. */

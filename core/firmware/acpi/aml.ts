@@ -58,9 +58,7 @@ export function eisaId(id: string): Aml {
   const letter = (i: number): number => id.charCodeAt(i) - 0x40;
   const product = parseInt(id.slice(3), 16);
   const vendor = (letter(0) << 10) | (letter(1) << 5) | letter(2);
-  return new ByteBuilder()
-    .u8(0x0c, vendor >> 8, vendor, product >> 8, product)
-    .build();
+  return new ByteBuilder().u8(0x0c, vendor >> 8, vendor, product >> 8, product).build();
 }
 
 export function name(object: string, value: Aml): Aml {
@@ -100,12 +98,21 @@ export function buffer(bytes: Uint8Array): Aml {
 export const REGION_SYSTEM_IO = 0x01;
 export const REGION_PCI_CONFIG = 0x02;
 
-export function operationRegion(object: string, space: number, offset: number, length: number): Aml {
+export function operationRegion(
+  object: string,
+  space: number,
+  offset: number,
+  length: number,
+): Aml {
   return join([0x5b, 0x80], path(object), [space], integer(offset), integer(length));
 }
 
 /** Field access type: 1 byte, 2 word, 3 dword; NoLock, Preserve. */
-export function field(region: string, accessType: number, fields: readonly (readonly [name: string, bits: number])[]): Aml {
+export function field(
+  region: string,
+  accessType: number,
+  fields: readonly (readonly [name: string, bits: number])[],
+): Aml {
   const b = new ByteBuilder().raw(path(region)).u8(accessType);
   for (const [fieldName, bits] of fields) b.text(fieldName, 4, 0x5f).u8(bits);
   return join([0x5b, 0x81], withPkgLength(b.build()));
@@ -116,12 +123,16 @@ export const local = (n: number): Aml => Uint8Array.of(0x60 + n);
 export const ref = path;
 
 export const store = (value: Aml, target: Aml): Aml => join([0x70], value, target);
-export const and = (a: Aml, b: Aml, target: Aml = Uint8Array.of(0)): Aml => join([0x7b], a, b, target);
-export const or = (a: Aml, b: Aml, target: Aml = Uint8Array.of(0)): Aml => join([0x7d], a, b, target);
+export const and = (a: Aml, b: Aml, target: Aml = Uint8Array.of(0)): Aml =>
+  join([0x7b], a, b, target);
+export const or = (a: Aml, b: Aml, target: Aml = Uint8Array.of(0)): Aml =>
+  join([0x7d], a, b, target);
 export const lessThan = (a: Aml, b: Aml): Aml => join([0x95], a, b);
-export const createDwordField = (source: Aml, index: number, object: string): Aml => join([0x8a], source, integer(index), path(object));
+export const createDwordField = (source: Aml, index: number, object: string): Aml =>
+  join([0x8a], source, integer(index), path(object));
 export const returnValue = (value: Aml): Aml => join([0xa4], value);
-export const ifThen = (condition: Aml, ...then: readonly Aml[]): Aml => join([0xa0], withPkgLength(join(condition, ...then)));
+export const ifThen = (condition: Aml, ...then: readonly Aml[]): Aml =>
+  join([0xa0], withPkgLength(join(condition, ...then)));
 
 /** 6.4.2.5 I/O port descriptor, 16-bit decode. */
 export function io(base: number, length: number): Aml {
@@ -135,7 +146,10 @@ export function irq(...lines: readonly number[]): Aml {
 
 /** 6.4.3.6 extended interrupt descriptor: consumer, level, active high, shared. The first line is at byte 5. */
 export function interruptLevelShared(...lines: readonly number[]): Aml {
-  const b = new ByteBuilder().u8(0x89).u16(2 + lines.length * 4).u8(0x09, lines.length);
+  const b = new ByteBuilder()
+    .u8(0x89)
+    .u16(2 + lines.length * 4)
+    .u8(0x09, lines.length);
   for (const line of lines) b.u32(line);
   return b.build();
 }
@@ -151,21 +165,54 @@ export function dma(channel: number): Aml {
 
 /** 6.4.3.4 32-bit fixed memory range. */
 export function memory32Fixed(base: number, length: number, writable: boolean): Aml {
-  return new ByteBuilder().u8(0x86).u16(9).u8(writable ? 1 : 0).u32(base).u32(length).build();
+  return new ByteBuilder()
+    .u8(0x86)
+    .u16(9)
+    .u8(writable ? 1 : 0)
+    .u32(base)
+    .u32(length)
+    .build();
 }
 
 /** 6.4.3.5 address spaces; producer, min and max fixed, positive decode. */
 export function wordBusNumber(first: number, last: number): Aml {
-  return new ByteBuilder().u8(0x88).u16(13).u8(2, 0x0c, 0).u16(0).u16(first).u16(last).u16(0).u16(last - first + 1).build();
+  return new ByteBuilder()
+    .u8(0x88)
+    .u16(13)
+    .u8(2, 0x0c, 0)
+    .u16(0)
+    .u16(first)
+    .u16(last)
+    .u16(0)
+    .u16(last - first + 1)
+    .build();
 }
 
 export function wordIo(first: number, last: number): Aml {
-  return new ByteBuilder().u8(0x88).u16(13).u8(1, 0x0c, 3).u16(0).u16(first).u16(last).u16(0).u16(last - first + 1).build();
+  return new ByteBuilder()
+    .u8(0x88)
+    .u16(13)
+    .u8(1, 0x0c, 3)
+    .u16(0)
+    .u16(first)
+    .u16(last)
+    .u16(0)
+    .u16(last - first + 1)
+    .build();
 }
 
 /** `cacheable` false: non-cacheable read-write memory, as for BARs. */
 export function dwordMemory(first: number, last: number, cacheable: boolean): Aml {
-  return new ByteBuilder().u8(0x87).u16(23).u8(0, 0x0c, cacheable ? 3 : 1).u32(0).u32(first).u32(last).u32(0).u32(last - first + 1).build();
+  return new ByteBuilder()
+    .u8(0x87)
+    .u16(23)
+    .u8(0, 0x0c, cacheable ? 3 : 1)
+    .u32(0)
+    .u32(first)
+    .u32(last)
+    .u32(0)
+    .u32(last - first + 1)
+    .build();
 }
 
 /** A resource template: descriptors and the end tag (checksum 0 means "not used"). */

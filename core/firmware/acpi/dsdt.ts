@@ -66,10 +66,18 @@ function link(letter: string, index: number): aml.Aml {
       0,
       aml.name('BUF0', aml.resources(aml.interruptLevelShared(0))),
       aml.createDwordField(aml.ref('BUF0'), 5, 'IRQW'),
-      aml.ifThen(aml.lessThan(register, aml.integer(0x80)), aml.and(register, aml.integer(0x0f), aml.ref('IRQW'))),
+      aml.ifThen(
+        aml.lessThan(register, aml.integer(0x80)),
+        aml.and(register, aml.integer(0x0f), aml.ref('IRQW')),
+      ),
       aml.returnValue(aml.ref('BUF0')),
     ),
-    aml.serializedMethod('_SRS', 1, aml.createDwordField(aml.arg(0), 5, 'IRQW'), aml.and(aml.ref('IRQW'), aml.integer(0x0f), register)),
+    aml.serializedMethod(
+      '_SRS',
+      1,
+      aml.createDwordField(aml.arg(0), 5, 'IRQW'),
+      aml.and(aml.ref('IRQW'), aml.integer(0x0f), register),
+    ),
   );
 }
 
@@ -77,24 +85,46 @@ function isaDevices(config: DsdtConfig): aml.Aml[] {
   const devices = [
     aml.device('RTC', hid('PNP0B00'), aml.name('_CRS', aml.resources(aml.io(0x70, 2), aml.irq(8)))),
     aml.device('TMR', hid('PNP0100'), aml.name('_CRS', aml.resources(aml.io(0x40, 4), aml.irq(0)))),
-    aml.device('PIC', hid('PNP0000'), aml.name('_CRS', aml.resources(aml.io(0x20, 2), aml.io(0xa0, 2), aml.irq(2)))),
+    aml.device(
+      'PIC',
+      hid('PNP0000'),
+      aml.name('_CRS', aml.resources(aml.io(0x20, 2), aml.io(0xa0, 2), aml.irq(2))),
+    ),
     aml.device('SPKR', hid('PNP0800'), aml.name('_CRS', aml.resources(aml.io(0x61, 1)))),
-    aml.device('KBD', hid('PNP0303'), aml.name('_CRS', aml.resources(aml.io(0x60, 1), aml.io(0x64, 1), aml.irq(1)))),
+    aml.device(
+      'KBD',
+      hid('PNP0303'),
+      aml.name('_CRS', aml.resources(aml.io(0x60, 1), aml.io(0x64, 1), aml.irq(1))),
+    ),
     aml.device('MOU', hid('PNP0F13'), aml.name('_CRS', aml.resources(aml.irq(12)))),
     aml.device(
       'DMAC',
       hid('PNP0200'),
-      aml.name('_CRS', aml.resources(aml.io(0x00, 0x10), aml.io(0x80, 0x10), aml.io(0xc0, 0x20), aml.dma(4))),
+      aml.name(
+        '_CRS',
+        aml.resources(aml.io(0x00, 0x10), aml.io(0x80, 0x10), aml.io(0xc0, 0x20), aml.dma(4)),
+      ),
     ),
   ];
   if (config.floppy) {
-    devices.push(aml.device('FDC0', hid('PNP0700'), aml.name('_CRS', aml.resources(aml.io(0x3f0, 6), aml.io(0x3f7, 1), aml.irq(6), aml.dma(2)))));
+    devices.push(
+      aml.device(
+        'FDC0',
+        hid('PNP0700'),
+        aml.name('_CRS', aml.resources(aml.io(0x3f0, 6), aml.io(0x3f7, 1), aml.irq(6), aml.dma(2))),
+      ),
+    );
   }
   for (const port of config.serialPorts) {
     const wiring = COM_PORTS[port - 1];
     if (!wiring) continue;
     devices.push(
-      aml.device(`COM${port}`, hid('PNP0501'), aml.name('_UID', aml.integer(port)), aml.name('_CRS', aml.resources(aml.io(wiring.base, 8), aml.irq(wiring.irq)))),
+      aml.device(
+        `COM${port}`,
+        hid('PNP0501'),
+        aml.name('_UID', aml.integer(port)),
+        aml.name('_CRS', aml.resources(aml.io(wiring.base, 8), aml.irq(wiring.irq))),
+      ),
     );
   }
   return devices;
@@ -113,6 +143,7 @@ function motherboard(): aml.Aml {
         aml.io(0x4d0, 2),
         aml.io(platform.PM_BASE, platform.PM_IO_LENGTH),
         aml.io(platform.SMBUS_BASE, platform.SMBUS_IO_LENGTH),
+        aml.io(platform.GPE0_BASE, platform.GPE0_LENGTH),
         aml.memory32Fixed(platform.IO_APIC_BASE, 0x1000, true),
         aml.memory32Fixed(platform.LOCAL_APIC_BASE, 0x1000, true),
       ),
@@ -145,7 +176,11 @@ export function dsdtBody(config: DsdtConfig): Uint8Array<ArrayBuffer> {
         'ISA',
         aml.name('_ADR', aml.integer(platform.PIIX3_ISA_SLOT << 16)),
         aml.operationRegion('PIRQ', aml.REGION_PCI_CONFIG, platform.PIIX3_PIRQRC, 4),
-        aml.field('PIRQ', 1, LINKS.map((letter) => [`PRQ${letter}`, 8] as const)),
+        aml.field(
+          'PIRQ',
+          1,
+          LINKS.map((letter) => [`PRQ${letter}`, 8] as const),
+        ),
         ...isaDevices(config),
       ),
     ),
@@ -162,12 +197,16 @@ export function dsdtBody(config: DsdtConfig): Uint8Array<ArrayBuffer> {
       ),
     );
   }
-  for (let cpu = 0; cpu < config.vcpus; cpu++) terms.push(aml.processor(`C${cpu.toString(16).toUpperCase().padStart(3, '0')}`, cpu));
+  for (let cpu = 0; cpu < config.vcpus; cpu++)
+    terms.push(aml.processor(`C${cpu.toString(16).toUpperCase().padStart(3, '0')}`, cpu));
 
   const body = [
     aml.scope('\\_SB', ...terms),
     // SLP_TYP of soft off in PIIX4's PMCNTRL is 0.
-    aml.name('\\_S5', aml.packageOf(aml.integer(0), aml.integer(0), aml.integer(0), aml.integer(0))),
+    aml.name(
+      '\\_S5',
+      aml.packageOf(aml.integer(0), aml.integer(0), aml.integer(0), aml.integer(0)),
+    ),
   ];
   const bytes = new Uint8Array(body.reduce((sum, part) => sum + part.length, 0));
   let at = 0;

@@ -1,1 +1,7 @@
-export { buildAcpiTables, type AcpiConfig, type AcpiTables, type PlacedTable, type TablePointer } from './tables';
+export {
+  buildAcpiTables,
+  type AcpiConfig,
+  type AcpiTables,
+  type PlacedTable,
+  type TablePointer,
+} from './tables';

@@ -69,7 +69,17 @@ function gas(b: ByteBuilder, space: number, bits: number, address: number): void
 }
 
 function facs(): Uint8Array<ArrayBuffer> {
-  return new ByteBuilder().text('FACS').u32(64).u32(0).u32(0).u32(0).u32(0).u64(0).u8(1).zeros(31).build();
+  return new ByteBuilder()
+    .text('FACS')
+    .u32(64)
+    .u32(0)
+    .u32(0)
+    .u32(0)
+    .u32(0)
+    .u64(0)
+    .u8(1)
+    .zeros(31)
+    .build();
 }
 
 /** 5.2.9. */
@@ -101,7 +111,7 @@ function fadt(facsGpa: number, dsdtGpa: number): Uint8Array<ArrayBuffer> {
     .u32(FADT_FLAGS);
   gas(b, GAS_IO, 8, platform.RESET_CONTROL);
   b.u8(platform.RESET_HARD).u16(0).u8(0);
-  b.u64(facsGpa).u64(dsdtGpa);
+  b.u64(0).u64(dsdtGpa); // X_FIRMWARE_CTRL is zero when FIRMWARE_CTRL is not
   gas(b, GAS_IO, 32, platform.PM1A_EVT_BLK);
   gas(b, GAS_MEMORY, 0, 0);
   gas(b, GAS_IO, 16, platform.PM1A_CNT_BLK);
@@ -134,7 +144,16 @@ function hpet(): Uint8Array<ArrayBuffer> {
 
 /** 5.2.5.3, revision 2. */
 function rsdp(rsdt: number, xsdt: number): Uint8Array<ArrayBuffer> {
-  const bytes = new ByteBuilder().text('RSD PTR ').u8(0).text(OEM_ID).u8(2).u32(rsdt).u32(36).u64(xsdt).u8(0, 0, 0, 0).build();
+  const bytes = new ByteBuilder()
+    .text('RSD PTR ')
+    .u8(0)
+    .text(OEM_ID)
+    .u8(2)
+    .u32(rsdt)
+    .u32(36)
+    .u64(xsdt)
+    .u8(0, 0, 0, 0)
+    .build();
   bytes[8] = checksum(bytes, 0, 20);
   bytes[32] = checksum(bytes);
   return bytes;
@@ -171,7 +190,6 @@ export function buildAcpiTables(config: AcpiConfig, dataBase: number, nvsBase: n
   const pointers: TablePointer[] = [
     { table: 'FACP', offset: 36, size: 4, target: 'FACS' },
     { table: 'FACP', offset: 40, size: 4, target: 'DSDT' },
-    { table: 'FACP', offset: 132, size: 8, target: 'FACS' },
     { table: 'FACP', offset: 140, size: 8, target: 'DSDT' },
     ...described.flatMap((target, i): TablePointer[] => [
       { table: 'RSDT', offset: 36 + i * 4, size: 4, target },

@@ -117,11 +117,19 @@ export class Assembler {
   }
 
   push(register: WordRegister | SegmentRegister): this {
-    return this.db(register in PUSH_SEGMENT ? PUSH_SEGMENT[register as SegmentRegister] : 0x50 | WORD_REGISTERS[register as WordRegister]);
+    return this.db(
+      register in PUSH_SEGMENT
+        ? PUSH_SEGMENT[register as SegmentRegister]
+        : 0x50 | WORD_REGISTERS[register as WordRegister],
+    );
   }
 
   pop(register: WordRegister | SegmentRegister): this {
-    return this.db(register in PUSH_SEGMENT ? PUSH_SEGMENT[register as SegmentRegister] | 1 : 0x58 | WORD_REGISTERS[register as WordRegister]);
+    return this.db(
+      register in PUSH_SEGMENT
+        ? PUSH_SEGMENT[register as SegmentRegister] | 1
+        : 0x58 | WORD_REGISTERS[register as WordRegister],
+    );
   }
 
   pushImm16(value: number): this {
@@ -212,7 +220,8 @@ export class Assembler {
       const target = this.offsetOf(label);
       if (kind === 'rel8') {
         const distance = target - (at + 1);
-        if (distance < -128 || distance > 127) throw new Error(`short jump to ${label} is out of range`);
+        if (distance < -128 || distance > 127)
+          throw new Error(`short jump to ${label} is out of range`);
         this.bytes[at] = distance & 0xff;
         continue;
       }

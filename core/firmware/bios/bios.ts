@@ -16,7 +16,18 @@ import { BiosMemory } from './memory';
 import type { BiosBoard, BiosConfig } from './platform-api';
 import * as post from './post';
 import { buildRom, type SystemRom } from './rom';
-import { CALL_USER, DONE, SERVICE_KEY, SERVICE_MOUSE, SERVICE_POST, SERVICE_RTC, SERVICE_TICK, SPIN, WAIT } from './rom-code';
+import {
+  CALL_USER,
+  DONE,
+  KEY_SYSTEM,
+  SERVICE_KEY,
+  SERVICE_MOUSE,
+  SERVICE_POST,
+  SERVICE_RTC,
+  SERVICE_TICK,
+  SPIN,
+  WAIT,
+} from './rom-code';
 import { TimeOfDay } from './system/clock';
 import { Cmos, cmosImage, SHUTDOWN_STATUS } from './system/cmos';
 import { Int15, type Int15State } from './system/int15';
@@ -65,7 +76,12 @@ export class Bios implements PortIo {
     private readonly config: BiosConfig,
   ) {
     const { memory, bus, registers, fonts, disks, clock } = board;
-    this.rom = buildRom(config, memory.ramBytes, fonts, disks.some((disk) => disk.kind === 'floppy'));
+    this.rom = buildRom(
+      config,
+      memory.ramBytes,
+      fonts,
+      disks.some((disk) => disk.kind === 'floppy'),
+    );
     this.pci = new PciConfig(bus);
     this.cmos = new Cmos(bus);
     this.call = new ServiceCall(registers, new BiosMemory(memory, bus, registers));
@@ -81,9 +97,17 @@ export class Bios implements PortIo {
     });
     this.drives = new Drives(disks);
     this.int13 = new Int13(this.drives, memory, this.rom.code.disketteTable);
-    this.keyboard = new Keyboard(memory);
-    this.mouse = new PointingDevice(memory, bus);
-    this.int15 = new Int15(memory, bus, clock, this.cmos, this.mouse, memoryMap(memory.ramBytes), this.rom.code.configurationTable);
+    this.keyboard = new Keyboard(memory, clock);
+    this.mouse = new PointingDevice(memory, bus, (code) => void this.keyboard.scanCode(code));
+    this.int15 = new Int15(
+      memory,
+      bus,
+      clock,
+      this.cmos,
+      this.mouse,
+      memoryMap(memory.ramBytes),
+      this.rom.code.configurationTable,
+    );
     this.time = new TimeOfDay(memory, bus, this.cmos);
     this.serial = new SerialServices(memory, bus, clock);
     this.boot = new Boot(memory, this.drives, this.screen, this.keyboard, config.bootOrder);
@@ -105,14 +129,20 @@ export class Bios implements PortIo {
 
     const floppies = disks.filter((disk) => disk.kind === 'floppy').length;
     const hardDisks = disks.filter((disk) => disk.kind === 'hdd').length;
-    for (const [index, value] of cmosImage({ ramBytes: memory.ramBytes, floppies, hardDisks, bootOrder: this.config.bootOrder })) {
+    for (const [index, value] of cmosImage({
+      ramBytes: memory.ramBytes,
+      floppies,
+      hardDisks,
+      bootOrder: this.config.bootOrder,
+    })) {
       this.cmos.write(index, value);
     }
     this.time.initialize();
     this.cmos.enableNmi();
     const serialCount = this.serial.initialize(this.config.serialPorts);
     // Coprocessor, pointing device, 80x25 colour, diskettes, serial ports.
-    const equipment = 0x0026 | (floppies > 0 ? 1 | ((Math.min(floppies, 4) - 1) << 6) : 0) | (serialCount << 9);
+    const equipment =
+      0x0026 | (floppies > 0 ? 1 | ((Math.min(floppies, 4) - 1) << 6) : 0) | (serialCount << 9);
     memory.writeU16(bda.EQUIPMENT, equipment);
     memory.writeU8(bda.DISK_COUNT, hardDisks);
     this.writeDiskTables();
@@ -151,7 +181,18 @@ export class Bios implements PortIo {
       const bytes = new Uint8Array(16);
       const base = channel === 0 ? 0x1f0 : 0x170;
       const control = channel === 0 ? 0x3f6 : 0x376;
-      bytes.set([base & 0xff, base >> 8, control & 0xff, control >> 8, 0xe0 | (unit << 4), 0xcb, channel === 0 ? 14 : 15, 0x01, 0, 0]);
+      bytes.set([
+        base & 0xff,
+        base >> 8,
+        control & 0xff,
+        control >> 8,
+        0xe0 | (unit << 4),
+        0xcb,
+        channel === 0 ? 14 : 15,
+        0x01,
+        0,
+        0,
+      ]);
       // LBA translation; for CD drives removable and packet interface.
       bytes[10] = disk.kind === 'cdrom' ? 0x70 : 0x10;
       bytes[14] = 0x11;
@@ -164,9 +205,13 @@ export class Bios implements PortIo {
   private banner(): void {
     const { memory, disks } = this.board;
     this.screen.print(`Domus BIOS ${this.config.biosVersion}\n`, 0x0f);
-    this.screen.print(`${Math.floor(memory.ramBytes / (1024 * 1024))} MiB memory, ${this.config.vcpus} ${this.config.vcpus === 1 ? 'processor' : 'processors'}\n`);
+    this.screen.print(
+      `${Math.floor(memory.ramBytes / (1024 * 1024))} MiB memory, ${this.config.vcpus} ${this.config.vcpus === 1 ? 'processor' : 'processors'}\n`,
+    );
     for (const disk of disks) {
-      const size = disk.backend ? `${Math.ceil(disk.backend.sizeBytes / (1024 * 1024))} MiB` : 'empty';
+      const size = disk.backend
+        ? `${Math.ceil(disk.backend.sizeBytes / (1024 * 1024))} MiB`
+        : 'empty';
       const kind = disk.kind === 'hdd' ? 'hard disk' : disk.kind === 'cdrom' ? 'CD-ROM' : 'floppy';
       this.screen.print(`${disk.name}: ${kind}, ${size}\n`);
     }
@@ -180,7 +225,11 @@ export class Bios implements PortIo {
     this.cmos.write(SHUTDOWN_STATUS, 0);
     if (shutdown === 0x05 || shutdown === 0x0a) {
       if (shutdown === 0x05) bus.writePort(0x20, 1, 0x20);
-      this.call.setReturn(memory.readU16(bda.RESET_VECTOR + 2), memory.readU16(bda.RESET_VECTOR), 0x0002);
+      this.call.setReturn(
+        memory.readU16(bda.RESET_VECTOR + 2),
+        memory.readU16(bda.RESET_VECTOR),
+        0x0002,
+      );
       return;
     }
     const warm = memory.readU16(bda.WARM_BOOT) === WARM_BOOT_MAGIC;
@@ -198,7 +247,11 @@ export class Bios implements PortIo {
     const { registers, log } = this.board;
     const protectedMode = (registers.cr0 & CR0_PE) !== 0n && (registers.rflags & EFLAGS_VM) === 0;
     const { base } = registers.getSegment('cs');
-    if (protectedMode || (base !== ROM_SEGMENT_BASE && base !== 0xffff0000n) || !this.rom.code.traps.has(Number(registers.rip & 0xffffn))) {
+    if (
+      protectedMode ||
+      (base !== ROM_SEGMENT_BASE && base !== 0xffff0000n) ||
+      !this.rom.code.traps.has(Number(registers.rip & 0xffffn))
+    ) {
       log.log('guest', 'write to the BIOS trap port from outside of the BIOS');
       return;
     }
@@ -209,6 +262,8 @@ export class Bios implements PortIo {
   /** Runs a service; returns what the ROM shall do next. */
   private dispatch(service: number, retry: boolean): number {
     const { call } = this;
+    if (service !== 0x16 && service !== SERVICE_TICK && service !== SERVICE_RTC)
+      this.keyboard.notIdle();
     switch (service) {
       case 0x10:
         this.int10.handle(call);
@@ -228,7 +283,7 @@ export class Bios implements PortIo {
       case 0x15:
         return this.int15.handle(call, retry);
       case 0x16:
-        return this.keyboard.handle(call);
+        return this.keyboard.handle(call, retry);
       case 0x17:
         printer(call);
         return DONE;
@@ -242,8 +297,12 @@ export class Bios implements PortIo {
       case SERVICE_TICK:
         this.time.tick();
         return DONE;
-      case SERVICE_KEY:
-        return this.keyboard.scanCode(call.al);
+      case SERVICE_KEY: {
+        const code = call.al;
+        const next = this.keyboard.scanCode(code);
+        if (next === KEY_SYSTEM) call.ax = code < 0x80 ? 0x8500 : 0x8501;
+        return next;
+      }
       case SERVICE_RTC: {
         const flags = this.time.acknowledge();
         if ((flags & RTC_PERIODIC) !== 0) this.int15.onPeriodic();

@@ -29,7 +29,11 @@ export interface BootState {
 
 type Outcome = { segment: number; offset: number; drive: number } | string;
 
-const KIND_NAMES: Readonly<Record<BiosDisk['kind'], string>> = { hdd: 'hard disk', cdrom: 'CD-ROM', floppy: 'floppy' };
+const KIND_NAMES: Readonly<Record<BiosDisk['kind'], string>> = {
+  hdd: 'hard disk',
+  cdrom: 'CD-ROM',
+  floppy: 'floppy',
+};
 
 export class Boot {
   state: BootState = { next: 0, waiting: false };
@@ -85,9 +89,13 @@ export class Boot {
       return DONE;
     }
     this.state.waiting = true;
-    const reason = entries.length === 0 ? 'There is no drive to boot from' : 'No bootable device found';
+    const reason =
+      entries.length === 0 ? 'There is no drive to boot from' : 'No bootable device found';
     this.screen.print(`\n${reason}.\n`, BRIGHT);
-    this.screen.print('Insert a bootable disc or change the boot order, then press any key to try again.\n', DIM);
+    this.screen.print(
+      'Insert a bootable disc or change the boot order, then press a key to retry.\n',
+      DIM,
+    );
     return WAIT;
   }
 
@@ -98,12 +106,14 @@ export class Boot {
 
   private fromSector(disk: BiosDisk): Outcome {
     const drive = this.drives.find(this.drives.numberOf(disk));
-    if (!drive || drive.sectors === 0) return disk.backend ? 'it is empty' : 'no medium in the drive';
+    if (!drive || drive.sectors === 0)
+      return disk.backend ? 'it is empty' : 'no medium in the drive';
     let sector: Uint8Array | undefined;
     const { status } = readSectors(drive, 0, 1, (_offset, bytes) => (sector = bytes));
     if (status !== 0 || !sector) return `read error ${status.toString(16).padStart(2, '0')}h`;
     if (sector.every((byte) => byte === 0)) return 'it is blank';
-    if (sector[510] !== 0x55 || sector[511] !== 0xaa) return 'no boot signature in its first sector';
+    if (sector[510] !== 0x55 || sector[511] !== 0xaa)
+      return 'no boot signature in its first sector';
     this.memory.write(BOOT_ADDRESS, sector);
     return { segment: 0, offset: BOOT_ADDRESS, drive: drive.number };
   }
@@ -114,13 +124,28 @@ export class Boot {
       const found = findBootEntry(disk.name, this.drives.numberOf(disk), disk.backend);
       if (typeof found === 'string') return found;
       const address = found.loadSegment * 16;
-      const bytes = Math.min(found.loadCount * 512, LOAD_END - address, disk.backend.sizeBytes - found.lba * 2048);
-      if (bytes <= 0) return `its boot image wants to load at ${address.toString(16)}h, outside of memory`;
-      this.memory.write(address, disk.backend.readNow(found.lba * 2048, Math.ceil(bytes / 512) * 512));
+      const bytes = Math.min(
+        found.loadCount * 512,
+        LOAD_END - address,
+        disk.backend.sizeBytes - found.lba * 2048,
+      );
+      if (bytes <= 0)
+        return `its boot image wants to load at ${address.toString(16)}h, outside of memory`;
+      this.memory.write(
+        address,
+        disk.backend.readNow(found.lba * 2048, Math.ceil(bytes / 512) * 512),
+      );
       this.setEmulation(found);
-      return { segment: found.loadSegment === 0x7c0 ? 0 : found.loadSegment, offset: found.loadSegment === 0x7c0 ? BOOT_ADDRESS : 0, drive: found.drive };
+      return {
+        segment: found.loadSegment === 0x7c0 ? 0 : found.loadSegment,
+        offset: found.loadSegment === 0x7c0 ? BOOT_ADDRESS : 0,
+        drive: found.drive,
+      };
     } catch (error) {
-      const message = typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : 'unknown error';
+      const message =
+        typeof error === 'object' && error !== null && 'message' in error
+          ? String(error.message)
+          : 'unknown error';
       return `read error (${message})`;
     }
   }

@@ -22,7 +22,8 @@ export class ServiceCall {
   begin(): { service: number; action: number } {
     const ss = this.registers.getSegment('ss');
     const sp = this.registers.get32('rsp');
-    this.stack = (Number(ss.base & 0xffff_ffffn) + ((ss.access & STACK_32) !== 0 ? sp : sp & 0xffff)) >>> 0;
+    this.stack =
+      (Number(ss.base & 0xffff_ffffn) + ((ss.access & STACK_32) !== 0 ? sp : sp & 0xffff)) >>> 0;
     return { service: this.memory.readU8(this.stack), action: this.memory.readU8(this.stack + 1) };
   }
 
@@ -57,7 +58,9 @@ export class ServiceCall {
 
   /** Linear address of segment:offset, the offset wrapping at 64 KiB. */
   linear(segment: SegmentName, offset: number): number {
-    return (Number(this.registers.getSegment(segment).base & 0xffff_ffffn) + (offset & 0xffff)) >>> 0;
+    return (
+      (Number(this.registers.getSegment(segment).base & 0xffff_ffffn) + (offset & 0xffff)) >>> 0
+    );
   }
 
   /** Loads a real-mode segment register. */

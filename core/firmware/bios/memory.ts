@@ -35,15 +35,20 @@ export class BiosMemory {
     }
     const directory = physical.readU32(Number(registers.cr3 & 0xffff_f000n) + (linear >>> 22) * 4);
     if ((directory & PRESENT) === 0) return -1;
-    if ((directory & LARGE) !== 0 && (registers.cr4 & CR4_PSE) !== 0n) return (directory & 0xffc0_0000) + (linear & 0x3f_ffff);
-    const table = physical.readU32(((directory & 0xffff_f000) >>> 0) + ((linear >>> 12) & 0x3ff) * 4);
+    if ((directory & LARGE) !== 0 && (registers.cr4 & CR4_PSE) !== 0n)
+      return (directory & 0xffc0_0000) + (linear & 0x3f_ffff);
+    const table = physical.readU32(
+      ((directory & 0xffff_f000) >>> 0) + ((linear >>> 12) & 0x3ff) * 4,
+    );
     return (table & PRESENT) === 0 ? -1 : ((table & 0xffff_f000) >>> 0) + (linear & 0xfff);
   }
 
   readU8(linear: number): number {
     const gpa = this.translate(linear);
     if (gpa < 0) return 0xff;
-    return gpa >= VGA_START && gpa < VGA_END ? this.bus.readMmio(gpa, 1) & 0xff : this.physical.readU8(gpa);
+    return gpa >= VGA_START && gpa < VGA_END
+      ? this.bus.readMmio(gpa, 1) & 0xff
+      : this.physical.readU8(gpa);
   }
 
   writeU8(linear: number, value: number): void {
@@ -75,7 +80,8 @@ export class BiosMemory {
     const bytes = new Uint8Array(length);
     this.chunks(linear, length, (gpa, offset, count) => {
       if (gpa < 0) bytes.fill(0xff, offset, offset + count);
-      else if (gpa >= VGA_START && gpa < VGA_END) for (let i = 0; i < count; i++) bytes[offset + i] = this.bus.readMmio(gpa + i, 1);
+      else if (gpa >= VGA_START && gpa < VGA_END)
+        for (let i = 0; i < count; i++) bytes[offset + i] = this.bus.readMmio(gpa + i, 1);
       else bytes.set(this.physical.read(gpa, count), offset);
     });
     return bytes;
@@ -84,14 +90,19 @@ export class BiosMemory {
   write(linear: number, bytes: Uint8Array): void {
     this.chunks(linear, bytes.length, (gpa, offset, count) => {
       if (gpa < 0) return;
-      if (gpa >= VGA_START && gpa < VGA_END) for (let i = 0; i < count; i++) this.bus.writeMmio(gpa + i, 1, bytes[offset + i]!);
+      if (gpa >= VGA_START && gpa < VGA_END)
+        for (let i = 0; i < count; i++) this.bus.writeMmio(gpa + i, 1, bytes[offset + i]!);
       else this.physical.write(gpa, bytes.subarray(offset, offset + count));
     });
   }
 
   /** Cuts a range at page borders. */
-  private chunks(linear: number, length: number, visit: (gpa: number, offset: number, count: number) => void): void {
-    for (let offset = 0; offset < length; ) {
+  private chunks(
+    linear: number,
+    length: number,
+    visit: (gpa: number, offset: number, count: number) => void,
+  ): void {
+    for (let offset = 0; offset < length;) {
       const count = Math.min(length - offset, 0x1000 - ((linear + offset) & 0xfff));
       visit(this.translate((linear + offset) >>> 0), offset, count);
       offset += count;

@@ -88,7 +88,10 @@ export function assembleRom(): RomCode {
   a.j('ne', 'serviceSpin').sti().hlt().cli().jmp('service');
   a.label('serviceSpin').sti().nop().nop().cli().jmp('service');
 
-  for (const [vector] of SERVICES) a.label(`int${vector.toString(16)}`).pushImm16(vector).jmp('service');
+  for (const [vector] of SERVICES)
+    a.label(`int${vector.toString(16)}`)
+      .pushImm16(vector)
+      .jmp('service');
 
   // INT 08h: system timer.
   a.label('int8').push('ax').push('dx').push('ds').pushImm16(SERVICE_TICK);
@@ -125,26 +128,58 @@ export function assembleRom(): RomCode {
   a.label('int74').pusha().push('ds').push('es').pushImm16(SERVICE_MOUSE);
   trap();
   compareAction(a, CALL_USER);
-  a.j('ne', 'int74Eoi').movImm16('ax', EBDA_BASE >> 4).movSegment('ds', 'ax');
+  a.j('ne', 'int74Eoi')
+    .movImm16('ax', EBDA_BASE >> 4)
+    .movSegment('ds', 'ax');
   for (let word = 0; word < 4; word++) a.pushWordAt(bda.MOUSE_CALL - EBDA_BASE + word * 2);
-  a.callFarAt(bda.MOUSE_HANDLER - EBDA_BASE).addSp(8).cli();
-  a.label('int74Eoi').addSp(2).movImm8('al', EOI).outAl(PIC2).outAl(PIC1).pop('es').pop('ds').popa().iret();
+  a.callFarAt(bda.MOUSE_HANDLER - EBDA_BASE)
+    .addSp(8)
+    .cli();
+  a.label('int74Eoi')
+    .addSp(2)
+    .movImm8('al', EOI)
+    .outAl(PIC2)
+    .outAl(PIC1)
+    .pop('es')
+    .pop('ds')
+    .popa()
+    .iret();
 
   // Hardware interrupts nobody handles: acknowledge and mask nothing (spurious IRQ 7 and 15 have no ISR bit set).
   a.label('irqMaster').push('ax').movImm8('al', EOI).outAl(PIC1).pop('ax').iret();
   a.label('irqSlave').push('ax').movImm8('al', EOI).outAl(PIC2).outAl(PIC1).pop('ax').iret();
   // INT 75h: coprocessor error: clear FERR#, acknowledge, go on as NMI (AT compatibility).
-  a.label('int75').push('ax').xor('ax', 'ax').outAl(0xf0).movImm8('al', EOI).outAl(PIC2).outAl(PIC1).pop('ax').int(0x02).iret();
+  a.label('int75')
+    .push('ax')
+    .xor('ax', 'ax')
+    .outAl(0xf0)
+    .movImm8('al', EOI)
+    .outAl(PIC2)
+    .outAl(PIC1)
+    .pop('ax')
+    .int(0x02)
+    .iret();
 
   // INT 19h boots from the first device, INT 18h from the next one; on a stack of our own. The handler fills the IRET frame.
   a.label('int18').cli().movImm16('bx', 0x18).jmp('boot');
   a.label('int19').cli().movImm16('bx', 0x19);
   a.label('boot').cld().xor('ax', 'ax').movSegment('ds', 'ax').movSegment('es', 'ax');
-  a.movSegment('ss', 'ax').movImm16('sp', 0x7c00).pushImm16(0x0202).push('ax').push('ax').push('bx').jmp('service');
+  a.movSegment('ss', 'ax')
+    .movImm16('sp', 0x7c00)
+    .pushImm16(0x0202)
+    .push('ax')
+    .push('ax')
+    .push('bx')
+    .jmp('service');
 
   // Power-on and reset. POST leaves in the frame where to go: INT 19h, or a shutdown address of CMOS 0Fh.
   a.label('post').cli().cld().xor('ax', 'ax').movSegment('ss', 'ax').movImm16('sp', 0x7000);
-  a.pushImm16(0x0002).pushImm16(ROM_SEGMENT).db(0x68).dwLabel('int19').pushImm16(SERVICE_POST).jmp('service');
+  a.pushImm16(0x0002)
+    .pushImm16(ROM_SEGMENT)
+    .db(0x68)
+    .dwLabel('int19')
+    .pushImm16(SERVICE_POST)
+    .jmp('service');
 
   a.label('configurationTable').dw(8).db(0xfc, 0x00, 0x01, 0x74, 0x40, 0x00, 0x00, 0x00);
 
@@ -156,8 +191,11 @@ export function assembleRom(): RomCode {
   a.org(0xe987).jmp('int9');
   a.org(0xef57).label('int0e').jmp('irqMaster');
   // Diskette parameter table, INT 1Eh (1.44 MB).
-  a.org(0xefc7).label('disketteTable').db(0xaf, 0x02, 0x25, 0x02, 18, 0x1b, 0xff, 0x6c, 0xf6, 0x0f, 0x08);
-  for (const [vector, entry] of SERVICES) if (entry !== null) a.org(entry).jmp(`int${vector.toString(16)}`);
+  a.org(0xefc7)
+    .label('disketteTable')
+    .db(0xaf, 0x02, 0x25, 0x02, 18, 0x1b, 0xff, 0x6c, 0xf6, 0x0f, 0x08);
+  for (const [vector, entry] of SERVICES)
+    if (entry !== null) a.org(entry).jmp(`int${vector.toString(16)}`);
   a.org(0xfea5).jmp('int8');
   a.org(0xff53).label('dummyIret').iret();
   a.org(0xff54).label('int5').iret();
@@ -171,7 +209,8 @@ export function assembleRom(): RomCode {
   for (let vector = 0x70; vector <= 0x77; vector++) vectors.set(vector, a.offsetOf('irqSlave'));
   vectors.set(0x02, a.offsetOf('int2'));
   vectors.set(0x05, a.offsetOf('int5'));
-  for (const vector of [0x08, 0x09, 0x18, 0x19, 0x70, 0x74, 0x75]) vectors.set(vector, a.offsetOf(`int${vector.toString(16)}`));
+  for (const vector of [0x08, 0x09, 0x18, 0x19, 0x70, 0x74, 0x75])
+    vectors.set(vector, a.offsetOf(`int${vector.toString(16)}`));
   const disketteTable = a.offsetOf('disketteTable');
   vectors.set(0x1e, disketteTable);
 

@@ -28,7 +28,9 @@ const FONT_8X8_IBM = 0xfa6e;
 const FONT_8X8 = 0x2800;
 
 /** INT 10h AH=1Bh static functionality table: all modes 0-13h, three scan line counts, all functions but light pen. */
-const FUNCTIONALITY_TABLE = [0xff, 0xe0, 0x0f, 0, 0, 0, 0, 0x07, 0x02, 0x08, 0xff, 0x0e, 0, 0, 0x3f, 0];
+const FUNCTIONALITY_TABLE = [
+  0xff, 0xe0, 0x0f, 0, 0, 0, 0, 0x07, 0x02, 0x08, 0xff, 0x0e, 0, 0, 0x3f, 0,
+];
 
 export interface SystemRom {
   /** 131072 bytes for E0000h-FFFFFh and FFFE0000h-FFFFFFFFh. */
@@ -42,7 +44,12 @@ export interface SystemRom {
   readonly oemString: number;
 }
 
-export function buildRom(config: BiosConfig, ramBytes: number, fonts: FontSet, hasFloppy: boolean): SystemRom {
+export function buildRom(
+  config: BiosConfig,
+  ramBytes: number,
+  fonts: FontSet,
+  hasFloppy: boolean,
+): SystemRom {
   const bytes = new Uint8Array(ROM_LENGTH).fill(0xff);
   const low = bytes.subarray(0, 0x10000);
   const high = bytes.subarray(0x10000);
@@ -59,7 +66,13 @@ export function buildRom(config: BiosConfig, ramBytes: number, fonts: FontSet, h
   low.set(smbios.structures, SMBIOS_STRUCTURES);
   high.set(smbios.entryPoint, SMBIOS_ENTRY);
   const acpi = buildAcpiTables(
-    { vcpus: config.vcpus, ramBytes, serialPorts: config.serialPorts, floppy: hasFloppy, hpet: config.hpet },
+    {
+      vcpus: config.vcpus,
+      ramBytes,
+      serialPorts: config.serialPorts,
+      floppy: hasFloppy,
+      hpet: config.hpet,
+    },
     acpiDataBase(ramBytes),
     acpiNvsBase(ramBytes),
   );
@@ -72,7 +85,12 @@ export function buildRom(config: BiosConfig, ramBytes: number, fonts: FontSet, h
   return {
     bytes,
     code,
-    video: { font8x8: 0xf0000 + FONT_8X8, font8x14: ROM_BASE + FONT_8X14, font8x16: ROM_BASE + FONT_8X16, functionality: ROM_BASE + FUNCTIONALITY },
+    video: {
+      font8x8: 0xf0000 + FONT_8X8,
+      font8x14: ROM_BASE + FONT_8X14,
+      font8x16: ROM_BASE + FONT_8X16,
+      functionality: ROM_BASE + FUNCTIONALITY,
+    },
     acpi,
     rsdpAddress: 0xf0000 + RSDP,
     pir,

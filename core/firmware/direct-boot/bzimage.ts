@@ -62,7 +62,8 @@ function kernelVersion(kernel: Uint8Array): string {
   const pointer = u16(kernel, 0x20e);
   if (pointer === 0 || pointer + 0x200 >= kernel.length) return '';
   let text = '';
-  for (let at = pointer + 0x200; at < kernel.length && kernel[at] !== 0 && text.length < 200; at++) text += String.fromCharCode(kernel[at]!);
+  for (let at = pointer + 0x200; at < kernel.length && kernel[at] !== 0 && text.length < 200; at++)
+    text += String.fromCharCode(kernel[at]!);
   return `Linux ${text}`;
 }
 
@@ -72,20 +73,36 @@ function kernelVersion(kernel: Uint8Array): string {
  */
 export function planLinuxBoot(files: LinuxBootFiles, target: LinuxBootTarget): LinuxBootPlan {
   const { kernel } = files;
-  if (kernel.length < 0x400 || u16(kernel, bp.BOOT_FLAG) !== 0xaa55 || u32(kernel, bp.HEADER) !== bp.HDRS_MAGIC) {
-    throw new DirectBootError('The kernel file is not a Linux bzImage: it has no "HdrS" setup header.');
+  if (
+    kernel.length < 0x400 ||
+    u16(kernel, bp.BOOT_FLAG) !== 0xaa55 ||
+    u32(kernel, bp.HEADER) !== bp.HDRS_MAGIC
+  ) {
+    throw new DirectBootError(
+      'The kernel file is not a Linux bzImage: it has no "HdrS" setup header.',
+    );
   }
   const version = u16(kernel, bp.VERSION);
   const dotted = `${version >> 8}.${String(version & 0xff).padStart(2, '0')}`;
-  if (version < MIN_VERSION) throw new DirectBootError(`The kernel is too old: it speaks boot protocol ${dotted}, and at least 2.02 is needed.`);
-  if ((kernel[bp.LOADFLAGS]! & bp.LOADED_HIGH) === 0) throw new DirectBootError('The kernel is a zImage, which loads below 1 MiB; a bzImage is needed.');
+  if (version < MIN_VERSION)
+    throw new DirectBootError(
+      `The kernel is too old: it speaks boot protocol ${dotted}, and at least 2.02 is needed.`,
+    );
+  if ((kernel[bp.LOADFLAGS]! & bp.LOADED_HIGH) === 0)
+    throw new DirectBootError(
+      'The kernel is a zImage, which loads below 1 MiB; a bzImage is needed.',
+    );
 
   const setupBytes = ((kernel[bp.SETUP_SECTS]! || 4) + 1) * 512;
-  if (setupBytes >= kernel.length) throw new DirectBootError('The kernel file is cut short: it ends inside its setup code.');
+  if (setupBytes >= kernel.length)
+    throw new DirectBootError('The kernel file is cut short: it ends inside its setup code.');
   const code = kernel.subarray(setupBytes);
   const load = u32(kernel, bp.CODE32_START) || MIB;
   const ram = highRam(target.memoryMap);
-  if (load < ram.start) throw new DirectBootError(`The kernel asks to be loaded at 0x${load.toString(16)}, below 1 MiB.`);
+  if (load < ram.start)
+    throw new DirectBootError(
+      `The kernel asks to be loaded at 0x${load.toString(16)}, below 1 MiB.`,
+    );
 
   // The decompressor works in [start, start + init_size), start being pref_address when that is above where we load.
   let needed = load + code.length;
@@ -96,18 +113,29 @@ export function planLinuxBoot(files: LinuxBootFiles, target: LinuxBootTarget): L
     needed = Math.max(needed, load + code.length * 4);
   }
   if (needed > ram.end) {
-    throw new DirectBootError(`The kernel needs at least ${Math.ceil(needed / MIB) + 1} MiB of memory to unpack itself; the virtual machine has ${Math.ceil(ram.end / MIB)} MiB.`);
+    throw new DirectBootError(
+      `The kernel needs at least ${Math.ceil(needed / MIB) + 1} MiB of memory to unpack itself; the virtual machine has ${Math.ceil(ram.end / MIB)} MiB.`,
+    );
   }
 
   const line = utf8(files.commandLine);
-  const lineMax = Math.min(version >= 0x206 ? u32(kernel, bp.CMDLINE_SIZE) : 255, COMMAND_LINE_SPACE - 1);
-  if (line.length > lineMax) throw new DirectBootError(`The kernel command line has ${line.length} bytes; this kernel takes at most ${lineMax}.`);
+  const lineMax = Math.min(
+    version >= 0x206 ? u32(kernel, bp.CMDLINE_SIZE) : 255,
+    COMMAND_LINE_SPACE - 1,
+  );
+  if (line.length > lineMax)
+    throw new DirectBootError(
+      `The kernel command line has ${line.length} bytes; this kernel takes at most ${lineMax}.`,
+    );
 
   const writes: MemoryWrite[] = [{ gpa: load, bytes: code }];
   let initrdAt = 0;
   const initrdBytes = files.initrd?.length ?? 0;
   if (files.initrd && initrdBytes > 0) {
-    const top = Math.min(ram.end, (version >= 0x203 ? u32(kernel, bp.INITRD_ADDR_MAX) : 0x37ff_ffff) + 1);
+    const top = Math.min(
+      ram.end,
+      (version >= 0x203 ? u32(kernel, bp.INITRD_ADDR_MAX) : 0x37ff_ffff) + 1,
+    );
     initrdAt = Math.floor((top - initrdBytes) / 4096) * 4096;
     if (initrdAt < needed) {
       throw new DirectBootError(
@@ -117,13 +145,23 @@ export function planLinuxBoot(files: LinuxBootFiles, target: LinuxBootTarget): L
     writes.push({ gpa: initrdAt, bytes: files.initrd });
   }
 
-  writes.push({ gpa: BOOT_PARAMS_GPA, bytes: zeroPage(kernel, version, target, load, initrdAt, initrdBytes) });
+  writes.push({
+    gpa: BOOT_PARAMS_GPA,
+    bytes: zeroPage(kernel, version, target, load, initrdAt, initrdBytes),
+  });
   writes.push({ gpa: COMMAND_LINE_GPA, bytes: Uint8Array.of(...line, 0) });
   writes.push({ gpa: GDT_GPA, bytes: gdt() });
   return { writes, entry: load, bootParams: BOOT_PARAMS_GPA, version: kernelVersion(kernel) };
 }
 
-function zeroPage(kernel: Uint8Array, version: number, target: LinuxBootTarget, load: number, initrdAt: number, initrdBytes: number): Uint8Array<ArrayBuffer> {
+function zeroPage(
+  kernel: Uint8Array,
+  version: number,
+  target: LinuxBootTarget,
+  load: number,
+  initrdAt: number,
+  initrdBytes: number,
+): Uint8Array<ArrayBuffer> {
   const page = new Uint8Array(bp.BOOT_PARAMS_BYTES);
   const view = new DataView(page.buffer);
   // boot.rst: copy from 0x1F1 to the end of the header, which the jump's displacement gives.
@@ -158,11 +196,20 @@ function zeroPage(kernel: Uint8Array, version: number, target: LinuxBootTarget, 
 
 /** Null, unused, 10h flat code, 18h flat data (boot.rst, "32-bit boot protocol"). */
 function gdt(): Uint8Array<ArrayBuffer> {
-  return new ByteBuilder().u64(0).u64(0).u64(0x00cf_9b00_0000_ffffn).u64(0x00cf_9300_0000_ffffn).build();
+  return new ByteBuilder()
+    .u64(0)
+    .u64(0)
+    .u64(0x00cf_9b00_0000_ffffn)
+    .u64(0x00cf_9300_0000_ffffn)
+    .build();
 }
 
 /** Writes the plan to memory and puts the boot processor at the kernel's 32-bit entry. */
-export function startLinux(plan: LinuxBootPlan, memory: GuestMemory, registers: RegisterAccess): void {
+export function startLinux(
+  plan: LinuxBootPlan,
+  memory: GuestMemory,
+  registers: RegisterAccess,
+): void {
   for (const { gpa, bytes } of plan.writes) memory.write(gpa, bytes);
   registers.efer = 0n;
   registers.cr4 = 0n;

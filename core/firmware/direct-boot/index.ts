@@ -1,1 +1,9 @@
-export { DirectBootError, planLinuxBoot, startLinux, type LinuxBootFiles, type LinuxBootPlan, type LinuxBootTarget, type MemoryWrite } from './bzimage';
+export {
+  DirectBootError,
+  planLinuxBoot,
+  startLinux,
+  type LinuxBootFiles,
+  type LinuxBootPlan,
+  type LinuxBootTarget,
+  type MemoryWrite,
+} from './bzimage';

@@ -51,7 +51,10 @@ class Structure {
   }
 
   build(): Uint8Array<ArrayBuffer> {
-    const b = new ByteBuilder().u8(this.type, 4 + this.body.length).u16(this.handle).raw(this.body.build());
+    const b = new ByteBuilder()
+      .u8(this.type, 4 + this.body.length)
+      .u16(this.handle)
+      .raw(this.body.build());
     for (const text of this.strings) b.raw(latin1(text)).u8(0);
     if (this.strings.length === 0) b.u8(0);
     return b.u8(0).build();
@@ -60,9 +63,22 @@ class Structure {
 
 /** 7.2.1: the first three fields are little-endian on the wire. */
 export function uuidBytes(uuid: string): Uint8Array<ArrayBuffer> {
-  const hex = uuid.replace(/[^0-9a-fA-F]/g, '').padEnd(32, '0').slice(0, 32);
+  const hex = uuid
+    .replace(/[^0-9a-fA-F]/g, '')
+    .padEnd(32, '0')
+    .slice(0, 32);
   const raw = Uint8Array.from({ length: 16 }, (_, i) => parseInt(hex.slice(i * 2, i * 2 + 2), 16));
-  return Uint8Array.of(raw[3]!, raw[2]!, raw[1]!, raw[0]!, raw[5]!, raw[4]!, raw[7]!, raw[6]!, ...raw.subarray(8));
+  return Uint8Array.of(
+    raw[3]!,
+    raw[2]!,
+    raw[1]!,
+    raw[0]!,
+    raw[5]!,
+    raw[4]!,
+    raw[7]!,
+    raw[6]!,
+    ...raw.subarray(8),
+  );
 }
 
 export function buildSmbios(config: SmbiosConfig, structuresGpa: number): SmbiosTables {
@@ -80,7 +96,13 @@ export function buildSmbios(config: SmbiosConfig, structuresGpa: number): Smbios
     .fields((b) => b.u16(0xe000))
     .string('01/01/2026')
     // ROM size 128 KiB; PCI, shadowing, CD boot, selectable boot, EDD; ACPI, VM.
-    .fields((b) => b.u8(0x01).u64((1 << 7) | (1 << 12) | (1 << 15) | (1 << 16) | (1 << 19)).u8(0x01, 0x10).u8(1, 0, 0xff, 0xff));
+    .fields((b) =>
+      b
+        .u8(0x01)
+        .u64((1 << 7) | (1 << 12) | (1 << 15) | (1 << 16) | (1 << 19))
+        .u8(0x01, 0x10)
+        .u8(1, 0, 0xff, 0xff),
+    );
   add(1, 0x100)
     .string('Domus')
     .string('Domus PC (i440FX + PIIX3)')
@@ -95,7 +117,8 @@ export function buildSmbios(config: SmbiosConfig, structuresGpa: number): Smbios
     .string('1')
     .string('')
     .string('')
-    .fields((b) => b.u8(3, 3, 3, 2).u32(0).u8(0, 0, 0, 0)).string('');
+    .fields((b) => b.u8(3, 3, 3, 2).u32(0).u8(0, 0, 0, 0))
+    .string('');
   for (let cpu = 0; cpu < config.vcpus; cpu++) {
     add(4, 0x400 + cpu)
       .string(`CPU ${cpu}`)
@@ -104,7 +127,9 @@ export function buildSmbios(config: SmbiosConfig, structuresGpa: number): Smbios
       .fields((b) => b.u32(config.cpuSignature).u32(config.cpuFeatures))
       .string(config.cpuBrand)
       // Voltage unknown, external clock unknown, speeds 2000 MHz, enabled, no upgrade, no cache handles.
-      .fields((b) => b.u8(0).u16(0).u16(2000).u16(2000).u8(0x41, 0x06).u16(0xffff).u16(0xffff).u16(0xffff))
+      .fields((b) =>
+        b.u8(0).u16(0).u16(2000).u16(2000).u8(0x41, 0x06).u16(0xffff).u16(0xffff).u16(0xffff),
+      )
       .string('')
       .string('')
       .string('')
@@ -113,14 +138,15 @@ export function buildSmbios(config: SmbiosConfig, structuresGpa: number): Smbios
   const kib = Math.floor(config.ramBytes / 1024);
   add(16, MEMORY_ARRAY).fields((b) => b.u8(0x01, 0x03, 0x03).u32(kib).u16(0xfffe).u16(1).u64(0));
   add(17, 0x1100)
-    .fields((b) =>
-      b
-        .u16(MEMORY_ARRAY)
-        .u16(0xfffe)
-        .u16(0xffff)
-        .u16(0xffff)
-        .u16(Math.min(Math.floor(config.ramBytes / MIB), 0x7ffe))
-        .u8(0x09, 0), // DIMM, no set
+    .fields(
+      (b) =>
+        b
+          .u16(MEMORY_ARRAY)
+          .u16(0xfffe)
+          .u16(0xffff)
+          .u16(0xffff)
+          .u16(Math.min(Math.floor(config.ramBytes / MIB), 0x7ffe))
+          .u8(0x09, 0), // DIMM, no set
     )
     .string('DIMM 0')
     .string('')
@@ -130,7 +156,15 @@ export function buildSmbios(config: SmbiosConfig, structuresGpa: number): Smbios
     .string('')
     .string('')
     .fields((b) => b.u8(0).u32(0).u16(0).u16(0).u16(0).u16(0));
-  add(19, 0x1300).fields((b) => b.u32(0).u32(kib - 1).u16(MEMORY_ARRAY).u8(1).u64(0).u64(0));
+  add(19, 0x1300).fields((b) =>
+    b
+      .u32(0)
+      .u32(kib - 1)
+      .u16(MEMORY_ARRAY)
+      .u8(1)
+      .u64(0)
+      .u64(0),
+  );
   add(32, 0x2000).fields((b) => b.zeros(6).u8(0));
   add(127, 0x7f00);
 

@@ -70,7 +70,14 @@ export function floppyGeometry(sectors: number): DiskGeometry {
 
 /** LBA-assisted translation: 63 sectors, heads doubled until the cylinders fit in 1024. */
 export function translateGeometry(sectors: number, physical?: DiskGeometry): DiskGeometry {
-  if (physical && physical.cylinders <= 1024 && physical.heads <= 16 && physical.sectors <= 63 && physical.cylinders > 0) return physical;
+  if (
+    physical &&
+    physical.cylinders <= 1024 &&
+    physical.heads <= 16 &&
+    physical.sectors <= 63 &&
+    physical.cylinders > 0
+  )
+    return physical;
   const tracks = Math.floor(sectors / 63);
   const heads = [16, 32, 64, 128].find((h) => tracks <= h * 1024) ?? 255;
   return { cylinders: Math.max(1, Math.min(1024, Math.floor(tracks / heads))), heads, sectors: 63 };
@@ -131,8 +138,21 @@ export class Drives {
     const sectorBytes = kind === 'cdrom' ? 2048 : 512;
     const sectors = Math.floor(bytes / sectorBytes);
     const geometry =
-      kind === 'hdd' ? translateGeometry(sectors, disk.geometry) : kind === 'floppy' ? floppyGeometry(sectors) : { cylinders: 0, heads: 0, sectors: 0 };
-    return { number, kind, disk, sectorBytes, sectors, geometry, readOnly: kind === 'cdrom' || (disk.backend?.readOnly ?? true), start: 0 };
+      kind === 'hdd'
+        ? translateGeometry(sectors, disk.geometry)
+        : kind === 'floppy'
+          ? floppyGeometry(sectors)
+          : { cylinders: 0, heads: 0, sectors: 0 };
+    return {
+      number,
+      kind,
+      disk,
+      sectorBytes,
+      sectors,
+      geometry,
+      readOnly: kind === 'cdrom' || (disk.backend?.readOnly ?? true),
+      start: 0,
+    };
   }
 }
 
@@ -152,7 +172,12 @@ function backendOf(drive: Drive): BlockBackend | undefined {
  * Reads `count` sectors in chunks.
  * @returns the INT 13h status and how many sectors were read.
  */
-export function readSectors(drive: Drive, lba: number, count: number, sink: (offset: number, bytes: Uint8Array) => void): { status: number; done: number } {
+export function readSectors(
+  drive: Drive,
+  lba: number,
+  count: number,
+  sink: (offset: number, bytes: Uint8Array) => void,
+): { status: number; done: number } {
   const backend = backendOf(drive);
   if (!backend) return { status: STATUS_NO_MEDIA, done: 0 };
   if (lba + count > drive.sectors) return { status: STATUS_NOT_FOUND, done: 0 };
@@ -160,7 +185,10 @@ export function readSectors(drive: Drive, lba: number, count: number, sink: (off
   for (let done = 0; done < count; done += step) {
     const now = Math.min(step, count - done);
     try {
-      sink(done * drive.sectorBytes, backend.readNow(drive.start + (lba + done) * drive.sectorBytes, now * drive.sectorBytes));
+      sink(
+        done * drive.sectorBytes,
+        backend.readNow(drive.start + (lba + done) * drive.sectorBytes, now * drive.sectorBytes),
+      );
     } catch (error) {
       return { status: statusOf(error), done };
     }
@@ -168,7 +196,12 @@ export function readSectors(drive: Drive, lba: number, count: number, sink: (off
   return { status: STATUS_OK, done: count };
 }
 
-export function writeSectors(drive: Drive, lba: number, count: number, source: (offset: number, length: number) => Uint8Array): { status: number; done: number } {
+export function writeSectors(
+  drive: Drive,
+  lba: number,
+  count: number,
+  source: (offset: number, length: number) => Uint8Array,
+): { status: number; done: number } {
   const backend = backendOf(drive);
   if (!backend) return { status: STATUS_NO_MEDIA, done: 0 };
   if (drive.readOnly) return { status: STATUS_WRITE_PROTECTED, done: 0 };

@@ -5,7 +5,16 @@
 import { ByteBuilder } from '../../bytes';
 import * as bda from '../bda';
 import type { ServiceCall } from '../call';
-import { type Drive, readSectors, STATUS_INVALID, STATUS_NO_MEDIA, STATUS_NOT_FOUND, STATUS_NOT_LOCKED, STATUS_OK, writeSectors } from './drives';
+import {
+  type Drive,
+  readSectors,
+  STATUS_INVALID,
+  STATUS_NO_MEDIA,
+  STATUS_NOT_FOUND,
+  STATUS_NOT_LOCKED,
+  STATUS_OK,
+  writeSectors,
+} from './drives';
 
 const SIGNATURE_IN = 0x55aa;
 const SIGNATURE_OUT = 0xaa55;
@@ -74,7 +83,9 @@ function transfer(call: ServiceCall, drive: Drive): number {
   const result =
     call.ah === 0x42
       ? readSectors(drive, lba, count, (offset, bytes) => call.memory.write(buffer + offset, bytes))
-      : writeSectors(drive, lba, count, (offset, length) => call.memory.read(buffer + offset, length));
+      : writeSectors(drive, lba, count, (offset, length) =>
+          call.memory.read(buffer + offset, length),
+        );
   if (result.status !== STATUS_OK) {
     count = result.done;
     call.memory.writeU16(packet + 2, count);

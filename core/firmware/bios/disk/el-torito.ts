@@ -23,30 +23,46 @@ function text(bytes: Uint8Array, at: number, length: number): string {
 }
 
 /** Finds what to boot, or says why there is nothing, as an end of the sentence "not bootable: ...". */
-export function findBootEntry(disk: string, cdDrive: number, backend: BlockBackend): Emulation | string {
+export function findBootEntry(
+  disk: string,
+  cdDrive: number,
+  backend: BlockBackend,
+): Emulation | string {
   const sectors = Math.floor(backend.sizeBytes / SECTOR);
-  const read = (lba: number): Uint8Array | undefined => (lba < sectors ? backend.readNow(lba * SECTOR, SECTOR) : undefined);
+  const read = (lba: number): Uint8Array | undefined =>
+    lba < sectors ? backend.readNow(lba * SECTOR, SECTOR) : undefined;
   if (sectors <= BOOT_RECORD_SECTOR) return 'the image is too short to be a CD';
   const primary = read(16)!;
   if (text(primary, 1, 5) !== 'CD001') return 'no ISO 9660 file system';
   const record = read(BOOT_RECORD_SECTOR)!;
-  if (record[0] !== 0 || text(record, 1, 5) !== 'CD001' || text(record, 7, 23) !== 'EL TORITO SPECIFICATION') return 'no El Torito boot record';
+  if (
+    record[0] !== 0 ||
+    text(record, 1, 5) !== 'CD001' ||
+    text(record, 7, 23) !== 'EL TORITO SPECIFICATION'
+  )
+    return 'no El Torito boot record';
   const catalog = read(u32(record, 0x47));
   if (!catalog) return 'the image ends before its boot catalog (is the download complete?)';
   let sum = 0;
   for (let i = 0; i < 32; i += 2) sum += u16(catalog, i);
-  if (catalog[0] !== 1 || catalog[30] !== 0x55 || catalog[31] !== 0xaa || (sum & 0xffff) !== 0) return 'the El Torito boot catalog is damaged';
+  if (catalog[0] !== 1 || catalog[30] !== 0x55 || catalog[31] !== 0xaa || (sum & 0xffff) !== 0)
+    return 'the El Torito boot catalog is damaged';
 
   let at = -1;
   if (catalog[1] === PLATFORM_X86 && catalog[32] === BOOTABLE) at = 32;
   // Section headers and their entries follow the initial entry.
-  for (let header = 64; at < 0 && header + 64 <= SECTOR; ) {
+  for (let header = 64; at < 0 && header + 64 <= SECTOR;) {
     const id = catalog[header]!;
     if (id !== SECTION_HEADER && id !== LAST_SECTION_HEADER) break;
     const entries = u16(catalog, header + 2);
     for (let i = 0; i < entries && at < 0; i++) {
       const entry = header + 32 + i * 32;
-      if (entry + 32 <= SECTOR && catalog[header + 1] === PLATFORM_X86 && catalog[entry] === BOOTABLE) at = entry;
+      if (
+        entry + 32 <= SECTOR &&
+        catalog[header + 1] === PLATFORM_X86 &&
+        catalog[entry] === BOOTABLE
+      )
+        at = entry;
     }
     if (id === LAST_SECTION_HEADER) break;
     header += 32 + entries * 32;
@@ -60,7 +76,14 @@ export function findBootEntry(disk: string, cdDrive: number, backend: BlockBacke
   const loadSegment = u16(catalog, at + 2) || 0x7c0;
   const loadCount = Math.max(1, u16(catalog, at + 6));
   const base = { mediaType: catalog[at + 1]!, disk, lba, loadSegment, loadCount, active: true };
-  if (mediaType === 0) return { ...base, kind: 'none', drive: cdDrive, sectors: 0, geometry: { cylinders: 0, heads: 0, sectors: 0 } };
+  if (mediaType === 0)
+    return {
+      ...base,
+      kind: 'none',
+      drive: cdDrive,
+      sectors: 0,
+      geometry: { cylinders: 0, heads: 0, sectors: 0 },
+    };
   const kind: EmulationKind = mediaType === 4 ? 'hdd' : 'floppy';
   if (kind === 'floppy') {
     const size = FLOPPY_SECTORS[mediaType];
@@ -72,5 +95,11 @@ export function findBootEntry(disk: string, cdDrive: number, backend: BlockBacke
   const perTrack = boot[0x1be + 6]! & 0x3f;
   const cylinders = (boot[0x1be + 7]! | ((boot[0x1be + 6]! & 0xc0) << 2)) + 1;
   if (perTrack === 0) return 'its hard disk image has no partition';
-  return { ...base, kind, drive: 0x80, sectors: cylinders * heads * perTrack, geometry: { cylinders, heads, sectors: perTrack } };
+  return {
+    ...base,
+    kind,
+    drive: 0x80,
+    sectors: cylinders * heads * perTrack,
+    geometry: { cylinders, heads, sectors: perTrack },
+  };
 }

@@ -6,7 +6,17 @@
 import type { GuestMemory } from '../../../hw';
 import * as bda from '../bda';
 import type { ServiceCall } from '../call';
-import { type Drive, type Drives, readSectors, STATUS_INVALID, STATUS_NO_MEDIA, STATUS_NOT_FOUND, STATUS_OK, STATUS_WRITE_PROTECTED, writeSectors } from './drives';
+import {
+  type Drive,
+  type Drives,
+  readSectors,
+  STATUS_INVALID,
+  STATUS_NO_MEDIA,
+  STATUS_NOT_FOUND,
+  STATUS_OK,
+  STATUS_WRITE_PROTECTED,
+  writeSectors,
+} from './drives';
 import { extended } from './edd';
 
 /** Diskette drive types of CMOS 10h by sectors a track. */
@@ -95,13 +105,16 @@ export class Int13 {
       case 0x18: {
         if (drive.kind !== 'floppy') return STATUS_INVALID;
         const { cylinders, sectors } = drive.geometry;
-        if ((call.cl & 0x3f) !== sectors || (call.ch | ((call.cl & 0xc0) << 2)) !== cylinders - 1) return 0x0c;
+        if ((call.cl & 0x3f) !== sectors || (call.ch | ((call.cl & 0xc0) << 2)) !== cylinders - 1)
+          return 0x0c;
         call.setSegment('es', 0xf000);
         call.di = this.disketteTable;
         return STATUS_OK;
       }
       default:
-        return call.ah >= 0x41 && call.ah <= 0x49 && drive.kind !== 'floppy' ? extended(call, drive) : STATUS_INVALID;
+        return call.ah >= 0x41 && call.ah <= 0x49 && drive.kind !== 'floppy'
+          ? extended(call, drive)
+          : STATUS_INVALID;
     }
   }
 
@@ -111,7 +124,13 @@ export class Int13 {
     const cylinder = call.ch | ((call.cl & 0xc0) << 2);
     const sector = call.cl & 0x3f;
     const head = call.dh;
-    if (sector === 0 || sector > geometry.sectors || head >= geometry.heads || cylinder >= geometry.cylinders) return undefined;
+    if (
+      sector === 0 ||
+      sector > geometry.sectors ||
+      head >= geometry.heads ||
+      cylinder >= geometry.cylinders
+    )
+      return undefined;
     return (cylinder * geometry.heads + head) * geometry.sectors + sector - 1;
   }
 
@@ -131,8 +150,12 @@ export class Int13 {
     const buffer = call.linear('es', call.bx);
     const result =
       call.ah === 0x02
-        ? readSectors(drive, lba, count, (offset, bytes) => call.memory.write(buffer + offset, bytes))
-        : writeSectors(drive, lba, count, (offset, length) => call.memory.read(buffer + offset, length));
+        ? readSectors(drive, lba, count, (offset, bytes) =>
+            call.memory.write(buffer + offset, bytes),
+          )
+        : writeSectors(drive, lba, count, (offset, length) =>
+            call.memory.read(buffer + offset, length),
+          );
     call.al = result.done;
     return result.status;
   }
@@ -145,7 +168,12 @@ export class Int13 {
     if (call.dh >= geometry.heads || cylinder >= geometry.cylinders) return STATUS_NOT_FOUND;
     if (drive.kind !== 'floppy') return STATUS_OK;
     const filler = new Uint8Array(geometry.sectors * 512).fill(0xf6);
-    return writeSectors(drive, (cylinder * geometry.heads + call.dh) * geometry.sectors, geometry.sectors, (offset, length) => filler.subarray(offset, offset + length)).status;
+    return writeSectors(
+      drive,
+      (cylinder * geometry.heads + call.dh) * geometry.sectors,
+      geometry.sectors,
+      (offset, length) => filler.subarray(offset, offset + length),
+    ).status;
   }
 
   private parameters(call: ServiceCall, drive: Drive): number {
@@ -154,7 +182,9 @@ export class Int13 {
     const last = cylinders - 1;
     call.ax = 0;
     call.cx = ((last & 0xff) << 8) | ((last >> 2) & 0xc0) | sectors;
-    call.dx = ((heads - 1) << 8) | (drive.kind === 'floppy' ? this.drives.floppyCount : this.drives.hddCount);
+    call.dx =
+      ((heads - 1) << 8) |
+      (drive.kind === 'floppy' ? this.drives.floppyCount : this.drives.hddCount);
     if (drive.kind === 'floppy') {
       call.bx = floppyType(drive);
       call.setSegment('es', 0xf000);

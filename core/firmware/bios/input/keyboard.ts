@@ -3,7 +3,7 @@
  * Spec: IBM PS/2 and PC BIOS Interface Technical Reference (1991).
  * Missing: Pause (the hold state), keyboard LEDs follow on the next INT 16h only on real PCs; here at once in INT 09h.
  */
-import type { GuestMemory } from '../../../hw';
+import type { Clock, GuestMemory } from '../../../hw';
 import * as bda from '../bda';
 import type { ServiceCall } from '../call';
 import { KEY_BREAK, KEY_PRINT_SCREEN, KEY_RESET, KEY_SYSTEM, DONE, WAIT } from '../rom-code';
@@ -29,10 +29,50 @@ const RIGHT_CTRL = 0x04;
 const RIGHT_ALT = 0x08;
 const ENHANCED_KEYBOARD = 0x10;
 
-const KEYPAD_DIGITS: Readonly<Record<number, number>> = { 0x47: 7, 0x48: 8, 0x49: 9, 0x4b: 4, 0x4c: 5, 0x4d: 6, 0x4f: 1, 0x50: 2, 0x51: 3, 0x52: 0 };
+const KEYPAD_DIGITS: Readonly<Record<number, number>> = {
+  0x47: 7,
+  0x48: 8,
+  0x49: 9,
+  0x4b: 4,
+  0x4c: 5,
+  0x4d: 6,
+  0x4f: 1,
+  0x50: 2,
+  0x51: 3,
+  0x52: 0,
+};
+
+/** Polls of an empty keyboard in a row, and the longest time between two, that make a waiting loop. */
+const IDLE_POLLS = 32;
+const IDLE_GAP_NS = 200_000;
+const FLAG_INTERRUPT = 0x0200;
 
 export class Keyboard {
-  constructor(private readonly memory: GuestMemory) {}
+  /** Empty polls in a row, with nothing but hardware interrupts between them. Timing only: not part of the saved state. */
+  private polls = 0;
+  private lastPollNs = 0;
+
+  constructor(
+    private readonly memory: GuestMemory,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Another service was called: the guest does not just wait for a key. */
+  notIdle(): void {
+    this.polls = 0;
+  }
+
+  /**
+   * A program that does nothing but ask for a key is put to sleep until the next interrupt, at most one tick: boot
+   * menus would keep a host processor busy otherwise. Never with interrupts off.
+   */
+  private idles(call: ServiceCall): boolean {
+    const { now } = this.clock;
+    const close = now - this.lastPollNs < IDLE_GAP_NS;
+    this.lastPollNs = now;
+    this.polls = close ? this.polls + 1 : 0;
+    return this.polls >= IDLE_POLLS && (call.flags & FLAG_INTERRUPT) !== 0;
+  }
 
   /** BDA fields at POST. */
   initialize(): void {
@@ -104,7 +144,9 @@ export class Keyboard {
     if (!(pause && scan === 0x1d)) this.setFlag(bda.KEYBOARD_FLAGS_3, LAST_E1, false);
     this.setFlag(bda.KEYBOARD_FLAGS_3, LAST_E0, false);
     if (pause) return DONE;
-    return this.modifier(scan, pressed, extended) ?? (pressed ? this.character(scan, extended) : DONE);
+    return (
+      this.modifier(scan, pressed, extended) ?? (pressed ? this.character(scan, extended) : DONE)
+    );
   }
 
   /** Shift, lock and system keys; undefined when the key is none of them. */
@@ -113,17 +155,26 @@ export class Keyboard {
       case 0x2a:
       case 0x36:
         // E0 2A and E0 36 are the keyboard's own fake shifts.
-        if (!extended) this.setFlag(bda.SHIFT_FLAGS, scan === 0x2a ? LEFT_SHIFT : RIGHT_SHIFT, pressed);
+        if (!extended)
+          this.setFlag(bda.SHIFT_FLAGS, scan === 0x2a ? LEFT_SHIFT : RIGHT_SHIFT, pressed);
         return DONE;
       case 0x1d:
         if (extended) this.setFlag(bda.KEYBOARD_FLAGS_3, RIGHT_CTRL, pressed);
         else this.setFlag(bda.SHIFT_FLAGS_2, LEFT_CTRL, pressed);
-        this.setFlag(bda.SHIFT_FLAGS, CTRL, this.has(bda.KEYBOARD_FLAGS_3, RIGHT_CTRL) || this.has(bda.SHIFT_FLAGS_2, LEFT_CTRL));
+        this.setFlag(
+          bda.SHIFT_FLAGS,
+          CTRL,
+          this.has(bda.KEYBOARD_FLAGS_3, RIGHT_CTRL) || this.has(bda.SHIFT_FLAGS_2, LEFT_CTRL),
+        );
         return DONE;
       case 0x38:
         if (extended) this.setFlag(bda.KEYBOARD_FLAGS_3, RIGHT_ALT, pressed);
         else this.setFlag(bda.SHIFT_FLAGS_2, LEFT_ALT, pressed);
-        this.setFlag(bda.SHIFT_FLAGS, ALT, this.has(bda.KEYBOARD_FLAGS_3, RIGHT_ALT) || this.has(bda.SHIFT_FLAGS_2, LEFT_ALT));
+        this.setFlag(
+          bda.SHIFT_FLAGS,
+          ALT,
+          this.has(bda.KEYBOARD_FLAGS_3, RIGHT_ALT) || this.has(bda.SHIFT_FLAGS_2, LEFT_ALT),
+        );
         if (!pressed) this.finishAltKeypad();
         return DONE;
       case 0x3a:
@@ -156,7 +207,8 @@ export class Keyboard {
 
   /** Lock keys toggle on press and keep their "down" bit in 40:18 at the same position. */
   private lock(mask: number, pressed: boolean): number {
-    if (pressed && !this.has(bda.SHIFT_FLAGS_2, mask)) this.setFlag(bda.SHIFT_FLAGS, mask, !this.has(bda.SHIFT_FLAGS, mask));
+    if (pressed && !this.has(bda.SHIFT_FLAGS_2, mask))
+      this.setFlag(bda.SHIFT_FLAGS, mask, !this.has(bda.SHIFT_FLAGS, mask));
     this.setFlag(bda.SHIFT_FLAGS_2, mask, pressed);
     return DONE;
   }
@@ -187,16 +239,21 @@ export class Keyboard {
     }
     const row = extended ? EXTENDED_KEYS.get(scan) : KEYS.get(scan);
     if (!row) return DONE;
-    if (scan === 0x52 && !alt) this.setFlag(bda.SHIFT_FLAGS, INSERT, !this.has(bda.SHIFT_FLAGS, INSERT));
+    if (scan === 0x52 && !alt)
+      this.setFlag(bda.SHIFT_FLAGS, INSERT, !this.has(bda.SHIFT_FLAGS, INSERT));
     let shifted = (flags & (LEFT_SHIFT | RIGHT_SHIFT)) !== 0;
-    if ((row.lock === 'caps' && (flags & CAPS) !== 0) || (row.lock === 'num' && (flags & NUM) !== 0)) shifted = !shifted;
+    if (
+      (row.lock === 'caps' && (flags & CAPS) !== 0) ||
+      (row.lock === 'num' && (flags & NUM) !== 0)
+    )
+      shifted = !shifted;
     const code = alt ? row.alt : (flags & CTRL) !== 0 ? row.ctrl : shifted ? row.shift : row.plain;
     if (code !== 0) this.enqueue(code);
     return DONE;
   }
 
   /** INT 16h. Returns the ROM's next action. */
-  handle(call: ServiceCall): number {
+  handle(call: ServiceCall, retry: boolean): number {
     const enhanced = (call.ah & 0xf0) === 0x10;
     switch (call.ah) {
       case 0x00:
@@ -210,8 +267,13 @@ export class Keyboard {
       case 0x01:
       case 0x11: {
         const code = this.first(enhanced);
+        if (code === undefined && !retry && this.idles(call)) return WAIT;
+        if (retry) this.lastPollNs = this.clock.now;
         call.zero = code === undefined;
-        if (code !== undefined) call.ax = code;
+        if (code !== undefined) {
+          call.ax = code;
+          this.polls = 0;
+        }
         return DONE;
       }
       case 0x02:
@@ -221,7 +283,8 @@ export class Keyboard {
         const second = this.memory.readU8(bda.SHIFT_FLAGS_2);
         const third = this.memory.readU8(bda.KEYBOARD_FLAGS_3);
         call.al = this.memory.readU8(bda.SHIFT_FLAGS);
-        call.ah = (second & 0x73) | (third & (RIGHT_CTRL | RIGHT_ALT)) | ((second & SYSTEM_DOWN) << 5);
+        call.ah =
+          (second & 0x73) | (third & (RIGHT_CTRL | RIGHT_ALT)) | ((second & SYSTEM_DOWN) << 5);
         return DONE;
       }
       case 0x03:

@@ -14,7 +14,14 @@ export interface KeyRow {
 
 const rows = new Map<number, KeyRow>();
 
-function key(scan: number, plain: number, shift: number, ctrl: number, alt: number, lock?: KeyRow['lock']): void {
+function key(
+  scan: number,
+  plain: number,
+  shift: number,
+  ctrl: number,
+  alt: number,
+  lock?: KeyRow['lock'],
+): void {
   rows.set(scan, lock ? { plain, shift, ctrl, alt, lock } : { plain, shift, ctrl, alt });
 }
 
@@ -23,7 +30,14 @@ function letters(first: number, text: string): void {
   [...text].forEach((c, i) => {
     const scan = first + i;
     const lower = c.charCodeAt(0);
-    key(scan, (scan << 8) | lower, (scan << 8) | (lower - 0x20), (scan << 8) | (lower & 0x1f), scan << 8, 'caps');
+    key(
+      scan,
+      (scan << 8) | lower,
+      (scan << 8) | (lower - 0x20),
+      (scan << 8) | (lower & 0x1f),
+      scan << 8,
+      'caps',
+    );
   });
 }
 
@@ -31,7 +45,13 @@ key(0x01, 0x011b, 0x011b, 0x011b, 0x0100);
 [...'1234567890-='].forEach((c, i) => {
   const scan = 2 + i;
   const control: Readonly<Record<string, number>> = { '2': 0x0300, '6': 0x071e, '-': 0x0c1f };
-  key(scan, (scan << 8) | c.charCodeAt(0), (scan << 8) | '!@#$%^&*()_+'.charCodeAt(i), control[c] ?? 0, (0x78 + i) << 8);
+  key(
+    scan,
+    (scan << 8) | c.charCodeAt(0),
+    (scan << 8) | '!@#$%^&*()_+'.charCodeAt(i),
+    control[c] ?? 0,
+    (0x78 + i) << 8,
+  );
 });
 key(0x0e, 0x0e08, 0x0e08, 0x0e7f, 0x0e00);
 key(0x0f, 0x0f09, 0x0f00, 0x9400, 0xa500);
@@ -50,7 +70,8 @@ key(0x34, 0x342e, 0x343e, 0, 0x3400);
 key(0x35, 0x352f, 0x353f, 0, 0x3500);
 key(0x37, 0x372a, 0x372a, 0x9600, 0x3700);
 key(0x39, 0x3920, 0x3920, 0x3920, 0x3920);
-for (let i = 0; i < 10; i++) key(0x3b + i, (0x3b + i) << 8, (0x54 + i) << 8, (0x5e + i) << 8, (0x68 + i) << 8);
+for (let i = 0; i < 10; i++)
+  key(0x3b + i, (0x3b + i) << 8, (0x54 + i) << 8, (0x5e + i) << 8, (0x68 + i) << 8);
 key(0x47, 0x4700, 0x4737, 0x7700, 0, 'num');
 key(0x48, 0x4800, 0x4838, 0x8d00, 0, 'num');
 key(0x49, 0x4900, 0x4939, 0x8400, 0, 'num');

@@ -10,6 +10,7 @@ const DATA = 0x60;
 const STATUS = 0x64;
 const COMMAND = 0x64;
 const OUTPUT_FULL = 0x01;
+const OUTPUT_FROM_AUX = 0x20;
 const READ_COMMAND_BYTE = 0x20;
 const WRITE_COMMAND_BYTE = 0x60;
 const ENABLE_AUX = 0xa8;
@@ -34,10 +35,24 @@ export class PointingDevice {
   constructor(
     private readonly memory: GuestMemory,
     private readonly bus: SystemBus,
+    /** Takes scan codes that were waiting in the controller when a command had to go first. */
+    private readonly onScanCode: (code: number) => void = () => {},
   ) {}
 
+  /** Empties the output buffer, so that what is read next is an answer. The keyboard is disabled. */
+  private drain(): void {
+    for (let i = 0; i < POLLS; i++) {
+      const status = this.bus.readPort(STATUS, 1);
+      if ((status & OUTPUT_FULL) === 0) return;
+      const byte = this.bus.readPort(DATA, 1) & 0xff;
+      if ((status & OUTPUT_FROM_AUX) === 0) this.onScanCode(byte);
+    }
+  }
+
   private readByte(): number | undefined {
-    for (let i = 0; i < POLLS; i++) if ((this.bus.readPort(STATUS, 1) & OUTPUT_FULL) !== 0) return this.bus.readPort(DATA, 1) & 0xff;
+    for (let i = 0; i < POLLS; i++)
+      if ((this.bus.readPort(STATUS, 1) & OUTPUT_FULL) !== 0)
+        return this.bus.readPort(DATA, 1) & 0xff;
     return undefined;
   }
 
@@ -51,6 +66,7 @@ export class PointingDevice {
   /** Sends a command with arguments; returns the `answers` bytes after the acknowledge, or undefined. Interrupts stay off meanwhile. */
   private send(bytes: readonly number[], answers = 0): number[] | undefined {
     this.bus.writePort(COMMAND, 1, DISABLE_KEYBOARD);
+    this.drain();
     let interrupt = 0;
     this.commandByte((value) => {
       interrupt = value & AUX_INTERRUPT;
@@ -76,8 +92,11 @@ export class PointingDevice {
   }
 
   private enableInterrupt(): void {
+    this.bus.writePort(COMMAND, 1, DISABLE_KEYBOARD);
+    this.drain();
     this.bus.writePort(COMMAND, 1, ENABLE_AUX);
     this.commandByte((value) => (value | AUX_INTERRUPT) & ~AUX_DISABLED);
+    this.bus.writePort(COMMAND, 1, ENABLE_KEYBOARD);
     this.bus.writePort(0xa1, 1, this.bus.readPort(0xa1, 1) & ~0x10);
   }
 
@@ -94,7 +113,8 @@ export class PointingDevice {
       case 0x00:
         if (call.bh > 1) return STATUS_BAD_INPUT;
         if (call.bh === 1) {
-          if ((memory.readU8(bda.MOUSE_FLAGS_2) & HANDLER_INSTALLED) === 0) return STATUS_NO_HANDLER;
+          if ((memory.readU8(bda.MOUSE_FLAGS_2) & HANDLER_INSTALLED) === 0)
+            return STATUS_NO_HANDLER;
           if (!this.send([0xf4])) return STATUS_INTERFACE;
           this.enableInterrupt();
           return STATUS_OK;
@@ -104,7 +124,10 @@ export class PointingDevice {
       case 0x05: {
         if (call.al === 5) {
           if (call.bh < 1 || call.bh > 8) return STATUS_BAD_INPUT;
-          memory.writeU8(bda.MOUSE_FLAGS_2, (memory.readU8(bda.MOUSE_FLAGS_2) & ~7) | (call.bh - 1));
+          memory.writeU8(
+            bda.MOUSE_FLAGS_2,
+            (memory.readU8(bda.MOUSE_FLAGS_2) & ~7) | (call.bh - 1),
+          );
         }
         memory.writeU8(bda.MOUSE_FLAGS_1, 0);
         const answer = this.send([0xff], 2);
@@ -136,7 +159,10 @@ export class PointingDevice {
         memory.writeU16(bda.MOUSE_HANDLER, call.bx);
         memory.writeU16(bda.MOUSE_HANDLER + 2, segment);
         const flags = memory.readU8(bda.MOUSE_FLAGS_2);
-        memory.writeU8(bda.MOUSE_FLAGS_2, segment === 0 && call.bx === 0 ? flags & ~HANDLER_INSTALLED : flags | HANDLER_INSTALLED);
+        memory.writeU8(
+          bda.MOUSE_FLAGS_2,
+          segment === 0 && call.bx === 0 ? flags & ~HANDLER_INSTALLED : flags | HANDLER_INSTALLED,
+        );
         return STATUS_OK;
       }
       default:
@@ -146,7 +172,8 @@ export class PointingDevice {
 
   /** AL=06h: BH=0 status bytes in BL, CL, DL; 1 and 2 scaling. */
   private extendedCommand(call: ServiceCall): number {
-    if (call.bh === 1 || call.bh === 2) return this.send([call.bh === 1 ? 0xe6 : 0xe7]) ? STATUS_OK : STATUS_INTERFACE;
+    if (call.bh === 1 || call.bh === 2)
+      return this.send([call.bh === 1 ? 0xe6 : 0xe7]) ? STATUS_OK : STATUS_INTERFACE;
     if (call.bh !== 0) return STATUS_BAD_INPUT;
     const answer = this.send([0xe9], 3);
     if (!answer) return STATUS_INTERFACE;
@@ -169,7 +196,8 @@ export class PointingDevice {
       return false;
     }
     memory.writeU8(bda.MOUSE_FLAGS_1, 0);
-    for (let i = 0; i < 3; i++) memory.writeU16(bda.MOUSE_CALL + i * 2, memory.readU8(bda.MOUSE_PACKET + i));
+    for (let i = 0; i < 3; i++)
+      memory.writeU16(bda.MOUSE_CALL + i * 2, memory.readU8(bda.MOUSE_PACKET + i));
     memory.writeU16(bda.MOUSE_CALL + 6, 0);
     return true;
   }

@@ -29,7 +29,10 @@ export class TimeOfDay {
 
   /** Sets the tick count from the RTC, at POST. */
   initialize(): void {
-    const seconds = fromBcd(this.readBcd(SECONDS)) + 60 * fromBcd(this.readBcd(MINUTES)) + 3600 * fromBcd(this.readBcd(HOURS));
+    const seconds =
+      fromBcd(this.readBcd(SECONDS)) +
+      60 * fromBcd(this.readBcd(MINUTES)) +
+      3600 * fromBcd(this.readBcd(HOURS));
     this.memory.writeU32(bda.TICKS, Math.floor((seconds * 1193182) / 65536) % TICKS_PER_DAY);
     this.memory.writeU8(bda.MIDNIGHT, 0);
   }

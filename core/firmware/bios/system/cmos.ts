@@ -32,7 +32,7 @@ export class Cmos {
   }
 }
 
-export const toBcd = (n: number): number => (Math.floor(n / 10) << 4) | n % 10;
+export const toBcd = (n: number): number => (Math.floor(n / 10) << 4) | (n % 10);
 export const fromBcd = (n: number): number => (n >> 4) * 10 + (n & 0x0f);
 
 export interface CmosConfig {
@@ -46,14 +46,20 @@ export interface CmosConfig {
 /** Values the board may preset so that any BIOS finds them: index to value. */
 export function cmosImage(config: CmosConfig): ReadonlyMap<number, number> {
   const extendedKib = Math.min(Math.max(Math.floor(config.ramBytes / 1024) - 1024, 0), 0xffff);
-  const above16M = Math.min(Math.max(Math.floor((config.ramBytes - 16 * 1024 * 1024) / 0x10000), 0), 0xffff);
+  const above16M = Math.min(
+    Math.max(Math.floor((config.ramBytes - 16 * 1024 * 1024) / 0x10000), 0),
+    0xffff,
+  );
   const code = (letter: string): number => Math.max('acdn'.indexOf(letter) + 1, 0);
   const order = [...config.bootOrder].map(code);
   return new Map([
     [DISKETTE_TYPES, (config.floppies > 0 ? 0x40 : 0) | (config.floppies > 1 ? 0x04 : 0)],
     [0x12, (config.hardDisks > 0 ? 0xf0 : 0) | (config.hardDisks > 1 ? 0x0f : 0)],
     // Bit 0 diskettes, bit 1 coprocessor, bit 2 pointing device, bits 7-6 number of diskette drives less one.
-    [EQUIPMENT_BYTE, 0x06 | (config.floppies > 0 ? 0x01 | ((Math.min(config.floppies, 2) - 1) << 6) : 0)],
+    [
+      EQUIPMENT_BYTE,
+      0x06 | (config.floppies > 0 ? 0x01 | ((Math.min(config.floppies, 2) - 1) << 6) : 0),
+    ],
     [0x15, 640 & 0xff],
     [0x16, 640 >> 8],
     [0x17, extendedKib & 0xff],

@@ -182,7 +182,10 @@ export class Int15 {
   /** INT 70h with a periodic interrupt. */
   onPeriodic(): void {
     if (this.state.eventAtNs === 0 || this.clock.now < this.state.eventAtNs) return;
-    this.memory.writeU8(this.state.eventAddress, this.memory.readU8(this.state.eventAddress) | 0x80);
+    this.memory.writeU8(
+      this.state.eventAddress,
+      this.memory.readU8(this.state.eventAddress) | 0x80,
+    );
     this.endEvent();
   }
 
@@ -191,7 +194,9 @@ export class Int15 {
     const gdt = call.linear('es', call.si);
     const base = (descriptor: number): number => {
       const at = gdt + descriptor;
-      return (call.memory.readU8(at + 7) * 2 ** 24 + (call.memory.readU32(at + 2) & 0xff_ffff)) >>> 0;
+      return (
+        (call.memory.readU8(at + 7) * 2 ** 24 + (call.memory.readU32(at + 2) & 0xff_ffff)) >>> 0
+      );
     };
     const bytes = Math.min(call.cx, 0x8000) * 2;
     this.memory.write(base(0x18), this.memory.read(base(0x10), bytes));
@@ -227,7 +232,8 @@ export class Int15 {
     const { registers } = call;
     const index = registers.get32('rbx');
     const entry = this.map[index];
-    if (registers.get32('rdx') !== SMAP || registers.get32('rcx') < 20 || !entry) return this.unsupported(call);
+    if (registers.get32('rdx') !== SMAP || registers.get32('rcx') < 20 || !entry)
+      return this.unsupported(call);
     const at = call.linear('es', call.di);
     call.memory.writeU32(at, entry.base);
     call.memory.writeU32(at + 4, Math.floor(entry.base / 2 ** 32));

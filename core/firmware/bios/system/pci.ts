@@ -38,7 +38,11 @@ export class PciConfig {
   constructor(private readonly bus: SystemBus) {}
 
   private select(slot: number, fn: number, register: number): void {
-    this.bus.writePort(CONFIG_ADDRESS, 4, (0x8000_0000 | (slot << 11) | (fn << 8) | (register & 0xfc)) >>> 0);
+    this.bus.writePort(
+      CONFIG_ADDRESS,
+      4,
+      (0x8000_0000 | (slot << 11) | (fn << 8) | (register & 0xfc)) >>> 0,
+    );
   }
 
   read(slot: number, fn: number, register: number, width: AccessWidth): number {
@@ -61,7 +65,13 @@ export class PciConfig {
           if (fn === 0) break;
           continue;
         }
-        found.push({ slot, fn, vendor: id & 0xffff, device: id >>> 16, classCode: this.read(slot, fn, CLASS_REVISION, 4) >>> 8 });
+        found.push({
+          slot,
+          fn,
+          vendor: id & 0xffff,
+          device: id >>> 16,
+          classCode: this.read(slot, fn, CLASS_REVISION, 4) >>> 8,
+        });
         if (fn === 0 && (this.read(slot, fn, HEADER_TYPE, 1) & 0x80) === 0) break;
       }
     }
@@ -113,7 +123,9 @@ function barsOf(pci: PciConfig, device: PciDevice): readonly BarRequest[] {
  */
 export function assignPciResources(pci: PciConfig, ramBytes: number): readonly PciDevice[] {
   const devices = pci.scan();
-  const requests = devices.filter((d) => (pci.read(d.slot, d.fn, HEADER_TYPE, 1) & 0x7f) === 0).flatMap((d) => barsOf(pci, d));
+  const requests = devices
+    .filter((d) => (pci.read(d.slot, d.fn, HEADER_TYPE, 1) & 0x7f) === 0)
+    .flatMap((d) => barsOf(pci, d));
   requests.sort((a, b) => b.size - a.size);
   // Large memory BARs go high: framebuffers where guests expect them, below the I/O APIC.
   let memory = platform.PCI_MEMORY_END;
@@ -135,19 +147,35 @@ export function assignPciResources(pci: PciConfig, ramBytes: number): readonly P
     pci.write(slot, fn, register, 4, address);
     if (wide) pci.write(slot, fn, register + 4, 4, 0);
     const command = pci.read(slot, fn, COMMAND, 2);
-    pci.write(slot, fn, COMMAND, 2, command | (isIo ? COMMAND_IO : COMMAND_MEMORY) | COMMAND_MASTER);
+    pci.write(
+      slot,
+      fn,
+      COMMAND,
+      2,
+      command | (isIo ? COMMAND_IO : COMMAND_MEMORY) | COMMAND_MASTER,
+    );
   }
 
-  platform.PIRQ_DEFAULT_IRQS.forEach((line, i) => pci.write(platform.PIIX3_ISA_SLOT, 0, platform.PIIX3_PIRQRC + i, 1, line));
+  platform.PIRQ_DEFAULT_IRQS.forEach((line, i) =>
+    pci.write(platform.PIIX3_ISA_SLOT, 0, platform.PIIX3_PIRQRC + i, 1, line),
+  );
   for (const { slot, fn, vendor, device, classCode } of devices) {
     pci.write(slot, fn, ROM_BAR, 4, 0);
-    if (classCode >> 8 === CLASS_VGA) pci.write(slot, fn, COMMAND, 2, pci.read(slot, fn, COMMAND, 2) | COMMAND_IO | COMMAND_MEMORY);
+    if (classCode >> 8 === CLASS_VGA)
+      pci.write(slot, fn, COMMAND, 2, pci.read(slot, fn, COMMAND, 2) | COMMAND_IO | COMMAND_MEMORY);
     if (vendor === 0x8086 && device === PIIX4_PM) {
       pci.write(slot, fn, INTERRUPT_LINE, 1, platform.SCI_IRQ);
       continue;
     }
     const pin = pci.read(slot, fn, INTERRUPT_PIN, 1);
-    if (pin >= 1 && pin <= 4) pci.write(slot, fn, INTERRUPT_LINE, 1, platform.PIRQ_DEFAULT_IRQS[platform.pirqOf(slot, pin - 1)]!);
+    if (pin >= 1 && pin <= 4)
+      pci.write(
+        slot,
+        fn,
+        INTERRUPT_LINE,
+        1,
+        platform.PIRQ_DEFAULT_IRQS[platform.pirqOf(slot, pin - 1)]!,
+      );
   }
   return devices;
 }
@@ -177,7 +205,14 @@ export function pciBios(call: ServiceCall, pci: PciConfig, routingTable: () => U
     if (register > 0xff || register % width !== 0) return finish(BAD_REGISTER);
     const absent = call.bh !== 0;
     if (write) {
-      if (!absent) pci.write(slot, fn, register, width, width === 1 ? call.cl : width === 2 ? call.cx : call.registers.get32('rcx'));
+      if (!absent)
+        pci.write(
+          slot,
+          fn,
+          register,
+          width,
+          width === 1 ? call.cl : width === 2 ? call.cx : call.registers.get32('rcx'),
+        );
     } else {
       const value = absent ? 0xffff_ffff : pci.read(slot, fn, register, width);
       if (width === 1) call.cl = value;

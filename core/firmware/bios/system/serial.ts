@@ -39,7 +39,8 @@ export class SerialServices {
     const base = call.dx < 4 ? this.memory.readU16(bda.COM_PORTS + call.dx * 2) : 0;
     if (base === 0) return DONE;
     const read = (register: number): number => this.bus.readPort(base + register, 1) & 0xff;
-    const write = (register: number, value: number): void => this.bus.writePort(base + register, 1, value & 0xff);
+    const write = (register: number, value: number): void =>
+      this.bus.writePort(base + register, 1, value & 0xff);
     if (!retry) this.deadlineNs = this.clock.now + TIMEOUT_NS;
     switch (call.ah) {
       case 0x00: {

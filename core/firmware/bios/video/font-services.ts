@@ -18,7 +18,11 @@ const UNDERLINE = 0x14;
 function recalculate(screen: Screen, height: number): void {
   const { vga, memory } = screen;
   const crtc = memory.readU16(bda.CRTC_PORT);
-  vga.writeIndexed(crtc, MAX_SCAN_LINE, (vga.readIndexed(crtc, MAX_SCAN_LINE) & 0xe0) | (height - 1));
+  vga.writeIndexed(
+    crtc,
+    MAX_SCAN_LINE,
+    (vga.readIndexed(crtc, MAX_SCAN_LINE) & 0xe0) | (height - 1),
+  );
   const start = height >= 14 ? height - 3 : height - 2;
   vga.writeIndexed(crtc, CURSOR_START, start);
   vga.writeIndexed(crtc, CURSOR_END, start + 1);
@@ -41,7 +45,13 @@ export function handle(call: ServiceCall, screen: Screen, int10: Int10, rom: Vid
       const height = Math.min(call.bh, 32);
       if (height === 0) return;
       const count = Math.min(call.cx, 256);
-      vga.loadFont(call.memory.read(call.linear('es', call.bp), count * height), height, call.dx, count, call.bl & 7);
+      vga.loadFont(
+        call.memory.read(call.linear('es', call.bp), count * height),
+        height,
+        call.dx,
+        count,
+        call.bl & 7,
+      );
       if (resize) recalculate(screen, height);
       return;
     }
@@ -103,8 +113,12 @@ function setRows(call: ServiceCall, screen: Screen): void {
 
 function information(call: ServiceCall, screen: Screen, rom: VideoRom): void {
   const { memory } = screen;
-  const vector = (n: number): [number, number] => [memory.readU16(n * 4 + 2), memory.readU16(n * 4)];
-  const inRom = (gpa: number): [number, number] => (gpa >= 0xf0000 ? [0xf000, gpa - 0xf0000] : [0xe000, gpa - 0xe0000]);
+  const vector = (n: number): [number, number] => [
+    memory.readU16(n * 4 + 2),
+    memory.readU16(n * 4),
+  ];
+  const inRom = (gpa: number): [number, number] =>
+    gpa >= 0xf0000 ? [0xf000, gpa - 0xf0000] : [0xe000, gpa - 0xe0000];
   // 9x14 and 9x16 alternates: supplements with no entries would be a lone zero; the fonts themselves serve.
   const pointers = [
     () => vector(0x1f),

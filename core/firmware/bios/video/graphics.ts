@@ -28,7 +28,8 @@ const WINDOW = 0xa0000;
 
 /** The 16 text colours as 24-bit RGB, for direct-colour modes. */
 const TEXT_RGB = [
-  0x000000, 0x0000aa, 0x00aa00, 0x00aaaa, 0xaa0000, 0xaa00aa, 0xaa5500, 0xaaaaaa, 0x555555, 0x5555ff, 0x55ff55, 0x55ffff, 0xff5555, 0xff55ff, 0xffff55, 0xffffff,
+  0x000000, 0x0000aa, 0x00aa00, 0x00aaaa, 0xaa0000, 0xaa00aa, 0xaa5500, 0xaaaaaa, 0x555555,
+  0x5555ff, 0x55ff55, 0x55ffff, 0xff5555, 0xff55ff, 0xffff55, 0xffffff,
 ] as const;
 
 function directColor(index: number, bits: number): number {
@@ -78,13 +79,18 @@ export class Graphics {
         return (this.vga.read8(at) >> ((3 - (x & 3)) * 2)) & 3;
       }
       case 'cga2':
-        return (this.vga.read8(s.base + (y & 1) * 0x2000 + (y >> 1) * s.pitch + (x >> 3)) >> (7 - (x & 7))) & 1;
+        return (
+          (this.vga.read8(s.base + (y & 1) * 0x2000 + (y >> 1) * s.pitch + (x >> 3)) >>
+            (7 - (x & 7))) &
+          1
+        );
       case 'planar': {
         let color = 0;
         this.reg(MODE, 0);
         for (let plane = 0; plane < 4; plane++) {
           this.reg(READ_MAP_SELECT, plane);
-          color |= ((this.vga.read8(s.base + y * s.pitch + (x >> 3)) >> (7 - (x & 7))) & 1) << plane;
+          color |=
+            ((this.vga.read8(s.base + y * s.pitch + (x >> 3)) >> (7 - (x & 7))) & 1) << plane;
         }
         this.reg(READ_MAP_SELECT, 0);
         return color;
@@ -123,7 +129,8 @@ export class Graphics {
   private packedPixel(s: Surface, x: number, y: number, color: number): void {
     const bytes = (s.bits + 7) >> 3;
     const value = s.bits === 8 ? color : directColor(color, s.bits);
-    for (let i = 0; i < bytes; i++) this.vga.write8(this.window(s, y * s.pitch + x * bytes + i), (value >> (8 * i)) & 0xff);
+    for (let i = 0; i < bytes; i++)
+      this.vga.write8(this.window(s, y * s.pitch + x * bytes + i), (value >> (8 * i)) & 0xff);
   }
 
   /** Sets the pixels of one byte that `mask` selects; leaves set/reset enabled. */
@@ -138,7 +145,14 @@ export class Graphics {
   }
 
   /** Draws a character cell of 8 x `pattern.length` pixels at (x, y). */
-  drawPattern(s: Surface, x: number, y: number, pattern: Uint8Array, color: number, background: number): void {
+  drawPattern(
+    s: Surface,
+    x: number,
+    y: number,
+    pattern: Uint8Array,
+    color: number,
+    background: number,
+  ): void {
     const xor = (color & 0x80) !== 0 && s.kind !== 'packed';
     for (let row = 0; row < pattern.length && y + row < s.height; row++) {
       const bits = pattern[row]!;
@@ -169,9 +183,15 @@ export class Graphics {
   }
 
   /** Byte addresses of one scan line between two character columns. */
-  private lineSpan(s: Surface, y: number, column: number, columns: number): { at: number; bytes: number } {
+  private lineSpan(
+    s: Surface,
+    y: number,
+    column: number,
+    columns: number,
+  ): { at: number; bytes: number } {
     const cell = s.kind === 'cga4' ? 2 : s.kind === 'packed' ? 8 * ((s.bits + 7) >> 3) : 1;
-    const line = s.kind === 'cga4' || s.kind === 'cga2' ? (y & 1) * 0x2000 + (y >> 1) * s.pitch : y * s.pitch;
+    const line =
+      s.kind === 'cga4' || s.kind === 'cga2' ? (y & 1) * 0x2000 + (y >> 1) * s.pitch : y * s.pitch;
     return { at: line + column * cell, bytes: columns * cell };
   }
 
@@ -191,7 +211,8 @@ export class Graphics {
   fillLine(s: Surface, y: number, column: number, columns: number, color: number): void {
     if (s.kind === 'planar') {
       const span = this.lineSpan(s, y, column, columns);
-      for (let i = 0; i < span.bytes; i++) this.planarBits(s.base + span.at + i, 0xff, color, false);
+      for (let i = 0; i < span.bytes; i++)
+        this.planarBits(s.base + span.at + i, 0xff, color, false);
       this.endPlanar();
       return;
     }

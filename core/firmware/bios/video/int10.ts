@@ -40,7 +40,10 @@ export class Int10 {
 
   /** Points INT 43h at a ROM font and keeps its height. */
   setGraphicsFont(height: number): void {
-    this.setVector(0x43, height >= 16 ? this.rom.font8x16 : height >= 14 ? this.rom.font8x14 : this.rom.font8x8);
+    this.setVector(
+      0x43,
+      height >= 16 ? this.rom.font8x16 : height >= 14 ? this.rom.font8x14 : this.rom.font8x8,
+    );
     this.memory.writeU8(bda.CHAR_HEIGHT, height);
   }
 
@@ -117,17 +120,22 @@ export class Int10 {
         palette.cgaPalette(call, screen);
         return;
       case 0x0c:
-        if (!screen.isText) screen.graphics.writePixel(screen.surface(call.bh), call.cx, call.dx, call.al);
+        if (!screen.isText)
+          screen.graphics.writePixel(screen.surface(call.bh), call.cx, call.dx, call.al);
         return;
       case 0x0d:
-        if (!screen.isText) call.al = screen.graphics.readPixel(screen.surface(call.bh), call.cx, call.dx);
+        if (!screen.isText)
+          call.al = screen.graphics.readPixel(screen.surface(call.bh), call.cx, call.dx);
         return;
       case 0x0e:
         // BH is ignored, as by every BIOS since the EGA's: output goes to the page on screen.
         screen.teletype(screen.activePage, call.al, screen.isText ? undefined : call.bl);
         return;
       case 0x0f:
-        call.ax = (Math.min(screen.columns, 255) << 8) | this.memory.readU8(bda.VIDEO_MODE) | (this.memory.readU8(bda.VIDEO_CONTROL) & 0x80);
+        call.ax =
+          (Math.min(screen.columns, 255) << 8) |
+          this.memory.readU8(bda.VIDEO_MODE) |
+          (this.memory.readU8(bda.VIDEO_CONTROL) & 0x80);
         call.bh = screen.activePage;
         return;
       case 0x10:
@@ -195,7 +203,10 @@ export class Int10 {
         if (call.al <= 2) call.al = 0x12;
         return;
       case 0x31:
-        memory.writeU8(bda.VIDEO_FLAGS, (memory.readU8(bda.VIDEO_FLAGS) & ~0x08) | ((call.al & 1) << 3));
+        memory.writeU8(
+          bda.VIDEO_FLAGS,
+          (memory.readU8(bda.VIDEO_FLAGS) & ~0x08) | ((call.al & 1) << 3),
+        );
         call.al = 0x12;
         return;
       case 0x32:
@@ -235,7 +246,16 @@ export class Int10 {
   private stateInformation(): Uint8Array<ArrayBuffer> {
     const { memory, screen } = this;
     const { mode } = screen;
-    const colors = mode.kind === 'linear8' ? 256 : mode.kind === 'cga4' ? 4 : mode.kind === 'cga2' ? 2 : mode.palette === 'mono' ? 0 : 16;
+    const colors =
+      mode.kind === 'linear8'
+        ? 256
+        : mode.kind === 'cga4'
+          ? 4
+          : mode.kind === 'cga2'
+            ? 2
+            : mode.palette === 'mono'
+              ? 0
+              : 16;
     return new ByteBuilder()
       .u16(this.rom.functionality - 0xe0000)
       .u16(0xe000)
@@ -244,7 +264,11 @@ export class Int10 {
       .u16(memory.readU16(bda.CHAR_HEIGHT))
       .u8(memory.readU8(bda.DISPLAY_COMBINATION) || 8, 0)
       .u16(colors)
-      .u8(mode.kind === 'text' ? 8 : Math.max(1, Math.floor(0x40000 / 4 / Math.max(mode.pageBytes, 1)) & 0xff))
+      .u8(
+        mode.kind === 'text'
+          ? 8
+          : Math.max(1, Math.floor(0x40000 / 4 / Math.max(mode.pageBytes, 1)) & 0xff),
+      )
       .u8(mode.height >= 480 ? 3 : mode.height >= 400 ? 2 : mode.height >= 350 ? 1 : 0)
       .u8(0, 0, 0x11)
       .zeros(3)

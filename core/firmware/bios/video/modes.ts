@@ -1,7 +1,7 @@
 /**
  * Register values of the standard VGA modes 00h-13h.
  * Spec: IBM PS/2 Hardware Interface Technical Reference, "Video Subsystem" (1992), register tables of the BIOS modes.
- * prettier-ignore: tables stay one register file a line.
+
  */
 
 export type ModeKind = 'text' | 'cga4' | 'cga2' | 'planar' | 'linear8';
@@ -36,30 +36,49 @@ const CRTC_40 = '2d 27 28 90 2b a0 bf 1f 00 4f 0d 0e 00 00 00 00 9c 8e 8f 14 1f 
 const CRTC_350 = '5f 4f 50 82 54 80 bf 1f 00 40 00 00 00 00 00 00 83 85 5d 28 0f 63 ba e3 ff';
 const CRTC_480 = '5f 4f 50 82 54 80 0b 3e 00 40 00 00 00 00 00 00 ea 8c df 28 00 e7 04 e3 ff';
 
+// prettier-ignore
 const text40: VideoMode = {
   kind: 'text', columns: 40, rows: 25, charHeight: 16, width: 360, height: 400, segment: 0xb800, pageBytes: 0x800, palette: 'ega64', cga: 0x2c,
   misc: 0x67, sequencer: [0x08, 0x03, 0x00, 0x02], crtc: hex(CRTC_40), attribute: hex(`${ATTRIBUTE_EGA} 0c 00 0f 08 00`), graphics: hex('00 00 00 00 00 10 0e 00 ff'),
 };
-const text80: VideoMode = { ...text40, columns: 80, width: 720, pageBytes: 0x1000, cga: 0x2d, sequencer: [0x00, 0x03, 0x00, 0x02], crtc: hex(CRTC_80) };
+const text80: VideoMode = {
+  ...text40,
+  columns: 80,
+  width: 720,
+  pageBytes: 0x1000,
+  cga: 0x2d,
+  sequencer: [0x00, 0x03, 0x00, 0x02],
+  crtc: hex(CRTC_80),
+};
+// prettier-ignore
 const cga320: VideoMode = {
   kind: 'cga4', columns: 40, rows: 25, charHeight: 8, width: 320, height: 200, segment: 0xb800, pageBytes: 0x4000, palette: 'cga16', cga: 0x2a,
   misc: 0x63, sequencer: [0x09, 0x03, 0x00, 0x02], crtc: hex('2d 27 28 90 2b 80 bf 1f 00 c1 00 00 00 00 00 00 9c 8e 8f 14 00 96 b9 a2 ff'),
   attribute: hex('00 13 15 17 02 04 06 07 10 11 12 13 14 15 16 17 01 00 03 00 00'), graphics: hex('00 00 00 00 00 30 0f 0f ff'),
 };
+// prettier-ignore
 const ega320: VideoMode = {
   kind: 'planar', columns: 40, rows: 25, charHeight: 8, width: 320, height: 200, segment: 0xa000, pageBytes: 0x2000, palette: 'cga16', cga: 0x29,
   misc: 0x63, sequencer: [0x09, 0x0f, 0x00, 0x06], crtc: hex('2d 27 28 90 2b 80 bf 1f 00 c0 00 00 00 00 00 00 9c 8e 8f 14 00 96 b9 e3 ff'),
   attribute: hex(`${ATTRIBUTE_CGA} 01 00 0f 00 00`), graphics: hex('00 00 00 00 00 00 05 0f ff'),
 };
+// prettier-ignore
 const ega350: VideoMode = {
   ...ega320, columns: 80, charHeight: 14, width: 640, height: 350, pageBytes: 0x8000, palette: 'ega64',
   misc: 0xa3, sequencer: [0x01, 0x0f, 0x00, 0x06], crtc: hex(CRTC_350), attribute: hex(`${ATTRIBUTE_EGA} 01 00 0f 00 00`),
 };
 const vga640: VideoMode = {
-  ...ega350, rows: 30, charHeight: 16, height: 480, pageBytes: 0xa000, misc: 0xe3, crtc: hex(CRTC_480),
+  ...ega350,
+  rows: 30,
+  charHeight: 16,
+  height: 480,
+  pageBytes: 0xa000,
+  misc: 0xe3,
+  crtc: hex(CRTC_480),
 };
 
 /** By mode number. */
+// prettier-ignore
 export const STANDARD_MODES: ReadonlyMap<number, VideoMode> = new Map<number, VideoMode>([
   [0x00, text40],
   [0x01, { ...text40, cga: 0x28 }],

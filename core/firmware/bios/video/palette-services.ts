@@ -22,7 +22,8 @@ export function cgaPalette(call: ServiceCall, screen: Screen): void {
     if (screen.mode.kind !== 'text') vga.writeAttribute(0, color);
     vga.writeAttribute(OVERSCAN, color);
     if (screen.mode.kind === 'cga4') {
-      for (let i = 1; i < 4; i++) vga.writeAttribute(i, (vga.readAttribute(i) & ~0x10) | (call.bl & 0x10));
+      for (let i = 1; i < 4; i++)
+        vga.writeAttribute(i, (vga.readAttribute(i) & ~0x10) | (call.bl & 0x10));
     }
   } else if (call.bh === 1) {
     value = (value & 0xdf) | ((call.bl & 1) << 5);
@@ -61,7 +62,9 @@ export function handle(call: ServiceCall, screen: Screen): void {
       call.bh = vga.readAttribute(OVERSCAN);
       return;
     case 0x09: {
-      const values = Uint8Array.from({ length: 17 }, (_, i) => vga.readAttribute(i === 16 ? OVERSCAN : i));
+      const values = Uint8Array.from({ length: 17 }, (_, i) =>
+        vga.readAttribute(i === 16 ? OVERSCAN : i),
+      );
       call.memory.write(call.linear('es', call.dx), values);
       return;
     }
@@ -71,13 +74,18 @@ export function handle(call: ServiceCall, screen: Screen): void {
     case 0x12: {
       const count = Math.min(call.cx, 256);
       const values = call.memory.read(call.linear('es', call.dx), count * 3);
-      for (let i = 0; i < count; i++) vga.writeDac((call.bx + i) & 0xff, values[i * 3]!, values[i * 3 + 1]!, values[i * 3 + 2]!);
+      for (let i = 0; i < count; i++)
+        vga.writeDac((call.bx + i) & 0xff, values[i * 3]!, values[i * 3 + 1]!, values[i * 3 + 2]!);
       return;
     }
     case 0x13: {
       const mode = vga.readAttribute(ATTRIBUTE_MODE);
       if (call.bl === 0) vga.writeAttribute(ATTRIBUTE_MODE, (mode & 0x7f) | ((call.bh & 1) << 7));
-      else if (call.bl === 1) vga.writeAttribute(COLOR_SELECT, (mode & 0x80) !== 0 ? call.bh & 0x0f : (call.bh << 2) & 0x0c);
+      else if (call.bl === 1)
+        vga.writeAttribute(
+          COLOR_SELECT,
+          (mode & 0x80) !== 0 ? call.bh & 0x0f : (call.bh << 2) & 0x0c,
+        );
       return;
     }
     case 0x15: {

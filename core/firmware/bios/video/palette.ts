@@ -4,8 +4,11 @@
  */
 import type { PaletteKind } from './modes';
 
-const GRAYS = [0x00, 0x05, 0x08, 0x0b, 0x0e, 0x11, 0x14, 0x18, 0x1c, 0x20, 0x24, 0x28, 0x2d, 0x32, 0x38, 0x3f];
+const GRAYS = [
+  0x00, 0x05, 0x08, 0x0b, 0x0e, 0x11, 0x14, 0x18, 0x1c, 0x20, 0x24, 0x28, 0x2d, 0x32, 0x38, 0x3f,
+];
 /** Five steps from weakest to strongest for each intensity and saturation of mode 13h's colour wheel. */
+// prettier-ignore
 const WHEEL_LEVELS = [
   [0x00, 0x10, 0x1f, 0x2f, 0x3f], [0x1f, 0x27, 0x2f, 0x37, 0x3f], [0x2d, 0x31, 0x36, 0x3a, 0x3f],
   [0x00, 0x07, 0x0e, 0x15, 0x1c], [0x0e, 0x11, 0x15, 0x18, 0x1c], [0x14, 0x16, 0x18, 0x1a, 0x1c],
@@ -23,7 +26,8 @@ function cga(index: number): Rgb {
 
 /** The EGA's 6-bit colour rgbRGB. */
 function ega(index: number): Rgb {
-  const channel = (strong: number, weak: number): number => ((index & strong) !== 0 ? 0x2a : 0) + ((index & weak) !== 0 ? 0x15 : 0);
+  const channel = (strong: number, weak: number): number =>
+    ((index & strong) !== 0 ? 0x2a : 0) + ((index & weak) !== 0 ? 0x15 : 0);
   return [channel(4, 0x20), channel(2, 0x10), channel(1, 0x08)];
 }
 
@@ -34,7 +38,12 @@ function hue(levels: readonly number[], step: number): Rgb {
   const min = levels[0]!;
   const max = levels[4]!;
   const sectors: readonly Rgb[] = [
-    [up, min, max], [max, min, down], [max, up, min], [down, max, min], [min, max, up], [min, down, max],
+    [up, min, max],
+    [max, min, down],
+    [max, up, min],
+    [down, max, min],
+    [min, max, up],
+    [min, down, max],
   ];
   return sectors[Math.floor(step / 4)]!;
 }

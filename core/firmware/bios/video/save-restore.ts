@@ -18,7 +18,10 @@ const DAC_BYTES = 769;
 export function saveRestore(call: ServiceCall, screen: Screen): void {
   const parts = call.cx & 7;
   if (parts === 0 || call.al > 2) return;
-  const bytes = ((parts & HARDWARE) !== 0 ? HARDWARE_BYTES : 0) + ((parts & BIOS_DATA) !== 0 ? BIOS_BYTES : 0) + ((parts & DAC) !== 0 ? DAC_BYTES : 0);
+  const bytes =
+    ((parts & HARDWARE) !== 0 ? HARDWARE_BYTES : 0) +
+    ((parts & BIOS_DATA) !== 0 ? BIOS_BYTES : 0) +
+    ((parts & DAC) !== 0 ? DAC_BYTES : 0);
   const at = call.linear('es', call.bx);
   if (call.al === 0) call.bx = Math.ceil(bytes / 64);
   else if (call.al === 1) call.memory.write(at, save(parts, screen));
@@ -37,7 +40,13 @@ function save(parts: number, { vga, memory }: Screen): Uint8Array<ArrayBuffer> {
     for (let i = 0; i < 9; i++) bytes.push(vga.readIndexed(hw.GRAPHICS, i));
   }
   if ((parts & BIOS_DATA) !== 0) {
-    bytes.push(...memory.read(bda.VIDEO_MODE, 0x1e), ...memory.read(bda.VIDEO_ROWS, 7), 0, ...memory.read(0x1f * 4, 4), ...memory.read(0x43 * 4, 4));
+    bytes.push(
+      ...memory.read(bda.VIDEO_MODE, 0x1e),
+      ...memory.read(bda.VIDEO_ROWS, 7),
+      0,
+      ...memory.read(0x1f * 4, 4),
+      ...memory.read(0x43 * 4, 4),
+    );
   }
   if ((parts & DAC) !== 0) {
     bytes.push(vga.in8(hw.DAC_MASK));
@@ -66,6 +75,7 @@ function restore(parts: number, { vga, memory }: Screen, bytes: Uint8Array): voi
   }
   if ((parts & DAC) !== 0) {
     vga.out8(hw.DAC_MASK, bytes[at++]!);
-    for (let i = 0; i < 256; i++, at += 3) vga.writeDac(i, bytes[at]!, bytes[at + 1]!, bytes[at + 2]!);
+    for (let i = 0; i < 256; i++, at += 3)
+      vga.writeDac(i, bytes[at]!, bytes[at + 1]!, bytes[at + 2]!);
   }
 }

@@ -65,20 +65,42 @@ export class Screen {
 
   /** GPA of a text cell; pages wrap inside the 32 KiB window. */
   cell(page: number, column: number, row: number): number {
-    return this.mode.segment * 16 + (((page & 7) * this.pageBytes + (row * this.columns + column) * 2) & 0x7ffe);
+    return (
+      this.mode.segment * 16 +
+      (((page & 7) * this.pageBytes + (row * this.columns + column) * 2) & 0x7ffe)
+    );
   }
 
   surface(page: number): Surface {
     const vbe = this.vbe;
     if (vbe) {
-      const pitch = Math.max(this.vga.dispiRead(DISPI_VIRT_WIDTH), vbe.width) * ((vbe.bits + 7) >> 3);
-      return { kind: 'packed', width: vbe.width, height: vbe.height, base: 0xa0000, pitch, bits: vbe.bits, banked: true };
+      const pitch =
+        Math.max(this.vga.dispiRead(DISPI_VIRT_WIDTH), vbe.width) * ((vbe.bits + 7) >> 3);
+      return {
+        kind: 'packed',
+        width: vbe.width,
+        height: vbe.height,
+        base: 0xa0000,
+        pitch,
+        bits: vbe.bits,
+        banked: true,
+      };
     }
     const { kind, width, height, segment } = this.mode;
     const base = segment * 16;
-    if (kind === 'cga4' || kind === 'cga2') return { kind, width, height, base, pitch: 80, bits: kind === 'cga4' ? 2 : 1, banked: false };
-    if (kind === 'linear8') return { kind: 'packed', width, height, base, pitch: 320, bits: 8, banked: false };
-    return { kind: 'planar', width, height, base: base + ((page * this.pageBytes) & 0xffff), pitch: width / 8, bits: 4, banked: false };
+    if (kind === 'cga4' || kind === 'cga2')
+      return { kind, width, height, base, pitch: 80, bits: kind === 'cga4' ? 2 : 1, banked: false };
+    if (kind === 'linear8')
+      return { kind: 'packed', width, height, base, pitch: 320, bits: 8, banked: false };
+    return {
+      kind: 'planar',
+      width,
+      height,
+      base: base + ((page * this.pageBytes) & 0xffff),
+      pitch: width / 8,
+      bits: 4,
+      banked: false,
+    };
   }
 
   getCursor(page: number): { column: number; row: number } {
@@ -87,7 +109,10 @@ export class Screen {
   }
 
   setCursor(page: number, column: number, row: number): void {
-    this.memory.writeU16(bda.CURSOR_POSITIONS + (page & 7) * 2, ((row & 0xff) << 8) | (column & 0xff));
+    this.memory.writeU16(
+      bda.CURSOR_POSITIONS + (page & 7) * 2,
+      ((row & 0xff) << 8) | (column & 0xff),
+    );
     if ((page & 7) === this.activePage && this.isText) this.placeHardwareCursor(column, row);
   }
 
@@ -104,8 +129,16 @@ export class Screen {
     let bottom = end & 0x1f;
     const height = this.charHeight;
     // IBM's cursor emulation: shapes meant for 8-line characters are scaled to the character height.
-    if ((this.memory.readU8(bda.VIDEO_CONTROL) & 1) === 0 && height > 8 && bottom < 8 && top < 0x20) {
-      top = bottom !== top + 1 ? Math.floor(((top + 1) * height) / 8) - 1 : Math.floor(((bottom + 1) * height) / 8) - 2;
+    if (
+      (this.memory.readU8(bda.VIDEO_CONTROL) & 1) === 0 &&
+      height > 8 &&
+      bottom < 8 &&
+      top < 0x20
+    ) {
+      top =
+        bottom !== top + 1
+          ? Math.floor(((top + 1) * height) / 8) - 1
+          : Math.floor(((bottom + 1) * height) / 8) - 2;
       bottom = Math.floor(((bottom + 1) * height) / 8) - 1;
     }
     const crtc = this.memory.readU16(bda.CRTC_PORT);
@@ -137,7 +170,16 @@ export class Screen {
   }
 
   /** Scrolls a window; `lines` 0 clears it. `down` moves the text down. */
-  scroll(lines: number, attribute: number, top: number, left: number, bottom: number, right: number, down: boolean, page = this.activePage): void {
+  scroll(
+    lines: number,
+    attribute: number,
+    top: number,
+    left: number,
+    bottom: number,
+    right: number,
+    down: boolean,
+    page = this.activePage,
+  ): void {
     const lastRow = Math.min(bottom, this.rows - 1);
     const lastColumn = Math.min(right, this.columns - 1);
     if (top > lastRow || left > lastColumn) return;
@@ -153,22 +195,35 @@ export class Screen {
 
   private copyRow(page: number, from: number, to: number, left: number, right: number): void {
     if (this.isText) {
-      for (let column = left; column <= right; column++) this.vga.write16(this.cell(page, column, to), this.vga.read16(this.cell(page, column, from)));
+      for (let column = left; column <= right; column++)
+        this.vga.write16(
+          this.cell(page, column, to),
+          this.vga.read16(this.cell(page, column, from)),
+        );
       return;
     }
     const surface = this.surface(page);
     const height = this.vbe ? 16 : this.charHeight;
-    for (let y = 0; y < height; y++) this.graphics.copyLine(surface, from * height + y, to * height + y, left, right - left + 1);
+    for (let y = 0; y < height; y++)
+      this.graphics.copyLine(surface, from * height + y, to * height + y, left, right - left + 1);
   }
 
-  private clearRow(page: number, row: number, left: number, right: number, attribute: number): void {
+  private clearRow(
+    page: number,
+    row: number,
+    left: number,
+    right: number,
+    attribute: number,
+  ): void {
     if (this.isText) {
-      for (let column = left; column <= right; column++) this.vga.write16(this.cell(page, column, row), (attribute << 8) | 0x20);
+      for (let column = left; column <= right; column++)
+        this.vga.write16(this.cell(page, column, row), (attribute << 8) | 0x20);
       return;
     }
     const surface = this.surface(page);
     const height = this.vbe ? 16 : this.charHeight;
-    for (let y = 0; y < height; y++) this.graphics.fillLine(surface, row * height + y, left, right - left + 1, attribute);
+    for (let y = 0; y < height; y++)
+      this.graphics.fillLine(surface, row * height + y, left, right - left + 1, attribute);
   }
 
   /** Character and attribute at the page's cursor: attribute in the high byte. */
@@ -184,7 +239,13 @@ export class Screen {
   }
 
   /** Writes a character; `attribute` undefined keeps the cell's own (text) or means 7 (graphics). */
-  putCell(page: number, column: number, row: number, char: number, attribute: number | undefined): void {
+  putCell(
+    page: number,
+    column: number,
+    row: number,
+    char: number,
+    attribute: number | undefined,
+  ): void {
     if (column >= this.columns || row >= this.rows) return;
     if (this.isText) {
       const at = this.cell(page, column, row);
@@ -193,7 +254,14 @@ export class Screen {
       return;
     }
     const pattern = this.pattern(char);
-    this.graphics.drawPattern(this.surface(page), column * 8, row * pattern.length, pattern, attribute ?? TEXT_ATTRIBUTE, 0);
+    this.graphics.drawPattern(
+      this.surface(page),
+      column * 8,
+      row * pattern.length,
+      pattern,
+      attribute ?? TEXT_ATTRIBUTE,
+      0,
+    );
   }
 
   /** INT 10h AH=0Eh: control characters act, the line wraps, the screen scrolls. */

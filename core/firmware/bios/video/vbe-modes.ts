@@ -17,6 +17,7 @@ export interface VbeMode {
 }
 
 /** Number, width, height, bits. */
+// prettier-ignore
 const ROWS: readonly (readonly [number, number, number, number])[] = [
   [0x100, 640, 400, 8], [0x101, 640, 480, 8], [0x103, 800, 600, 8], [0x105, 1024, 768, 8], [0x107, 1280, 1024, 8],
   [0x10d, 320, 200, 15], [0x10e, 320, 200, 16], [0x10f, 320, 200, 24], [0x110, 640, 480, 15], [0x111, 640, 480, 16], [0x112, 640, 480, 24],
@@ -31,7 +32,13 @@ const ROWS: readonly (readonly [number, number, number, number])[] = [
   [0x18d, 1280, 720, 16], [0x18e, 1280, 720, 24], [0x18f, 1280, 720, 32], [0x190, 1920, 1080, 16], [0x191, 1920, 1080, 24], [0x192, 1920, 1080, 32],
 ];
 
-export const VBE_MODES: readonly VbeMode[] = ROWS.map(([number, width, height, bits]) => ({ number, width, height, bits, pitch: width * ((bits + 7) >> 3) }));
+export const VBE_MODES: readonly VbeMode[] = ROWS.map(([number, width, height, bits]) => ({
+  number,
+  width,
+  height,
+  bits,
+  pitch: width * ((bits + 7) >> 3),
+}));
 
 const BY_NUMBER = new Map(VBE_MODES.map((mode) => [mode.number, mode]));
 

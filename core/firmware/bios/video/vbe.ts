@@ -111,7 +111,8 @@ export class Vbe {
       .u16(segment)
       .u16(this.videoMemory64K);
     info.u16(wants2 ? 0x0100 : 0);
-    for (let i = 0; i < 3; i++) info.u16(wants2 ? this.environment.oemString : 0).u16(wants2 ? 0xf000 : 0);
+    for (let i = 0; i < 3; i++)
+      info.u16(wants2 ? this.environment.oemString : 0).u16(wants2 ? 0xf000 : 0);
     for (const mode of modes) info.u16(mode.number);
     info.u16(0xffff);
     const bytes = info.build();
@@ -124,9 +125,18 @@ export class Vbe {
     if (!mode || !this.available.includes(mode)) return FAILED;
     const framebuffer = this.environment.linearFramebuffer();
     const direct = mode.bits > 8;
-    const pages = Math.max(0, Math.min(255, Math.floor((this.videoMemory64K * 0x10000) / vbeModeBytes(mode)) - 1));
+    const pages = Math.max(
+      0,
+      Math.min(255, Math.floor((this.videoMemory64K * 0x10000) / vbeModeBytes(mode)) - 1),
+    );
     const fields =
-      mode.bits === 15 ? [5, 10, 5, 5, 5, 0, 1, 15] : mode.bits === 16 ? [5, 11, 6, 5, 5, 0, 0, 0] : direct ? [8, 16, 8, 8, 8, 0, mode.bits === 32 ? 8 : 0, mode.bits === 32 ? 24 : 0] : [0, 0, 0, 0, 0, 0, 0, 0];
+      mode.bits === 15
+        ? [5, 10, 5, 5, 5, 0, 1, 15]
+        : mode.bits === 16
+          ? [5, 11, 6, 5, 5, 0, 0, 0]
+          : direct
+            ? [8, 16, 8, 8, 8, 0, mode.bits === 32 ? 8 : 0, mode.bits === 32 ? 24 : 0]
+            : [0, 0, 0, 0, 0, 0, 0, 0];
     const info = new ByteBuilder()
       .u16(0x003b | (framebuffer ? 0x80 : 0)) // supported, extended information, colour, graphics; linear framebuffer
       .u8(0x07, 0x00)
@@ -169,7 +179,12 @@ export class Vbe {
     vga.dispiWrite(hw.DISPI_XRES, mode.width);
     vga.dispiWrite(hw.DISPI_YRES, mode.height);
     vga.dispiWrite(hw.DISPI_BPP, mode.bits);
-    vga.dispiWrite(hw.DISPI_ENABLE, hw.DISPI_ENABLED | ((request & LINEAR) !== 0 ? hw.DISPI_LFB_ENABLED : 0) | ((request & NO_CLEAR) !== 0 ? hw.DISPI_NOCLEARMEM : 0));
+    vga.dispiWrite(
+      hw.DISPI_ENABLE,
+      hw.DISPI_ENABLED |
+        ((request & LINEAR) !== 0 ? hw.DISPI_LFB_ENABLED : 0) |
+        ((request & NO_CLEAR) !== 0 ? hw.DISPI_NOCLEARMEM : 0),
+    );
     vga.dispiWrite(hw.DISPI_BANK, 0);
     const { memory } = this.screen;
     memory.writeU16(VBE_MODE_BDA, request & (0x1ff | LINEAR | NO_CLEAR));
@@ -180,7 +195,8 @@ export class Vbe {
   }
 
   private window(call: ServiceCall): number {
-    if (call.bl !== 0 || (this.vga.dispiRead(hw.DISPI_ENABLE) & hw.DISPI_ENABLED) === 0) return FAILED;
+    if (call.bl !== 0 || (this.vga.dispiRead(hw.DISPI_ENABLE) & hw.DISPI_ENABLED) === 0)
+      return FAILED;
     if (call.bh === 1) {
       call.dx = this.vga.dispiRead(hw.DISPI_BANK);
       return OK;
@@ -245,7 +261,10 @@ export class Vbe {
     if ((enable & hw.DISPI_ENABLED) === 0) return FAILED;
     if (call.bl === 0) {
       const eight = call.bh >= 8;
-      this.vga.dispiWrite(hw.DISPI_ENABLE, (eight ? enable | hw.DISPI_8BIT_DAC : enable & ~hw.DISPI_8BIT_DAC) | hw.DISPI_NOCLEARMEM);
+      this.vga.dispiWrite(
+        hw.DISPI_ENABLE,
+        (eight ? enable | hw.DISPI_8BIT_DAC : enable & ~hw.DISPI_8BIT_DAC) | hw.DISPI_NOCLEARMEM,
+      );
     } else if (call.bl !== 1) return FAILED;
     call.bh = (this.vga.dispiRead(hw.DISPI_ENABLE) & hw.DISPI_8BIT_DAC) !== 0 ? 8 : 6;
     return OK;
@@ -260,7 +279,12 @@ export class Vbe {
       const entry = at + i * 4;
       const index = (call.dx + i) & 0xff;
       if (write) {
-        this.vga.writeDac(index, call.memory.readU8(entry + 2), call.memory.readU8(entry + 1), call.memory.readU8(entry));
+        this.vga.writeDac(
+          index,
+          call.memory.readU8(entry + 2),
+          call.memory.readU8(entry + 1),
+          call.memory.readU8(entry),
+        );
       } else {
         const [r, g, b] = this.vga.readDac(index);
         call.memory.write(entry, Uint8Array.of(b, g, r, 0));
@@ -283,9 +307,11 @@ export class Vbe {
       case 2: {
         const enable = call.memory.readU16(at + hw.DISPI_ENABLE * 2);
         this.vga.dispiWrite(hw.DISPI_ENABLE, 0);
-        for (const i of [hw.DISPI_XRES, hw.DISPI_YRES, hw.DISPI_BPP]) this.vga.dispiWrite(i, call.memory.readU16(at + i * 2));
+        for (const i of [hw.DISPI_XRES, hw.DISPI_YRES, hw.DISPI_BPP])
+          this.vga.dispiWrite(i, call.memory.readU16(at + i * 2));
         this.vga.dispiWrite(hw.DISPI_ENABLE, enable | hw.DISPI_NOCLEARMEM);
-        for (let i = hw.DISPI_BANK; i <= hw.DISPI_Y_OFFSET; i++) this.vga.dispiWrite(i, call.memory.readU16(at + i * 2));
+        for (let i = hw.DISPI_BANK; i <= hw.DISPI_Y_OFFSET; i++)
+          this.vga.dispiWrite(i, call.memory.readU16(at + i * 2));
         this.screen.memory.writeU16(VBE_MODE_BDA, call.memory.readU16(at));
         return OK;
       }

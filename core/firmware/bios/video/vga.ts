@@ -193,17 +193,28 @@ export class VgaHardware {
   }
 
   /** Puts `count` patterns of `height` rows from `first` on into font block `block` (0 to 7). */
-  loadFont(patterns: Uint8Array, height: number, first: number, count: number, block: number): void {
+  loadFont(
+    patterns: Uint8Array,
+    height: number,
+    first: number,
+    count: number,
+    block: number,
+  ): void {
     const base = 0xa0000 + fontBlock(block);
     this.withFontPlane(() => {
       for (let c = 0; c < count && first + c < 256; c++) {
-        for (let row = 0; row < height; row++) this.write8(base + (first + c) * 32 + row, patterns[c * height + row] ?? 0);
+        for (let row = 0; row < height; row++)
+          this.write8(base + (first + c) * 32 + row, patterns[c * height + row] ?? 0);
       }
     });
   }
 
   font(height: number): Uint8Array {
-    return height >= 16 ? this.fonts.font8x16 : height >= 14 ? this.fonts.font8x14 : this.fonts.font8x8;
+    return height >= 16
+      ? this.fonts.font8x16
+      : height >= 14
+        ? this.fonts.font8x14
+        : this.fonts.font8x8;
   }
 }
 
