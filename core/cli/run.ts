@@ -1,5 +1,5 @@
-import { nodeSystem, nodeTimers, forkProcess } from '../host-node';
-import { checkMemory, Domain, type DomainEnd } from '../toolstack';
+import { nodeFiles, nodeSystem, nodeTimers, forkProcess } from '../host-node';
+import { checkStart, Domain, type DomainEnd } from '../toolstack';
 import { readConfigFile } from './config-file';
 import {
   EXIT_DOMAIN_DIED,
@@ -43,7 +43,7 @@ export async function runInForeground(
   options: RunOptions,
 ): Promise<number> {
   const { config } = await readConfigFile(file, [...overrides, ...(options.vnc ? ['vnc=1'] : [])]);
-  checkMemory(config, nodeSystem.sample());
+  await checkStart(nodeFiles, config, nodeSystem.sample());
   const terminal = new Terminal();
   let finish: (end: DomainEnd) => void = () => undefined;
   const over = new Promise<DomainEnd>((resolve) => (finish = resolve));

@@ -104,7 +104,7 @@ export class VcpuLoop {
       case 'refresh':
         return display.answer(adapter, message.id);
       case 'power-button':
-        return void machine.powerButton();
+        return this.pressPowerButton();
       case 'reset':
         return this.reset();
       case 'pause':
@@ -112,6 +112,13 @@ export class VcpuLoop {
       case 'unpause':
         return this.setPaused(false);
     }
+  }
+
+  private pressPowerButton(): void {
+    const { machine, port } = this.parts;
+    if (machine.powerButton()) return;
+    const message = 'the guest does not listen to its power button; force it off instead';
+    port.post({ type: 'log', level: 'warn', message });
   }
 
   private pointAt({ x, y, wheel, buttons }: Extract<ToWorker, { type: 'pointer-absolute' }>): void {
