@@ -31,7 +31,10 @@ export interface Commands {
   'domain/sendKeys': [{ domain: string; scancodes: number[] }, null];
   /** Types text with the domain's keymap; characters it does not have are reported back. */
   'domain/typeText': [{ domain: string; text: string }, { skipped: string[] }];
-  /** Serial output kept since boot (last 1 MiB), base64; and how many bytes came before what is kept. */
+  /**
+   * Serial output kept since boot (last 1 MiB), base64; and how many bytes came before what is kept. `console` events
+   * go on from there: those that arrive before this answer are part of it.
+   */
   'console/history': [{ domain: string }, { data: string; dropped: number }];
   /** Bytes to the serial port, base64. */
   'console/write': [{ domain: string; data: string }, null];

@@ -87,14 +87,24 @@ export class Domus {
   }
 
   start(...args: string[]): Program {
-    const program = new Program(
-      spawn(process.execPath, [CLI, ...args], {
+    return this.spawn(process.execPath, [CLI, ...args]);
+  }
+
+  /** The same on a terminal of its own (util-linux `script`): output and errors come together. */
+  startOnTerminal(...args: string[]): Program {
+    const command = [process.execPath, CLI, ...args].map((word) => `'${word}'`).join(' ');
+    return this.spawn('script', ['-qefc', command, '/dev/null']);
+  }
+
+  private spawn(program: string, args: string[]): Program {
+    const started = new Program(
+      spawn(program, args, {
         cwd: this.directory.path,
         env: { ...process.env, DOMUS_HOME: this.home },
       }),
     );
-    this.programs.push(program);
-    return program;
+    this.programs.push(started);
+    return started;
   }
 
   /** Runs a command to its end without input. */

@@ -200,3 +200,17 @@ describe('domus run with bad input', () => {
     expect((await domus.run('--help')).status).toBe(0);
   });
 });
+
+describe('domus run on a terminal', () => {
+  it('forces the guest off at Ctrl+] and says so', async () => {
+    const run = domus.startOnTerminal('run', domus.tiny('a'));
+    await run.printed(GREETING);
+    expect(run.stdout).toContain('Ctrl+] forces it off');
+    run.type('x');
+    await run.printed('<x>');
+    run.type('\x1d');
+    const { status, stdout } = await run.finished;
+    expect(stdout).toContain('domus: a: Ctrl+] was pressed');
+    expect(status).toBe(130);
+  });
+});

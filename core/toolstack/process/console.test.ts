@@ -32,6 +32,17 @@ describe('DomainConsole', () => {
     expect(sent).toBe('more!');
   });
 
+  it('loses nothing for the first watcher when a second comes', () => {
+    let sent = '';
+    const line = new DomainConsole((data) => (sent += text(data)));
+    line.open();
+    line.append(bytes('waits'));
+    expect(text(line.open().bytes)).toBe('waits');
+    line.append(bytes('!'));
+    vi.runAllTimers();
+    expect(sent).toBe('waits!');
+  });
+
   it('never sends more than it has credit for', () => {
     let sent = 0;
     const line = new DomainConsole((data) => (sent += data.length));

@@ -65,6 +65,8 @@ export class DomainConsole {
 
   /** Everything kept, and the count of what is lost; the stream goes on from there. */
   open(): { bytes: Uint8Array<ArrayBuffer>; dropped: number } {
+    // Those who watch already must not lose what waits; whoever opens ignores what comes before the answer.
+    this.finish();
     this.streaming = true;
     this.sent = this.history.totalBytes;
     return { bytes: this.history.slice(0, HISTORY_BYTES), dropped: this.history.firstKept };
