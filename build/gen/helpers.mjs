@@ -9,7 +9,13 @@ const ASC_FLAGS = [
   '--runtime', 'stub',
   '--importMemory',
   '--sharedMemory',
+  '--initialMemory', '16',
   '--maximumMemory', '65536',
+  // HELPERS_DATA_BASE of core/cpu/layout.ts.
+  '--memoryBase', '65536',
+  // Pointers are 32 bits here for good; v128 values cross to other wasm modules only.
+  '--disableWarning', '201',
+  '--disableWarning', '112',
   '--noExportMemory',
   '--enable', 'simd,threads,bulk-memory,sign-extension,mutable-globals,nontrapping-f2i',
 ]; // prettier-ignore

@@ -41,7 +41,7 @@ export const PHYS_READ = 1;
 export const PHYS_WRITE = 2;
 
 // --- TLB: three modes (what CPL and SMAP allow), each a read and a write array of 16-byte entries
-//     { u64 tag; u32 addend; u32 unused }: tag is the page's linear address, or 1 when empty;
+//     { u64 tag; u32 addend; u32 unused }: tag is the page's linear address, or all ones when empty;
 //     host address = low 32 bits of (linear + addend). Separate exec array, tagged alike, whose addend gives the GPA.
 export const TLB_ENTRIES = 1024;
 export const TLB_ENTRY_BYTES = 16;
@@ -55,7 +55,6 @@ export const TLB_MODE_USER = 1;
 export const TLB_MODE_SUPERVISOR_AC = 2;
 export const TLB_EXEC_SUPERVISOR = 0x18000;
 export const TLB_EXEC_USER = 0x1c000;
-export const TLB_EMPTY_TAG = 1;
 
 // --- jump cache: { u64 tag; u32 micro-op pointer; u32 unused }, tag = (linear & (2^48-1)) | S_MODE_TAG
 export const JUMP_CACHE_ENTRIES = 4096;
@@ -162,12 +161,15 @@ export const S_PDPTE = 0x2a0;
 export const S_FAULT_VECTOR = 0x2c0;
 export const S_FAULT_ERROR = 0x2c4;
 export const S_FAULT_HAS_ERROR = 0x2c8;
-/** u32: 0 none, 1 contributory, 2 page fault, 3 double fault: what is being delivered (SDM 3A table 6-5). */
+/** u32: 0 nothing, else 1 + class (0 benign, 1 contributory, 2 page fault, 3 double fault) of what is being delivered (SDM 3A table 6-5). */
 export const S_DELIVERING = 0x2cc;
 /** u32: DR6 bits to report with a #DB after the current instruction. */
 export const S_PENDING_DEBUG = 0x2d0;
 /** u32: an external interrupt waits for EFLAGS.IF: what sets IF then sets S_REQUEST. */
 export const S_IRQ_PENDING = 0x2d4;
+/** u32: an NMI waits; NMIs are blocked until IRET (SDM 3A 6.7.1). */
+export const S_NMI_PENDING = 0x2d8;
+export const S_NMI_BLOCKED = 0x2dc;
 /** u32: counters for `domus perf`: TLB misses, block look-ups, blocks invalidated, faults. */
 export const S_COUNT_TLB_MISS = 0x2e0;
 export const S_COUNT_BLOCK_LOOKUP = 0x2e4;

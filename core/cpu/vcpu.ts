@@ -119,7 +119,7 @@ export class WasmVcpu implements Vcpu {
       },
       writeMsr: (index: number) => (this.msrs.write(index >>> 0, this.u64[scratch >> 1]!) ? 1 : 0),
       cpuid: (leaf: number, subleaf: number) => {
-        const values = identify(leaf >>> 0, subleaf >>> 0, { index: this.index, vcpus: this.config.vcpus, cr4: this.u64[(this.base + L.S_CR4) >> 3]!, xcr0: this.u64[(this.base + L.S_XCR0) >> 3]! });
+        const values = identify(leaf >>> 0, subleaf >>> 0, { index: this.index, vcpus: this.config.vcpus, cr4: this.u64[(this.base + L.S_CR4) >> 3]! });
         this.u32.set(values, scratch);
       },
       readTaskPriority: () => interrupts.taskPriority,

@@ -54,3 +54,8 @@ export declare function writeTaskPriority(value: i32): void;
 // @ts-ignore: decorator
 @external('host', 'acknowledgeInterrupt')
 export declare function acknowledgeInterrupt(): i32;
+
+/** 64 random bits for RDRAND. */
+// @ts-ignore: decorator
+@external('host', 'randomBits')
+export declare function randomBits(): u64;

@@ -1,0 +1,247 @@
+// AssemblyScript. Finding decoded blocks, keeping them apart by mode, and dropping those whose bytes change.
+import * as L from '../layout';
+import { raise } from './exceptions';
+import { decodeBlock } from './host';
+import { bumpGeneration, clearJumpCache, dropWrites, flushTlb, generationTag, translateFetch } from './mmu';
+import { get32, get64, jumps, set32, set64, state, tlbs } from './state';
+
+const NO_PAGE: u32 = 0xffffffff;
+const DEAD_KEY: u64 = 0xffffffffffffffff;
+
+/** Modes seen so far, numbered for S_MODE_TAG: 64 of them at a time. */
+const MODE_NUMBERS: usize = memory.data(256);
+let modeCount: i32 = 0;
+
+function modeNumber(mode: u32): u64 {
+  for (let i = 0; i < modeCount; i++) {
+    if (load<u32>(MODE_NUMBERS + (<usize>i << 2)) == mode) return <u64>i;
+  }
+  if (modeCount == 64) {
+    modeCount = 0;
+    clearJumpCache();
+  }
+  store<u32>(MODE_NUMBERS + (<usize>modeCount << 2), mode);
+  modeCount++;
+  return <u64>(modeCount - 1);
+}
+
+// @ts-ignore: decorator
+@inline function flat(segment: i32): bool {
+  const at = state() + (<usize>segment << 2);
+  const access = load<u32>(at, L.S_SEG_ACCESS);
+  if (access & L.ACCESS_UNUSABLE) return false;
+  // Present, data writable and expand-up, or code readable; limit 4 GiB.
+  if (!(access & 0x80) || load<u32>(at, L.S_SEG_LIMIT) != 0xffffffff) return false;
+  return (access & 8) != 0 ? (access & 2) != 0 && segment == L.SEG_CS : (access & 6) == 2;
+}
+
+/** Recomputes what depends on CR0, CR4, EFER, CS, SS, EFLAGS, CPL and DR7; call after any of them changed. */
+export function updateMode(): void {
+  const cr0 = get64(L.S_CR0);
+  const cr4 = get64(L.S_CR4);
+  const flags = get32(L.S_EFLAGS);
+  const cs = load<u32>(state() + L.SEG_CS * 4, L.S_SEG_ACCESS);
+  const cpl = get32(L.S_CPL);
+  let mode: u32 = 0;
+  const long = (get64(L.S_EFER) & 0x400) != 0 && (cs & 0x2000) != 0;
+  if (long) mode = L.MODE_LONG | L.MODE_CODE32;
+  else {
+    if (cs & 0x4000) mode |= L.MODE_CODE32;
+    if (!(cr0 & 1)) mode |= L.MODE_REAL;
+    else if (flags & 0x20000) mode |= L.MODE_V86;
+    for (let segment = 0; segment < 6; segment++) {
+      if (!flat(segment)) mode |= <u32>L.MODE_CHECK_SEG << segment;
+    }
+  }
+  if (cpl == 3) mode |= L.MODE_USER;
+  if (flags & 0x100) mode |= L.MODE_TRACE;
+  const dr7 = get64(L.S_DR + 56);
+  if (dr7 & 0xff) {
+    for (let i: u64 = 0; i < 4; i++) {
+      if (((dr7 >> (i * 2)) & 3) != 0 && ((dr7 >> (16 + i * 4)) & 3) == 0) mode |= L.MODE_BREAKPOINTS;
+    }
+  }
+  if (cr0 & 8) mode |= L.MODE_TS;
+  if (cr0 & 4) mode |= L.MODE_EM;
+  if (cr0 & 2) mode |= L.MODE_MP;
+  if (!(cr4 & 0x200)) mode |= L.MODE_NO_SSE;
+  set32(L.S_MODE, mode);
+  set64(L.S_MODE_TAG, generationTag() | (modeNumber(mode) << 48));
+
+  let tlb = cpl == 3 ? L.TLB_MODE_USER : L.TLB_MODE_SUPERVISOR;
+  if (cpl != 3 && (flags & 0x40000) != 0 && (cr4 & 0x200000) != 0) tlb = L.TLB_MODE_SUPERVISOR_AC;
+  set32(L.S_TLB, <u32>tlbs() + tlb * L.TLB_MODE_BYTES);
+  const ss = load<u32>(state() + L.SEG_SS * 4, L.S_SEG_ACCESS);
+  set32(L.S_STACK_MASK, (ss & 0x4000) != 0 ? 0xffffffff : 0xffff);
+  set32(L.S_STACK_CHECK, !long && (mode & (L.MODE_CHECK_SEG << L.SEG_SS)) != 0 ? 1 : 0);
+}
+
+// @ts-ignore: decorator
+@inline function hashSlot(key: u64): usize {
+  const mixed = <u32>(key ^ (key >> 19) ^ (key >> 40));
+  return L.BLOCK_HASH_BASE + ((mixed & (L.BLOCK_HASH_ENTRIES - 1)) << 2);
+}
+
+/** First micro-op of the block at S_RIP, decoded if it has not been; raises fetch faults. */
+export function lookupBlock(): i32 {
+  set32(L.S_COUNT_BLOCK_LOOKUP, get32(L.S_COUNT_BLOCK_LOOKUP) + 1);
+  const rip = get64(L.S_RIP);
+  const mode = get32(L.S_MODE);
+  let linear = rip;
+  if (!(mode & L.MODE_LONG)) {
+    if (rip > <u64>load<u32>(state() + L.SEG_CS * 4, L.S_SEG_LIMIT)) raise(13, 0);
+    linear = (rip + get64(L.S_SEG_BASE + L.SEG_CS * 8)) & 0xffffffff;
+  }
+  const gpa = translateFetch(linear, false);
+  const key = gpa | (<u64>mode << 40);
+  for (let header = load<u32>(hashSlot(key)); header != 0; header = load<u32>(header, L.BLOCK_HASH_NEXT)) {
+    if (load<u64>(header, L.BLOCK_KEY) != key) continue;
+    const page2 = load<u32>(header, L.BLOCK_PAGE2);
+    if (page2 != NO_PAGE && translateFetch(nextPage(linear, mode), true) != <u64>page2) continue;
+    return enter(linear, header + L.BLOCK_HEADER_BYTES);
+  }
+  const next = translateFetch(nextPage(linear, mode), true);
+  const uop = decodeBlock(<f64>gpa, next == <u64>-1 ? -1 : <f64>next);
+  return enter(linear, <u32>uop);
+}
+
+// @ts-ignore: decorator
+@inline function nextPage(linear: u64, mode: u32): u64 {
+  const next = (linear & ~(<u64>0xfff)) + 0x1000;
+  return mode & L.MODE_LONG ? next : next & 0xffffffff;
+}
+
+/** Remembers the block in the jump cache, as interp/interpreter.ts looks it up. */
+function enter(linear: u64, uop: u32): i32 {
+  const low = <u32>linear;
+  const slot = jumps() + (<usize>((low ^ (low >> 12)) & (L.JUMP_CACHE_ENTRIES - 1)) << 4);
+  store<u64>(slot, (linear & 0xffffffffffff) | get64(L.S_MODE_TAG));
+  store<u32>(slot, uop, 8);
+  return <i32>uop;
+}
+
+/** The next page of an instruction could not be fetched when it was decoded: raises the fault, or forgets the attempt. */
+export function fetchNextPage(): void {
+  const mode = get32(L.S_MODE);
+  const rip = get64(L.S_BLOCK_RIP);
+  const linear = mode & L.MODE_LONG ? rip : (rip + get64(L.S_SEG_BASE + L.SEG_CS * 8)) & 0xffffffff;
+  translateFetch(nextPage(linear, mode), false);
+  bumpGeneration();
+  set64(L.S_RIP, rip);
+}
+
+/** Enters a decoded block into the hash table and the lists of its pages, and guards its bytes. */
+export function linkBlock(header: i32): void {
+  const h = <usize>header;
+  const key = load<u64>(h, L.BLOCK_KEY);
+  const slot = hashSlot(key);
+  store<u32>(h, load<u32>(slot), L.BLOCK_HASH_NEXT);
+  store<u32>(slot, <u32>h);
+  const gpa = key & 0xffffffffff;
+  const length = <u64>load<u16>(h, L.BLOCK_LENGTH);
+  const inPage = min<u64>(length, 4096 - (gpa & 0xfff));
+  guard(gpa, inPage, h, L.BLOCK_PAGE_NEXT);
+  const page2 = load<u32>(h, L.BLOCK_PAGE2);
+  if (page2 != NO_PAGE) guard(<u64>page2, length - inPage, h, L.BLOCK_PAGE2_NEXT);
+}
+
+/** Lists hold `header | 1` where the block is on the list by its second page. */
+function guard(gpa: u64, length: u64, header: usize, link: usize): void {
+  if (gpa >= 0x100000000 || length == 0) return;
+  const number = <usize>(gpa >> 12);
+  const list = L.PAGE_BLOCKS_BASE + (number << 2);
+  store<u32>(header + link, load<u32>(list));
+  store<u32>(list, <u32>header | (link == L.BLOCK_PAGE2_NEXT ? 1 : 0));
+  const granules = granuleMask(gpa & 0xfff, length);
+  const map = L.CODE_MAP_BASE + (number << 2);
+  const before = load<u32>(map);
+  store<u32>(map, before | granules);
+  if (before == 0) dropWrites(gpa & ~(<u64>0xfff));
+}
+
+/** Bits of the 128-byte granules that bytes `at`.. of a page touch. */
+function granuleMask(at: u64, length: u64): u32 {
+  const first = <u32>(at >> 7);
+  const last = <u32>min<u64>((at + length - 1) >> 7, 31);
+  return (0xffffffff << first) & (0xffffffff >> (31 - last));
+}
+
+/** A store hit a page with code: drops the blocks it overlaps. */
+export function invalidateStore(gpa: u64, size: i32): void {
+  const map = load<u32>(L.CODE_MAP_BASE + (<usize>(gpa >> 12) << 2));
+  if (map & granuleMask(gpa & 0xfff, size)) invalidatePageCode(gpa, <u64>size);
+}
+
+/** DMA or a debugger wrote `length` bytes: drops decoded code there. */
+export function invalidateCode(gpa: f64, length: f64): void {
+  let at = <u64>gpa;
+  const end = at + <u64>length;
+  while (at < end && at < 0x100000000) {
+    const part = min<u64>(end - at, 4096 - (at & 0xfff));
+    if (load<u32>(L.CODE_MAP_BASE + (<usize>(at >> 12) << 2)) != 0) invalidatePageCode(at, part);
+    at += part;
+  }
+}
+
+/** Marks overlapping blocks of one page dead and keeps the rest; the page's granules are made anew. */
+function invalidatePageCode(gpa: u64, length: u64): void {
+  const number = <usize>(gpa >> 12);
+  const page = gpa & ~(<u64>0xfff);
+  const list = L.PAGE_BLOCKS_BASE + (number << 2);
+  let granules: u32 = 0;
+  let kept: u32 = 0;
+  let item = load<u32>(list);
+  while (item != 0) {
+    const second = (item & 1) != 0;
+    const header = <usize>(item & ~1);
+    const link = header + (second ? L.BLOCK_PAGE2_NEXT : L.BLOCK_PAGE_NEXT);
+    const next = load<u32>(link);
+    const key = load<u64>(header, L.BLOCK_KEY);
+    if (key != DEAD_KEY) {
+      const start = key & 0xffffffffff;
+      const bytes = <u64>load<u16>(header, L.BLOCK_LENGTH);
+      const inFirst = min<u64>(bytes, 4096 - (start & 0xfff));
+      const from = second ? page : start;
+      const count = second ? bytes - inFirst : inFirst;
+      if (from < gpa + length && gpa < from + count) kill(header);
+      else {
+        store<u32>(link, kept);
+        kept = item;
+        granules |= granuleMask(from & 0xfff, count);
+      }
+    }
+    item = next;
+  }
+  store<u32>(list, kept);
+  store<u32>(L.CODE_MAP_BASE + (number << 2), granules);
+}
+
+/** The block is found no more, and a vcpu inside it leaves at the next micro-op (handler 0 is REFETCH). */
+function kill(header: usize): void {
+  set32(L.S_COUNT_INVALIDATED, get32(L.S_COUNT_INVALIDATED) + 1);
+  bumpGeneration();
+  const key = load<u64>(header, L.BLOCK_KEY);
+  const slot = hashSlot(key);
+  let previous: usize = 0;
+  for (let h = <usize>load<u32>(slot); h != 0; h = <usize>load<u32>(h, L.BLOCK_HASH_NEXT)) {
+    if (h == header) {
+      const next = load<u32>(h, L.BLOCK_HASH_NEXT);
+      if (previous) store<u32>(previous, next, L.BLOCK_HASH_NEXT);
+      else store<u32>(slot, next);
+      break;
+    }
+    previous = h;
+  }
+  store<u64>(header, DEAD_KEY, L.BLOCK_KEY);
+  const count = <usize>load<u16>(header, L.BLOCK_UOPS);
+  for (let i: usize = 0; i < count; i++) store<u16>(header + L.BLOCK_HEADER_BYTES + i * L.UOP_BYTES, 0);
+}
+
+/** Forgets every block: the micro-op area is used anew. */
+export function flushAllBlocks(): void {
+  memory.fill(L.BLOCK_HASH_BASE, 0, L.BLOCK_HASH_ENTRIES * 4);
+  memory.fill(L.PAGE_BLOCKS_BASE, 0, 0x400000);
+  memory.fill(L.CODE_MAP_BASE, 0, 0x400000);
+  clearJumpCache();
+  flushTlb(0);
+}
