@@ -1,0 +1,26 @@
+import { defineStore } from 'pinia';
+import { computed, ref, shallowRef, triggerRef } from 'vue';
+import type { AppInfo, HostInfo } from '../../core/api';
+import { bridge, call, unwrap } from '../api';
+import { HISTORY_LENGTH } from './domains';
+
+/** The computer that everything runs on, and the app itself. */
+export const useHostStore = defineStore('host', () => {
+  const info = ref<HostInfo | null>(null);
+  const app = ref<AppInfo | null>(null);
+  const cpuHistory = shallowRef<number[]>([]);
+  const memoryUsed = computed(() => (info.value === null ? 0 : info.value.memoryBytes - info.value.memoryFreeBytes));
+
+  async function load(): Promise<void> {
+    [info.value, app.value] = await Promise.all([call('host/info', {}), unwrap(bridge.appInfo())]);
+  }
+
+  function sample(host: HostInfo): void {
+    info.value = host;
+    cpuHistory.value.push(host.cpu);
+    if (cpuHistory.value.length > HISTORY_LENGTH) cpuHistory.value.shift();
+    triggerRef(cpuHistory);
+  }
+
+  return { info, app, cpuHistory, memoryUsed, load, sample };
+});
