@@ -272,6 +272,8 @@ export const PREFIX_LOCK = 4;
 export const PREFIX_REPNE = 8;
 export const PREFIX_REP = 16;
 export const PREFIX_REXW = 32;
+/** Not a prefix: the operand is in the stack segment by default, or is the stack itself (#SS for #GP). */
+export const PREFIX_STACK = 64;
 
 // --- flag kinds: FLAGS_x + size index (0: 8 bit, 1: 16, 2: 32, 3: 64); values in S_FLAG_RESULT / S_FLAG_SOURCE
 /** SOURCE holds CF PF AF ZF SF OF at their EFLAGS places. */

@@ -24,7 +24,8 @@ export function compare(use: RowUse, encoding: Encoding, c: Case, expected: Outc
   const found: string[] = [];
   if (expected.trap !== actual.trap) found.push(`trap ${String(actual.trap)} instead of ${String(expected.trap)}`);
   else if (expected.trap === PAGE_FAULT) {
-    if (expected.error !== actual.error) found.push(`error code ${hex(actual.error)} instead of ${hex(expected.error)}`);
+    // Other addresses may be mapped in the harness's process: whether the page is present does not count.
+    if ((expected.error & ~1) !== (actual.error & ~1)) found.push(`error code ${hex(actual.error)} instead of ${hex(expected.error)}`);
     if (expected.cr2 !== actual.cr2) found.push(`cr2 ${hex(actual.cr2)} instead of ${hex(expected.cr2)}`);
   }
   if (expected.taken !== actual.taken) found.push(`branch ${actual.taken ? '' : 'not '}taken`);

@@ -108,7 +108,7 @@ export function encode(map: number, use: RowUse, random: Random, target: number)
   if (long && rex === 0 && random.chance(25)) rex = 0x40;
 
   const immediates: number[] = [];
-  const vvvv = random.below(registers);
+  const vvvv = row.operands.some((o) => /^[BH]/.test(o)) ? random.below(registers) : 0;
   const head: number[] = [];
   if (row.vex) {
     const pp = VEX_PREFIX[String(row.p ?? 'none')]!;

@@ -2,7 +2,7 @@
  * Runs cases in the engine as a user-mode program: 4-level page tables, GDT, TSS and an IDT whose handlers halt, so
  * that what a case did is read from the registers and from the exception frame.
  */
-import { NodeWasmHost } from '../../core/host-node';
+import { nodeWasm } from '../../core/host-node';
 import { PHYS_MAP_BASE, PHYS_READ, PHYS_WRITE, RAM_BASE, WasmVcpu } from '../../core/cpu';
 import * as L from '../../core/cpu/layout';
 import { CODE, CODE_AT, DATA, DATA_BYTES, TAKEN, WINDOW, WINDOW_BYTES, type Case, type Outcome } from './layout';
@@ -40,7 +40,7 @@ export class EngineRunner {
 
   constructor() {
     const memoryBytes = RAM_BASE + RAM_BYTES;
-    const wasm = new NodeWasmHost();
+    const wasm = nodeWasm;
     const memory = wasm.createMemory(memoryBytes / 65536);
     this.u8 = new Uint8Array(memory.buffer);
     this.view = new DataView(memory.buffer);
@@ -91,7 +91,7 @@ export class EngineRunner {
     this.vcpu.reset('power-on');
     r.cr3 = BigInt(PML4);
     r.cr4 = 0x620n | 0x10000n; // PAE, OSFXSR, OSXMMEXCPT, FSGSBASE
-    r.efer = 0x501n; // LMA LME SCE
+    r.efer = 0xd01n; // NXE LMA LME SCE
     r.cr0 = 0x80010033n; // PG WP NE ET MP PE
     const flat = { base: 0n, limit: 0xffffffff };
     r.setSegment('cs', { ...flat, selector: mode32 ? USER_CODE32 : USER_CODE64, access: mode32 ? 0xc0fb : 0xa0fb });

@@ -33,7 +33,15 @@ export interface Decoded {
 }
 
 const BY_OPCODE = ROWS.map(indexRows);
+/** Without a memory operand these reach memory through the stack pointer only. */
+const STACK_OPS = new Set(['PUSH', 'POP', 'CALL', 'RET', 'RETFAR', 'IRET', 'PUSHF', 'POPF', 'PUSHSEG', 'POPSEG', 'ENTER', 'LEAVE', 'PUSHA', 'POPA', 'CALLFAR']);
+
 const RIP_BYTES_EXHAUSTED = MAX_INSTRUCTION_BYTES + 1;
+
+/** Control registers 0, 2, 3, 4, 8 and debug registers 0 to 7 exist. */
+function isSystemRegister(row: OpRow, number: number): boolean {
+  return row.operands.includes('Dm') ? number < 8 : [0, 2, 3, 4, 8].includes(number);
+}
 
 /** Base and index of 16-bit ModR/M r/m values (SDM 2A table 2-1). */
 const ADDRESS16: readonly (readonly [number, number])[] = [[3, 6], [3, 7], [5, 6], [5, 7], [6, -1], [7, -1], [5, -1], [3, -1]];
@@ -110,7 +118,7 @@ export class InstructionDecoder {
     out.prefixes = prefixes;
 
     const modrm = this.bytes[this.at]!;
-    const row = this.select(map, byte, modrm, prefixes, rex, mode, vexRegister >= 0, vexLength);
+    const row = this.select(map, byte, modrm, prefixes, rex, mode, vexRegister, vexLength);
     if (!row) return this.undefinedOpcode();
 
     const code32 = (mode & L.MODE_CODE32) !== 0;
@@ -151,6 +159,7 @@ export class InstructionDecoder {
     out.forms = formsOf(use);
     for (let i = 0; i < row.operands.length; i++) this.operand(row.operands[i]!, i, out.forms[i]!, reg, rm, byte, rex, vexRegister, use);
     if (segmentOverride >= 0) out.segment = segmentOverride;
+    if (out.memory ? out.segment === L.SEG_SS : STACK_OPS.has(row.mnemonic)) out.prefixes |= L.PREFIX_STACK;
     if (long && out.segment < L.SEG_FS) out.segment = L.SEG_NONE;
     out.lockInvalid = (prefixes & L.PREFIX_LOCK) !== 0 && !(row.lock && out.memory && out.forms[0]?.kind === 'm');
     out.length = this.at;
@@ -173,13 +182,17 @@ export class InstructionDecoder {
     return this.out;
   }
 
-  private select(map: number, opcode: number, modrm: number, prefixes: number, rex: number, mode: number, vex: boolean, vexLength: number): OpRow | undefined {
+  private select(map: number, opcode: number, modrm: number, prefixes: number, rex: number, mode: number, vexRegister: number, vexLength: number): OpRow | undefined {
+    const vex = vexRegister >= 0;
     const long = (mode & L.MODE_LONG) !== 0;
     const memory = modrm < 0xc0;
     const mandatory = prefixes & L.PREFIX_REPNE ? 0xf2 : prefixes & L.PREFIX_REP ? 0xf3 : prefixes & L.PREFIX_OPSIZE ? 0x66 : 'none';
     for (const row of BY_OPCODE[map]![opcode]!) {
       if (long ? row.i64 : row.o64) continue;
       if ((row.vex ?? false) !== vex || (vex && vexLength !== 0)) continue;
+      // VEX.vvvv must be 1111b (register 0 inverted) when no operand uses it.
+      if (vex && vexRegister !== 0 && !row.operands.some((o) => /^[BH]/.test(o))) continue;
+      if (row.operands.some((o) => o === 'Cm' || o === 'Dm') && !isSystemRegister(row, ((modrm >> 3) & 7) | ((rex & 4) << 1))) continue;
       if (row.reg !== undefined && row.reg !== ((modrm >> 3) & 7)) continue;
       if (row.mod !== undefined && (row.mod === 'mem') !== memory) continue;
       if (row.rm !== undefined && row.rm !== (modrm & 7)) continue;

@@ -194,11 +194,10 @@ function walk(linear: u64, access: i32, user: bool, ac: bool, probe: bool): u64 
   return <u64>((<i64>linear << 16) >> 16) == linear;
 }
 
-/** Set by callers that access the stack: a non-canonical address is then #SS. */
-let stackAccess: bool = false;
-
-export function withStack(on: bool): void {
-  stackAccess = on;
+/** The running instruction's operand is in the stack segment: a non-canonical address is #SS. */
+function inStackSegment(): bool {
+  const uop = get32(L.S_UOP);
+  return uop != 0 && (load<u16>(uop, L.UOP_PREFIXES) & L.PREFIX_STACK) != 0;
 }
 
 /** Privilege of explicit accesses by the running code. Implicit supervisor accesses override it. */
@@ -207,14 +206,13 @@ let forcedSupervisor: bool = false;
 /** A fault leaves helpers without their epilogue: back to the rights of the running code. */
 export function endImplicitAccess(): void {
   forcedSupervisor = false;
-  stackAccess = false;
 }
 
 /** Translates for an explicit access of the running code, or raises #PF / #GP / #SS. */
 function translateOrFault(linear: u64, access: i32): u64 {
   const long = (get32(L.S_MODE) & L.MODE_LONG) != 0;
   if (long || forcedSupervisor) {
-    if (!isCanonical(linear)) raise(stackAccess ? 12 : 13, 0);
+    if (!isCanonical(linear)) raise(inStackSegment() ? 12 : 13, 0);
   }
   const user = !forcedSupervisor && get32(L.S_CPL) == 3;
   const ac = !forcedSupervisor && (get32(L.S_EFLAGS) & 0x40000) != 0;

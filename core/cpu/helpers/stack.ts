@@ -3,7 +3,7 @@ import * as L from '../layout';
 import { updateMode } from './blocks';
 import { raise } from './exceptions';
 import { AC, DF, ID, IF, IOPL, NT, readFlags, RF, TF, VM, writeFlags } from './flags';
-import { readMemory, writeMemory } from './mmu';
+import { probeWrite, readMemory, writeMemory } from './mmu';
 import { GP, isLong, setStackPointer, stackLinear, stackMask, stackPointer } from './segments';
 import { get32, get64, reg, state } from './state';
 
@@ -89,12 +89,8 @@ export function enter(size: i32, operands: i32): void {
   }
   rsp -= bytes;
   // A frame that the stack cannot hold faults now.
-  readBack(rsp, size);
+  probeWrite(stackLinear(rsp, size, true), size);
   if (size == 2) store<u16>(state() + L.S_GPR + 40, <u16>frame);
   else store<u64>(state() + L.S_GPR + 40, isLong() ? frame : (frame & stackMask()) | (stackMask() == 0xffff ? reg(5) & 0xffff0000 : 0));
   setStackPointer(rsp);
-}
-
-function readBack(rsp: u64, size: i32): void {
-  readMemory(stackLinear(rsp, size, false), size);
 }

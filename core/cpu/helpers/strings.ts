@@ -196,8 +196,9 @@ export function cmps(size: i32, bytes: i32, segment: i32, prefixes: i32): void {
   const repeat = (prefixes & REPEAT) != 0;
   if (repeat && counter(RCX) == 0) return;
   for (;;) {
-    const a = readMemory(linearOf(segment, counter(RSI), size, false), size);
+    // The second operand goes first, as processors do where both would fault.
     const b = readMemory(linearOf(L.SEG_ES, counter(RDI), size, false), size);
+    const a = readMemory(linearOf(segment, counter(RSI), size, false), size);
     setCounter(RSI, reg(RSI) + step);
     setCounter(RDI, reg(RDI) + step);
     compareFlags(a, b, size);

@@ -350,13 +350,13 @@ export function halt(): void {
 }
 
 export function clearAlignmentCheck(): void {
-  if (!(get64(L.S_CR4) & 0x200000)) raise(6, -1);
+  if (!(get64(L.S_CR4) & 0x200000) || get32(L.S_CPL) != 0) raise(6, -1);
   set32(L.S_EFLAGS, get32(L.S_EFLAGS) & ~AC);
   updateMode();
 }
 
 export function setAlignmentCheck(): void {
-  if (!(get64(L.S_CR4) & 0x200000)) raise(6, -1);
+  if (!(get64(L.S_CR4) & 0x200000) || get32(L.S_CPL) != 0) raise(6, -1);
   set32(L.S_EFLAGS, get32(L.S_EFLAGS) | AC);
   updateMode();
 }

@@ -38,7 +38,7 @@ function bitTest(c: OpContext, change: BitChange): void {
   c.setRawFlags(i32.or(i32.and(c.arithmeticFlags(), i32.const(~CF)), bit));
 }
 
-/** BSF/BSR: a zero source sets ZF and leaves the destination as it was (AMD states it, Intel does it). */
+/** BSF/BSR: a zero source sets ZF and leaves the destination as it was (AMD states it, Intel does it), bits 32-63 too. */
 function bitScan(c: OpContext, reverse: boolean): void {
   const source = c.let(c.get(1));
   const flags = (zero: number) => c.setRawFlags(i32.or(i32.and(c.arithmeticFlags(), i32.const(~ZF)), i32.const(zero)));
@@ -46,7 +46,6 @@ function bitScan(c: OpContext, reverse: boolean): void {
     c.w.eqz(source),
     () => {
       flags(ZF);
-      if (c.bytes === 4) c.set(0, c.get(0));
     },
     () => {
       const top = c.bytes === 8 ? 63 : 31;

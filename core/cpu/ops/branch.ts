@@ -1,5 +1,5 @@
 /** Near control flow: JMP, Jcc, CALL, RET, LOOPcc, JCXZ (far transfers are in system.ts). */
-import { i32, select, type I32, type I64 } from '../../wasm';
+import { i32, i64, select, type I32, type I64 } from '../../wasm';
 import type { OpContext, WordBytes } from './context';
 import { define, type OpDefinition } from './define';
 import { CONDITIONS } from './move';
@@ -23,22 +23,37 @@ function countdown(c: OpContext, extra: (notZero: I32) => I32): void {
   branchIf(c, 0, extra(i32.eqz(w.eqz(count))));
 }
 
+/** Operand 0 as an address to go to; a non-canonical one faults before anything changes. */
+function targetOf(c: OpContext): I64 {
+  if (c.forms[0]!.kind === 'j') return c.let(c.target(0));
+  const target = c.let(c.toI64(c.get(0)));
+  checkCanonical(c, target);
+  return target;
+}
+
+function checkCanonical(c: OpContext, target: I64): void {
+  if (!c.long) return;
+  const extended = i64.shrS(i64.shl(target, i64.const(16)), i64.const(16));
+  c.f.if(i64.ne(extended, target), () => c.raise(13, 0));
+}
+
 function returnNear(c: OpContext): void {
   const bytes = ripBytes(c);
-  const target = c.let(c.peekStack(bytes));
+  const target = c.let(c.toI64(c.peekStack(bytes)));
+  checkCanonical(c, target);
   if (c.forms.length > 0) c.dropStack(i32.add(i32.and(i32.wrap(c.immediate()), i32.const(0xffff)), i32.const(bytes)));
   else c.dropStack(bytes);
-  c.jump(c.toI64(target), bytes);
+  c.jump(target, bytes);
 }
 
 export const BRANCH: readonly OpDefinition[] = [
   ...CONDITIONS.map((name, code) => define(`J${name}`, { hot: true, ends: 'near' }, (c) => branchIf(c, 0, c.condition(code)))),
   define('JMP', { reads: true, hot: true, ends: 'near' }, (c) => {
-    c.jump(c.forms[0]!.kind === 'j' ? c.target(0) : c.toI64(c.get(0)), ripBytes(c));
+    c.jump(targetOf(c), ripBytes(c));
   }),
   define('CALL', { reads: true, hot: true, ends: 'near' }, (c) => {
     const bytes = ripBytes(c);
-    const target: I64 = c.let(c.forms[0]!.kind === 'j' ? c.target(0) : c.toI64(c.get(0)));
+    const target = targetOf(c);
     c.push(bytes, bytes === 8 ? c.nextRip() : i32.wrap(c.nextRip()));
     c.jump(target, bytes);
   }),

@@ -40,15 +40,22 @@ function signToData(c: OpContext): void {
   c.setReg(2, c.operandBytes, c.truncate(w.shrS(value, w.const(c.operandBytes === 8 ? 63 : 31)), c.operandBytes));
 }
 
-/** CMPXCHG: flags as CMP accumulator, operand; the operand is written either way (SDM 2A, CMPXCHG). */
+/** CMPXCHG: flags as CMP accumulator, operand; SDM 2A, CMPXCHG. */
 function compareExchange(c: OpContext): void {
   const old = c.let(c.get(0));
   const accumulator = c.let(c.reg(0, c.bytes));
   const result = c.let(c.truncate(c.w.sub(accumulator, old), c.bytes));
   const equal = c.let(c.w.eqz(result));
   const source = c.let(c.get(1));
-  c.set(0, pick(source, old, equal));
-  c.f.if(i32.eqz(equal), () => c.setReg(0, c.bytes, old));
+  // Memory is written back either way; a register keeps bits 32-63 when unequal.
+  if (c.forms[0]!.kind === 'm') c.set(0, pick(source, old, equal));
+  c.f.if(
+    equal,
+    () => {
+      if (c.forms[0]!.kind === 'r') c.set(0, source);
+    },
+    () => c.setReg(0, c.bytes, old),
+  );
   c.setFlags('SUB', c.bytes, result, old);
 }
 
