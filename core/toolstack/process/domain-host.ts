@@ -207,7 +207,7 @@ export class DomainHost {
     if (message.type === 'pointer-mode') return this.running?.screen.pointerMode(message.absolute);
     if (message.type === 'log')
       return message.level === 'guest' ? undefined : this.notice(message.level, message.message);
-    if (message.type === 'stopped') return this.stopped(message.how);
+    if (message.type === 'stopped') return this.stopped(message);
     void this.block(message);
   }
 
@@ -237,10 +237,12 @@ export class DomainHost {
     return this.order({ type: 'unpause' });
   }
 
-  private stopped(how: 'poweroff' | 'reset' | 'triple-fault'): void {
+  private stopped({ how, where }: Extract<GuestMessage, { type: 'stopped' }>): void {
     const { config, guest } = this.domain;
     if (how === 'poweroff') return this.end('poweroff', 'the guest powered off');
-    if (how === 'triple-fault') return this.end('crash', 'the guest crashed with a triple fault');
+    if (how === 'triple-fault') {
+      return this.end('crash', `the guest crashed with a triple fault ${where}`);
+    }
     if (config.on_reboot !== 'restart') return this.end('reboot', 'the guest rebooted');
     guest.post({ type: 'reset' });
     this.event({ event: 'rebooted' });

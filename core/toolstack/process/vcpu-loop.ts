@@ -71,8 +71,16 @@ export class VcpuLoop {
     this.stopped = true;
     machine.pause();
     this.parts.serial.flush();
-    port.post({ type: 'stopped', how: result.cause });
+    port.post({ type: 'stopped', how: result.cause, where: this.where() });
     return MAX_SLEEP_MS;
+  }
+
+  /** Where the processor stands, for the report of a crash. */
+  private where(): string {
+    const { registers } = this.parts.machine.vcpu;
+    const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
+    const { selector } = registers.getSegment('cs');
+    return `at ${hex(selector)}:${hex(registers.rip)}, CR0 ${hex(registers.cr0)}, CR2 ${hex(registers.cr2)}, CR3 ${hex(registers.cr3)}, CR4 ${hex(registers.cr4)}, EFER ${hex(registers.efer)}`;
   }
 
   private sleep(ms: number): void {

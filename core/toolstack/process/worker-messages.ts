@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { ErrorCode } from '../../api';
 import type { BlockError } from '../../hw';
+import type { StopCause } from '../../machine';
 import type { SharedBuffers } from './shared';
 
 /** A drive as the vCPU worker knows it. */
@@ -83,7 +84,7 @@ export type FromWorker =
       text: readonly string[] | null;
     }
   /** The machine stopped: power-off, a reset that was asked of it, or a triple fault. The worker waits for orders. */
-  | { type: 'stopped'; how: 'poweroff' | 'reset' | 'triple-fault' }
+  | { type: 'stopped'; how: StopCause; where: string }
   /** Whether the guest takes absolute pointer positions. */
   | { type: 'pointer-mode'; absolute: boolean }
   | { type: 'log'; level: 'guest' | 'info' | 'warn' | 'error'; message: string };
