@@ -34,7 +34,6 @@ export interface CpuidContext {
   readonly index: number;
   readonly vcpus: number;
   readonly cr4: bigint;
-  readonly xcr0: bigint;
 }
 
 /** EAX EBX ECX EDX. */
@@ -45,7 +44,7 @@ const NONE: CpuidValues = [0, 0, 0, 0];
 
 /** Feature bits by the SDM's names. */
 const FEATURES_1_ECX = bits({
-  SSE3: 0, PCLMULQDQ: 1, SSSE3: 9, CX16: 13, SSE4_1: 19, SSE4_2: 20, X2APIC: 21, MOVBE: 22, POPCNT: 23, TSC_DEADLINE: 24, AESNI: 25, XSAVE: 26,
+  SSE3: 0, PCLMULQDQ: 1, SSSE3: 9, CX16: 13, PCID: 17, SSE4_1: 19, SSE4_2: 20, X2APIC: 21, MOVBE: 22, POPCNT: 23, TSC_DEADLINE: 24, AESNI: 25, XSAVE: 26,
   RDRAND: 30,
 }); // prettier-ignore
 const OSXSAVE = 1 << 27;
