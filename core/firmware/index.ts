@@ -1,5 +1,6 @@
 export * from './acpi';
 export * from './direct-boot';
+export { fwCfgTableFiles } from './fw-cfg-files';
 export * from './memory-map';
 export * as platform from './platform';
 export * from './smbios';

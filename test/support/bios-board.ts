@@ -1,4 +1,12 @@
-import type { AccessWidth, BlockBackend, GprName, RegisterAccess, SegmentName, SegmentState, SystemBus } from '../../core/hw';
+import type {
+  AccessWidth,
+  BlockBackend,
+  GprName,
+  RegisterAccess,
+  SegmentName,
+  SegmentState,
+  SystemBus,
+} from '../../core/hw';
 import { GPR_NAMES } from '../../core/hw';
 import { NULL_LOGGER } from '../../core/base';
 import { Bios, type BiosConfig, type BiosDisk } from '../../core/firmware';
@@ -96,7 +104,11 @@ export class PlainBus implements SystemBus {
       const hit = this.config(port);
       if (!hit) return ones;
       const view = new DataView(hit.space.buffer);
-      return width === 1 ? view.getUint8(hit.at) : width === 2 ? view.getUint16(hit.at, true) : view.getUint32(hit.at, true);
+      return width === 1
+        ? view.getUint8(hit.at)
+        : width === 2
+          ? view.getUint16(hit.at, true)
+          : view.getUint32(hit.at, true);
     }
     if (port === 0x1cf) return this.dispi[this.dispiIndex & 15]!;
     if (port === 0x3cc) return this.misc;
@@ -106,7 +118,8 @@ export class PlainBus implements SystemBus {
     }
     if (port === 0x3c1) return this.registers(0x3c0)[this.indexes.get(0x3c0)! & 0x1f]!;
     if (port === 0x3c9) return this.dac[this.dacAt++ % 768]!;
-    if (port === 0x3c5 || port === 0x3cf || port === 0x3d5 || port === 0x3b5) return this.registers(port - 1)[this.indexes.get(port - 1) ?? 0]!;
+    if (port === 0x3c5 || port === 0x3cf || port === 0x3d5 || port === 0x3b5)
+      return this.registers(port - 1)[this.indexes.get(port - 1) ?? 0]!;
     if (port === 0x64) return 0;
     return ones;
   }
@@ -126,8 +139,10 @@ export class PlainBus implements SystemBus {
       this.attributeData = !this.attributeData;
     } else if (port === 0x3c7 || port === 0x3c8) this.dacAt = value * 3;
     else if (port === 0x3c9) this.dac[this.dacAt++ % 768] = value;
-    else if (port === 0x3c4 || port === 0x3ce || port === 0x3d4 || port === 0x3b4) this.indexes.set(port, value);
-    else if (port === 0x3c5 || port === 0x3cf || port === 0x3d5 || port === 0x3b5) this.registers(port - 1)[this.indexes.get(port - 1) ?? 0] = value;
+    else if (port === 0x3c4 || port === 0x3ce || port === 0x3d4 || port === 0x3b4)
+      this.indexes.set(port, value);
+    else if (port === 0x3c5 || port === 0x3cf || port === 0x3d5 || port === 0x3b5)
+      this.registers(port - 1)[this.indexes.get(port - 1) ?? 0] = value;
   }
 
   /** BARs keep only their size's bits: VGA BAR0 is 16 MiB, the IDE's BAR4 16 ports. */
@@ -155,19 +170,22 @@ export class PlainBus implements SystemBus {
 
   readMmio(gpa: number, width: AccessWidth): number {
     let value = 0;
-    for (let i = width - 1; i >= 0; i--) value = value * 256 + (this.vga[gpa - 0xa0000 + i] ?? 0xff);
+    for (let i = width - 1; i >= 0; i--)
+      value = value * 256 + (this.vga[gpa - 0xa0000 + i] ?? 0xff);
     return value;
   }
 
   writeMmio(gpa: number, width: AccessWidth, value: number): void {
-    for (let i = 0; i < width; i++) if (gpa - 0xa0000 + i < this.vga.length) this.vga[gpa - 0xa0000 + i] = value >>> (8 * i);
+    for (let i = 0; i < width; i++)
+      if (gpa - 0xa0000 + i < this.vga.length) this.vga[gpa - 0xa0000 + i] = value >>> (8 * i);
   }
 }
 
 /** A block back end over an array. */
 export function arrayBackend(bytes: Uint8Array, readOnly = false): BlockBackend {
   const check = (offset: number, length: number): void => {
-    if (offset + length > bytes.length) throw Object.assign(new Error('past the end'), { code: 'EIO' });
+    if (offset + length > bytes.length)
+      throw Object.assign(new Error('past the end'), { code: 'EIO' });
   };
   return {
     sizeBytes: bytes.length,
@@ -213,7 +231,8 @@ export class BiosBench {
   readonly bios: Bios;
 
   constructor(disks: readonly BiosDisk[] = [], config: Partial<BiosConfig> = {}) {
-    const font = (height: number): Uint8Array => Uint8Array.from({ length: 256 * height }, (_, i) => Math.floor(i / height));
+    const font = (height: number): Uint8Array =>
+      Uint8Array.from({ length: 256 * height }, (_, i) => Math.floor(i / height));
     this.bios = new Bios(
       {
         memory: this.memory,
@@ -242,16 +261,31 @@ export class BiosBench {
   }
 
   segment(name: SegmentName, selector: number): void {
-    this.registers.setSegment(name, { selector, base: BigInt(selector * 16), limit: 0xffff, access: 0x93 });
+    this.registers.setSegment(name, {
+      selector,
+      base: BigInt(selector * 16),
+      limit: 0xffff,
+      access: 0x93,
+    });
   }
 
   /** `call(0x10, { rax: 0x0e41 })` is INT 10h with these registers (others keep their values). `retry` traps again as the ROM does after waiting. */
-  call(service: number, registers: Partial<Record<GprName, number>> = {}, retry = false): CallResult {
+  call(
+    service: number,
+    registers: Partial<Record<GprName, number>> = {},
+    retry = false,
+  ): CallResult {
     const { memory } = this;
-    for (const name of GPR_NAMES) if (registers[name] !== undefined) this.registers.set32(name, registers[name]);
+    for (const name of GPR_NAMES)
+      if (registers[name] !== undefined) this.registers.set32(name, registers[name]);
     this.segment('ss', 0);
     this.registers.set32('rsp', STACK);
-    this.registers.setSegment('cs', { selector: 0xf000, base: 0xf0000n, limit: 0xffff, access: 0x9b });
+    this.registers.setSegment('cs', {
+      selector: 0xf000,
+      base: 0xf0000n,
+      limit: 0xffff,
+      access: 0x9b,
+    });
     this.registers.rip = BigInt([...this.bios.rom.code.traps][0]!);
     if (!retry) {
       memory.writeU16(STACK, service);
@@ -285,7 +319,9 @@ export class BiosBench {
   /** Characters on the 80x25 text screen, rows without trailing blanks. */
   text(): string[] {
     return Array.from({ length: 25 }, (_, row) =>
-      Array.from({ length: 80 }, (_, column) => String.fromCharCode(this.bus.vga[0x18000 + (row * 80 + column) * 2]!))
+      Array.from({ length: 80 }, (_, column) =>
+        String.fromCharCode(this.bus.vga[0x18000 + (row * 80 + column) * 2]!),
+      )
         .join('')
         .trimEnd(),
     );
@@ -293,11 +329,30 @@ export class BiosBench {
 }
 
 /** An ISO 9660 image with one El Torito entry, or without a boot record. */
-export function bootableIso(options: { bootable?: boolean; mediaType?: number; platform?: number; loadSegment?: number; sectorCount?: number; image?: Uint8Array } = {}): Uint8Array {
-  const { bootable = true, mediaType = 0, platform = 0, loadSegment = 0, sectorCount = 4 } = options;
+export function bootableIso(
+  options: {
+    bootable?: boolean;
+    mediaType?: number;
+    platform?: number;
+    loadSegment?: number;
+    sectorCount?: number;
+    image?: Uint8Array;
+  } = {},
+): Uint8Array {
+  const {
+    bootable = true,
+    mediaType = 0,
+    platform = 0,
+    loadSegment = 0,
+    sectorCount = 4,
+  } = options;
   const image = options.image ?? new Uint8Array(2048).fill(0x90);
   const iso = new Uint8Array(20 * 2048 + Math.ceil(image.length / 2048) * 2048);
-  const put = (at: number, text: string): void => iso.set(Uint8Array.from(text, (c) => c.charCodeAt(0)), at);
+  const put = (at: number, text: string): void =>
+    iso.set(
+      Uint8Array.from(text, (c) => c.charCodeAt(0)),
+      at,
+    );
   iso[16 * 2048] = 1;
   put(16 * 2048 + 1, 'CD001');
   if (!bootable) return iso;

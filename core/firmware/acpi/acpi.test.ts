@@ -9,8 +9,10 @@ import { buildAcpiTables } from './tables';
 const CONFIG = { vcpus: 2, ramBytes: 0x2000_0000, serialPorts: [1], floppy: true, hpet: true };
 const built = buildAcpiTables(CONFIG, 0x1ffe_0000, 0x1fff_f000);
 const byName = (name: string) => built.tables.find((table) => table.signature === name)!;
-const sum = (bytes: Uint8Array, end = bytes.length): number => bytes.subarray(0, end).reduce((a, b) => a + b, 0) & 0xff;
-const u32 = (bytes: Uint8Array, at: number): number => new DataView(bytes.buffer).getUint32(at, true);
+const sum = (bytes: Uint8Array, end = bytes.length): number =>
+  bytes.subarray(0, end).reduce((a, b) => a + b, 0) & 0xff;
+const u32 = (bytes: Uint8Array, at: number): number =>
+  new DataView(bytes.buffer).getUint32(at, true);
 
 describe('AML (ACPI 6.5 section 20)', () => {
   it('encodes integers in their shortest form', () => {
@@ -47,7 +49,11 @@ describe('ACPI tables', () => {
       if (signature !== 'FACS') expect(sum(bytes)).toBe(0);
     }
     const sorted = [...built.tables].sort((a, b) => a.gpa - b.gpa);
-    sorted.slice(1).forEach((table, i) => expect(table.gpa).toBeGreaterThanOrEqual(sorted[i]!.gpa + sorted[i]!.bytes.length));
+    sorted
+      .slice(1)
+      .forEach((table, i) =>
+        expect(table.gpa).toBeGreaterThanOrEqual(sorted[i]!.gpa + sorted[i]!.bytes.length),
+      );
     expect(byName('FACS').gpa % 64).toBe(0);
   });
 
@@ -56,11 +62,14 @@ describe('ACPI tables', () => {
     expect(sum(built.rsdp)).toBe(0);
     expect(u32(built.rsdp, 16)).toBe(byName('RSDT').gpa);
     expect(u32(built.rsdp, 24)).toBe(byName('XSDT').gpa);
-    expect([36, 40, 44].map((at) => u32(byName('RSDT').bytes, at))).toEqual(['FACP', 'APIC', 'HPET'].map((name) => byName(name).gpa));
+    expect([36, 40, 44].map((at) => u32(byName('RSDT').bytes, at))).toEqual(
+      ['FACP', 'APIC', 'HPET'].map((name) => byName(name).gpa),
+    );
   });
 
   it('name every pointer for a table loader', () => {
-    for (const { table, offset, target } of built.pointers) expect(u32(byName(table).bytes, offset)).toBe(byName(target).gpa);
+    for (const { table, offset, target } of built.pointers)
+      expect(u32(byName(table).bytes, offset)).toBe(byName(target).gpa);
   });
 
   it('put the PIIX4 power management ports and the reset register into the FADT', () => {
@@ -76,7 +85,8 @@ describe('ACPI tables', () => {
   it('route IRQ 0 to I/O APIC input 2 in the MADT', () => {
     const madt = byName('APIC').bytes;
     const entries: number[][] = [];
-    for (let at = 44; at < madt.length; at += madt[at + 1]!) entries.push([...madt.subarray(at, at + madt[at + 1]!)]);
+    for (let at = 44; at < madt.length; at += madt[at + 1]!)
+      entries.push([...madt.subarray(at, at + madt[at + 1]!)]);
     expect(entries.filter((e) => e[0] === 0)).toHaveLength(2);
     expect(entries).toContainEqual([2, 10, 0, 0, 2, 0, 0, 0, 0, 0]);
     expect(entries).toContainEqual([2, 10, 0, 9, 9, 0, 0, 0, 0x0d, 0]);
@@ -91,11 +101,21 @@ describe('ACPI tables', () => {
         const name = join(folder, signature.toLowerCase());
         writeFileSync(`${name}.aml`, bytes);
         execFileSync('iasl', ['-d', `${name}.aml`], { cwd: folder, stdio: 'pipe' });
-        const output = execFileSync('iasl', ['-p', `${name}-again`, `${name}.dsl`], { cwd: folder, stdio: 'pipe' }).toString();
+        const output = execFileSync('iasl', ['-p', `${name}-again`, `${name}.dsl`], {
+          cwd: folder,
+          stdio: 'pipe',
+        }).toString();
         expect(output).toContain(' 0 Errors');
       }
       const dsdt = readFileSync(join(folder, 'dsdt.dsl'), 'latin1');
-      for (const text of ['Device (PCI0)', 'EisaId ("PNP0A03")', 'Device (LNKD)', 'Device (COM1)', 'Name (\\_S5', 'Processor (C001']) {
+      for (const text of [
+        'Device (PCI0)',
+        'EisaId ("PNP0A03")',
+        'Device (LNKD)',
+        'Device (COM1)',
+        'Name (\\_S5',
+        'Processor (C001',
+      ]) {
         expect(dsdt).toContain(text);
       }
     } finally {

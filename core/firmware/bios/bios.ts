@@ -93,6 +93,7 @@ export class Bios implements PortIo {
         return vga ? this.pci.memoryBar(vga, 0) : 0;
       },
       setStandardMode: (mode, noClear) => this.int10.setMode(mode, noClear),
+      setGraphicsFont: (height) => this.int10.setGraphicsFont(height),
       oemString: this.rom.oemString,
     });
     this.drives = new Drives(disks);

@@ -1,5 +1,5 @@
 /**
- * Memory as a BIOS service sees it: linear addresses of the interrupted program, VGA window included.
+ * Memory as a BIOS service sees it: linear addresses of the interrupted program, with the bus between 640 KiB and 1 MiB.
  * With paging on (virtual-8086 mode under a memory manager) addresses go through 32-bit or PAE page tables
  * (SDM 3A 4.3 and 4.4); an address that is not mapped reads as all ones and ignores writes.
  */
@@ -10,8 +10,13 @@ const CR4_PSE = 1n << 4n;
 const CR4_PAE = 1n << 5n;
 const PRESENT = 1;
 const LARGE = 0x80;
-const VGA_START = 0xa0000;
-const VGA_END = 0xc0000;
+/** VGA memory, option ROMs and the shadowed system ROM: what answers there is the bus's business. */
+const BUS_START = 0xa0000;
+const BUS_END = 0x100000;
+
+function isBus(gpa: number): boolean {
+  return gpa >= BUS_START && gpa < BUS_END;
+}
 
 export class BiosMemory {
   constructor(
@@ -46,15 +51,13 @@ export class BiosMemory {
   readU8(linear: number): number {
     const gpa = this.translate(linear);
     if (gpa < 0) return 0xff;
-    return gpa >= VGA_START && gpa < VGA_END
-      ? this.bus.readMmio(gpa, 1) & 0xff
-      : this.physical.readU8(gpa);
+    return isBus(gpa) ? this.bus.readMmio(gpa, 1) & 0xff : this.physical.readU8(gpa);
   }
 
   writeU8(linear: number, value: number): void {
     const gpa = this.translate(linear);
     if (gpa < 0) return;
-    if (gpa >= VGA_START && gpa < VGA_END) this.bus.writeMmio(gpa, 1, value & 0xff);
+    if (isBus(gpa)) this.bus.writeMmio(gpa, 1, value & 0xff);
     else this.physical.writeU8(gpa, value & 0xff);
   }
 
@@ -80,7 +83,7 @@ export class BiosMemory {
     const bytes = new Uint8Array(length);
     this.chunks(linear, length, (gpa, offset, count) => {
       if (gpa < 0) bytes.fill(0xff, offset, offset + count);
-      else if (gpa >= VGA_START && gpa < VGA_END)
+      else if (isBus(gpa))
         for (let i = 0; i < count; i++) bytes[offset + i] = this.bus.readMmio(gpa + i, 1);
       else bytes.set(this.physical.read(gpa, count), offset);
     });
@@ -90,7 +93,7 @@ export class BiosMemory {
   write(linear: number, bytes: Uint8Array): void {
     this.chunks(linear, bytes.length, (gpa, offset, count) => {
       if (gpa < 0) return;
-      if (gpa >= VGA_START && gpa < VGA_END)
+      if (isBus(gpa))
         for (let i = 0; i < count; i++) this.bus.writeMmio(gpa + i, 1, bytes[offset + i]!);
       else this.physical.write(gpa, bytes.subarray(offset, offset + count));
     });

@@ -52,7 +52,11 @@ describe('Linux boot protocol', () => {
     const params = plan().writes.find((w) => w.gpa === 0x90000)!.bytes;
     const view = new DataView(params.buffer);
     expect(params[0x1e8]).toBe(memoryMap(64 * MIB).length);
-    expect([view.getBigUint64(0x2d0, true), view.getBigUint64(0x2d8, true), view.getUint32(0x2e0, true)]).toEqual([0n, 0x9fc00n, 1]);
+    expect([
+      view.getBigUint64(0x2d0, true),
+      view.getBigUint64(0x2d8, true),
+      view.getUint32(0x2e0, true),
+    ]).toEqual([0n, 0x9fc00n, 1]);
     expect([params[6], params[7], params[0xe], params[0xf]]).toEqual([3, 80, 25, 1]);
     expect(params[0x1ef]).toBe(0);
   });
@@ -69,23 +73,47 @@ describe('Linux boot protocol', () => {
     startLinux(plan(), memory, registers);
     expect(registers.rip).toBe(0x100000n);
     expect(registers.get32('rsi')).toBe(0x90000);
-    expect([registers.get32('rbp'), registers.get32('rdi'), registers.get32('rbx')]).toEqual([0, 0, 0]);
+    expect([registers.get32('rbp'), registers.get32('rdi'), registers.get32('rbx')]).toEqual([
+      0, 0, 0,
+    ]);
     expect(registers.cr0 & 0x80000001n).toBe(1n);
     expect(registers.rflags & 0x200).toBe(0);
-    expect(registers.getSegment('cs')).toEqual({ selector: 0x10, base: 0n, limit: 0xffffffff, access: 0xc09b });
+    expect(registers.getSegment('cs')).toEqual({
+      selector: 0x10,
+      base: 0n,
+      limit: 0xffffffff,
+      access: 0xc09b,
+    });
     expect(registers.getSegment('ds')).toMatchObject({ selector: 0x18, access: 0xc093 });
     const gdt = Number(registers.gdtr.base);
-    expect([memory.readU64(gdt + 0x10), memory.readU64(gdt + 0x18)]).toEqual([0x00cf9b000000ffffn, 0x00cf93000000ffffn]);
+    expect([memory.readU64(gdt + 0x10), memory.readU64(gdt + 0x18)]).toEqual([
+      0x00cf9b000000ffffn,
+      0x00cf93000000ffffn,
+    ]);
     expect(memory.readU8(0x100000)).toBe(0xcc);
   });
 
   it('says in a sentence why a kernel cannot be booted', () => {
     expect(() => plan(64, undefined, new Uint8Array(100))).toThrow('not a Linux bzImage');
     expect(() => plan(64, undefined, new Uint8Array(4096))).toThrow('not a Linux bzImage');
-    expect(() => plan(64, undefined, kernel((v) => v.setUint16(0x206, 0x201, true)))).toThrow('too old: it speaks boot protocol 2.01');
-    expect(() => plan(64, undefined, kernel((v) => v.setUint8(0x211, 0)))).toThrow('zImage');
+    expect(() =>
+      plan(
+        64,
+        undefined,
+        kernel((v) => v.setUint16(0x206, 0x201, true)),
+      ),
+    ).toThrow('too old: it speaks boot protocol 2.01');
+    expect(() =>
+      plan(
+        64,
+        undefined,
+        kernel((v) => v.setUint8(0x211, 0)),
+      ),
+    ).toThrow('zImage');
     expect(() => plan(64, undefined, kernel().subarray(0, 1500))).toThrow('cut short');
-    expect(() => plan(16)).toThrow('needs at least 21 MiB of memory to unpack itself; the virtual machine has 16 MiB');
+    expect(() => plan(16)).toThrow(
+      'needs at least 21 MiB of memory to unpack itself; the virtual machine has 16 MiB',
+    );
     expect(() => plan(32, new Uint8Array(14 * MIB))).toThrow('ramdisk does not fit');
     expect(() => plan(64, undefined, kernel(), 'x'.repeat(2048))).toThrow('at most 2047');
   });

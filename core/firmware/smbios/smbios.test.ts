@@ -18,7 +18,7 @@ const { entryPoint, structures } = buildSmbios(
 /** Type and text of every structure, by walking the table as DSP0134 6.1 says. */
 function walk(): { type: number; length: number; strings: string[]; bytes: Uint8Array }[] {
   const found = [];
-  for (let at = 0; at < structures.length; ) {
+  for (let at = 0; at < structures.length;) {
     const length = structures[at + 1]!;
     let end = at + length;
     const strings: string[] = [];
@@ -30,7 +30,12 @@ function walk(): { type: number; length: number; strings: string[]; bytes: Uint8
       } else text += String.fromCharCode(structures[end]!);
     }
     if (text) strings.push(text);
-    found.push({ type: structures[at]!, length, strings, bytes: structures.subarray(at, at + length) });
+    found.push({
+      type: structures[at]!,
+      length,
+      strings,
+      bytes: structures.subarray(at, at + length),
+    });
     at = end + 2;
   }
   return found;
@@ -38,7 +43,8 @@ function walk(): { type: number; length: number; strings: string[]; bytes: Uint8
 
 describe('SMBIOS 2.8 (DSP0134)', () => {
   it('has an entry point with both checksums', () => {
-    const sum = (from: number): number => entryPoint.subarray(from).reduce((a, b) => a + b, 0) & 0xff;
+    const sum = (from: number): number =>
+      entryPoint.subarray(from).reduce((a, b) => a + b, 0) & 0xff;
     expect(String.fromCharCode(...entryPoint.subarray(0, 4))).toBe('_SM_');
     expect(entryPoint.length).toBe(0x1f);
     expect([sum(0), sum(0x10)]).toEqual([0, 0]);
@@ -65,7 +71,10 @@ describe('SMBIOS 2.8 (DSP0134)', () => {
 
   it('shows the UUID with its first three fields little-endian, and memory in MiB', () => {
     const system = walk()[1]!;
-    expect([...system.bytes.subarray(8, 24)]).toEqual([0x33, 0x22, 0x11, 0x00, 0x55, 0x44, 0x77, 0x66, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff]);
+    expect([...system.bytes.subarray(8, 24)]).toEqual([
+      0x33, 0x22, 0x11, 0x00, 0x55, 0x44, 0x77, 0x66, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee,
+      0xff,
+    ]);
     expect(uuidBytes('nonsense').length).toBe(16);
     const device = walk().find(({ type }) => type === 17)!;
     expect(device.bytes[12]! | (device.bytes[13]! << 8)).toBe(512);

@@ -22,6 +22,8 @@ export interface VbeEnvironment {
   linearFramebuffer(): number;
   /** Sets a standard mode. */
   setStandardMode(mode: number, noClear: boolean): void;
+  /** Points the graphics font vector at the ROM font of a height. */
+  setGraphicsFont(height: number): void;
   /** Offset in segment F000h of the OEM string. */
   readonly oemString: number;
 }
@@ -190,7 +192,7 @@ export class Vbe {
     memory.writeU16(VBE_MODE_BDA, request & (0x1ff | LINEAR | NO_CLEAR));
     memory.writeU16(bda.VIDEO_COLUMNS, mode.width >> 3);
     memory.writeU8(bda.VIDEO_ROWS, Math.floor(mode.height / 16) - 1);
-    memory.writeU8(bda.CHAR_HEIGHT, 16);
+    this.environment.setGraphicsFont(16);
     return OK;
   }
 
