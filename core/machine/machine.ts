@@ -186,9 +186,9 @@ export class Machine {
           serialPorts: config.serial ? [1] : [],
           hpet: true,
           cpuVendor: 'GenuineIntel',
-          cpuBrand: 'Domus virtual processor',
-          cpuSignature: 0x000306c3,
-          cpuFeatures: 0x1f8bfbff,
+          cpuBrand: 'Domus Virtual CPU @ 1.00GHz',
+          cpuSignature: 0x000106ca,
+          cpuFeatures: 0x078bfbbd,
         },
       );
       this.pc.mapRom(this.bios.rom.bytes);
