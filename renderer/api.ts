@@ -24,7 +24,15 @@ function plain<T>(value: T): T {
 export function errorMessage(error: unknown): string {
   if (error instanceof DomusError && error.position !== undefined) {
     const { file, line, column } = error.position;
-    return `${error.message} (${file === '' ? '' : `${file}, `}line ${line}, column ${column})`;
+    return `${sentence(error.message)} (${file === '' ? '' : `${file}, `}line ${line}, column ${column})`;
   }
-  return error instanceof Error ? error.message : String(error);
+  return sentence(error instanceof Error ? error.message : String(error));
+}
+
+/** A message as a sentence of its own. Names at its start, which are lower case for a reason, stay as they are. */
+export function sentence(message: string): string {
+  const begun = /^(a|an|at|in|it|its|no|of|only|the|there|this|two|you) /.test(message)
+    ? `${message.charAt(0).toUpperCase()}${message.slice(1)}`
+    : message;
+  return /[\p{L}\p{N})”"]$/u.test(begun) ? `${begun}.` : begun;
 }

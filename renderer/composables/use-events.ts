@@ -11,6 +11,7 @@ export function useEvents(): void {
   const host = useHostStore();
   const tasks = useTasksStore();
   const consoles = useConsolesStore();
+  const nameOf = (uuid: string | null): string | null => (uuid === null ? null : (domains.byUuid.get(uuid)?.config.name ?? null));
   const stop = bridge.onEvent((event) => {
     switch (event.type) {
       case 'domain-changed': {
@@ -35,7 +36,7 @@ export function useEvents(): void {
         consoles.serialOutput(event.uuid, event.data);
         return;
       case 'notice':
-        tasks.notice(event.level, event.message, event.domain);
+        tasks.notice(event.level, event.message, nameOf(event.domain));
     }
   });
   onScopeDispose(stop);

@@ -8,12 +8,21 @@ export type VmTab = 'overview' | 'console' | 'serial';
 /** Serial output kept in the window for one virtual machine, as in the toolstack. */
 const MAX_SERIAL_BYTES = 1 << 20;
 
+interface WatchedLog {
+  readonly log: SerialLog;
+  /** Which fetch is the current one. */
+  round: number;
+  ready: boolean;
+  fetching: Promise<void> | null;
+}
+
 /** The serial output of one virtual machine since its boot. */
 export interface SerialLog {
   chunks: Uint8Array[];
   bytes: number;
   /** Bytes that came before what is kept. */
   dropped: number;
+  /** Told of output as it comes; `null` says that it begins anew. */
   listeners: Set<(data: Uint8Array | null) => void>;
 }
 
@@ -23,8 +32,7 @@ export const useConsolesStore = defineStore('consoles', () => {
   /** Name of the virtual machine whose guest has the keyboard, or null. */
   const captured = ref<string | null>(null);
   const fullScreen = ref(false);
-  const logs = new Map<string, Promise<SerialLog>>();
-  const ready = new Map<string, SerialLog>();
+  const logs = new Map<string, WatchedLog>();
 
   function tabOf(uuid: string): VmTab {
     return tabs.value.get(uuid) ?? 'overview';
@@ -46,45 +54,54 @@ export const useConsolesStore = defineStore('consoles', () => {
   }
 
   /** The log of a virtual machine, fetched once; from then on output is appended as it comes. */
-  function serialLog(uuid: string): Promise<SerialLog> {
-    const known = logs.get(uuid);
-    if (known !== undefined) return known;
-    const fetched = fetchLog(uuid);
-    logs.set(uuid, fetched);
-    fetched.catch(() => logs.delete(uuid));
-    return fetched;
+  async function serialLog(uuid: string): Promise<SerialLog> {
+    const known = logs.get(uuid) ?? { log: { chunks: [], bytes: 0, dropped: 0, listeners: new Set() }, round: 0, ready: false, fetching: null };
+    logs.set(uuid, known);
+    if (!known.ready) known.fetching ??= fetchLog(uuid, known);
+    await known.fetching;
+    return known.log;
   }
 
-  async function fetchLog(uuid: string): Promise<SerialLog> {
-    const { data, dropped } = await call('console/history', { domain: uuid });
-    const log: SerialLog = { chunks: [], bytes: 0, dropped, listeners: ready.get(uuid)?.listeners ?? new Set() };
-    append(log, fromBase64(data));
-    ready.set(uuid, log);
-    return log;
+  /** Output told before the history's answer is in the history; only what comes after it is appended. */
+  async function fetchLog(uuid: string, watched: WatchedLog): Promise<void> {
+    const round = ++watched.round;
+    watched.ready = false;
+    try {
+      const { data, dropped } = await call('console/history', { domain: uuid });
+      if (round !== watched.round) return;
+      const { log } = watched;
+      log.chunks = [];
+      log.bytes = 0;
+      log.dropped = dropped;
+      append(log, fromBase64(data));
+      watched.ready = true;
+      for (const listener of log.listeners) {
+        listener(null);
+        for (const chunk of log.chunks) listener(chunk);
+      }
+    } finally {
+      if (round === watched.round) watched.fetching = null;
+    }
   }
 
   function serialOutput(uuid: string, data: string): void {
-    const log = ready.get(uuid);
-    if (log === undefined) return;
+    const watched = logs.get(uuid);
+    if (watched?.ready !== true) return;
     const bytes = fromBase64(data);
-    append(log, bytes);
-    for (const listener of log.listeners) listener(bytes);
+    append(watched.log, bytes);
+    for (const listener of watched.log.listeners) listener(bytes);
   }
 
-  /** A new boot starts an empty log; `null` tells a terminal to clear. */
+  /** A new boot has a new log; what it wrote before this was told is fetched. */
   function serialRestarted(uuid: string): void {
-    const log = ready.get(uuid);
-    if (log === undefined) return;
-    log.chunks = [];
-    log.bytes = 0;
-    log.dropped = 0;
-    for (const listener of log.listeners) listener(null);
+    const watched = logs.get(uuid);
+    if (watched === undefined) return;
+    watched.fetching = fetchLog(uuid, watched).catch(() => undefined);
   }
 
   function forget(uuid: string): void {
     tabs.value.delete(uuid);
     logs.delete(uuid);
-    ready.delete(uuid);
   }
 
   return { tabs, captured, fullScreen, tabOf, setTab, capture, setFullScreen, serialLog, serialOutput, serialRestarted, forget };

@@ -11,7 +11,7 @@ export const useDomainsStore = defineStore('domains', () => {
   const byUuid = shallowRef(new Map<string, DomainInfo>());
   const selectedUuid = ref<string | null>(null);
   const loaded = ref(false);
-  const cpuHistory = shallowRef(new Map<string, number[]>());
+  const cpuHistory = shallowRef(new Map<string, readonly number[]>());
   const filter = ref('');
 
   const all = computed(() =>
@@ -48,10 +48,7 @@ export const useDomainsStore = defineStore('domains', () => {
       const domain = byUuid.value.get(uuid);
       if (domain === undefined) continue;
       byUuid.value.set(uuid, { ...domain, stats: value });
-      const history = cpuHistory.value.get(uuid) ?? [];
-      history.push(value.cpu);
-      if (history.length > HISTORY_LENGTH) history.shift();
-      cpuHistory.value.set(uuid, history);
+      cpuHistory.value.set(uuid, [...(cpuHistory.value.get(uuid) ?? []).slice(1 - HISTORY_LENGTH), value.cpu]);
     }
     triggerRef(byUuid);
     triggerRef(cpuHistory);

@@ -1,5 +1,5 @@
 import { defineStore } from 'pinia';
-import { computed, ref, shallowRef, triggerRef } from 'vue';
+import { computed, ref, shallowRef } from 'vue';
 import type { AppInfo, HostInfo } from '../../core/api';
 import { bridge, call, unwrap } from '../api';
 import { HISTORY_LENGTH } from './domains';
@@ -8,7 +8,7 @@ import { HISTORY_LENGTH } from './domains';
 export const useHostStore = defineStore('host', () => {
   const info = ref<HostInfo | null>(null);
   const app = ref<AppInfo | null>(null);
-  const cpuHistory = shallowRef<number[]>([]);
+  const cpuHistory = shallowRef<readonly number[]>([]);
   const memoryUsed = computed(() => (info.value === null ? 0 : info.value.memoryBytes - info.value.memoryFreeBytes));
 
   async function load(): Promise<void> {
@@ -17,9 +17,7 @@ export const useHostStore = defineStore('host', () => {
 
   function sample(host: HostInfo): void {
     info.value = host;
-    cpuHistory.value.push(host.cpu);
-    if (cpuHistory.value.length > HISTORY_LENGTH) cpuHistory.value.shift();
-    triggerRef(cpuHistory);
+    cpuHistory.value = [...cpuHistory.value.slice(1 - HISTORY_LENGTH), host.cpu];
   }
 
   return { info, app, cpuHistory, memoryUsed, load, sample };

@@ -2,7 +2,7 @@ import { ElNotification } from 'element-plus';
 import { defineStore } from 'pinia';
 import { computed, ref } from 'vue';
 import type { TaskInfo } from '../../core/api';
-import { call, errorMessage } from '../api';
+import { call, errorMessage, sentence } from '../api';
 
 /** Finished tasks and problems that stay in the pane; older ones leave. */
 const MAX_KEPT = 200;
@@ -47,8 +47,8 @@ export const useTasksStore = defineStore('tasks', () => {
   }
 
   function notice(level: 'info' | 'warn' | 'error', message: string, domain: string | null): void {
-    if (level !== 'info') addProblem(level, message, domain);
-    notify(level, domain ?? 'Domus', message);
+    if (level !== 'info') addProblem(level, sentence(message), domain);
+    notify(level, domain ?? 'Domus', sentence(message));
   }
 
   function clearProblems(): void {

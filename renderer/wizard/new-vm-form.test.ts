@@ -52,7 +52,7 @@ describe('validateForm', () => {
 
   it.each([
     ['', 'Give it a name.'],
-    ['two words', 'Use letters, digits and . _ + - only; no spaces.'],
+    ['two words', 'Use letters, digits and _ . + : @ - only; no spaces.'],
     ['42', 'A name of digits only would look like a domain ID. Add a letter.'],
     ['debian12', 'There is already a virtual machine named “debian12”.'],
   ])('refuses the name %j', (name, message) => {

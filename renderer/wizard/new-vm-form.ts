@@ -43,7 +43,8 @@ export function validateForm(form: NewVmForm, limits: FormLimits): FieldErrors {
   const name = form.name.trim();
   if (name === '') errors.name = 'Give it a name.';
   else if (name.length > 64) errors.name = 'Use at most 64 characters.';
-  else if (!/^[A-Za-z0-9._+-]+$/.test(name)) errors.name = 'Use letters, digits and . _ + - only; no spaces.';
+  else if (!/^[A-Za-z0-9_.+:@-]+$/.test(name)) errors.name = 'Use letters, digits and _ . + : @ - only; no spaces.';
+  else if (name.startsWith('-')) errors.name = 'Begin with a letter, a digit or one of _ . + : @';
   else if (/^[0-9]+$/.test(name)) errors.name = 'A name of digits only would look like a domain ID. Add a letter.';
   else if (limits.takenNames.includes(name)) errors.name = `There is already a virtual machine named “${name}”.`;
 

@@ -31,7 +31,9 @@ export const preferencesSchema = z.strictObject({
 
 /** A schema for every request of the window; the compiler refuses a channel without one. */
 export const requestSchemas: { [C in IpcChannel]: z.ZodType<IpcParams<C>> } = {
-  'toolstack/call': z.strictObject({ command: z.string().max(64) as unknown as z.ZodType<IpcParams<'toolstack/call'>['command']>, params: z.unknown() }),
+  'toolstack/call': z.strictObject({ command: text(64), params: z.unknown() }) as unknown as z.ZodType<
+    IpcParams<'toolstack/call'>
+  >,
   'app/info': none,
   'app/open-data-folder': none,
   'preferences/get': none,

@@ -1,0 +1,26 @@
+import type { Locator } from 'playwright-core';
+import type { DomusApp } from '../support/app';
+
+/** The Serial tab: xterm.js. */
+export class SerialPage {
+  constructor(private readonly app: DomusApp) {}
+
+  get terminal(): Locator {
+    return this.app.page.locator('[data-test="serial-terminal"]');
+  }
+
+  /** What is in view, line by line, from the terminal's own rows. */
+  async text(): Promise<string> {
+    const rows = await this.terminal.locator('.xterm-rows > div').allInnerTexts();
+    return rows.map((row) => row.replaceAll('\u00a0', ' ')).join('\n');
+  }
+
+  async shows(text: string, patienceMs = 30_000): Promise<void> {
+    await this.app.until(`serial output “${text}”`, async () => (await this.text()).includes(text), patienceMs);
+  }
+
+  async type(text: string): Promise<void> {
+    await this.terminal.locator('textarea').focus();
+    await this.app.page.keyboard.type(text);
+  }
+}

@@ -1,0 +1,133 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { _electron, type ElectronApplication, type Page } from 'playwright-core';
+import type { DomainInfo, MenuCommand, Preferences } from '../../../core/api';
+import { testDisplay } from './display';
+import { electronExecutable, ROOT } from './runtime';
+
+export interface LaunchOptions {
+  /** A home from an earlier launch, to see what survived. */
+  home?: string;
+  /** Folder of the app; the checkout when not given. */
+  appFolder?: string;
+  preferences?: Partial<Preferences>;
+}
+
+/** The real app on a display and in a home of its own. */
+export class DomusApp {
+  /** What the page wrote to its console as errors or warnings; tests look that it stays empty. */
+  readonly complaints: string[] = [];
+
+  private constructor(
+    readonly electron: ElectronApplication,
+    readonly page: Page,
+    readonly home: string,
+  ) {
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') this.complaints.push(message.text());
+    });
+    page.on('pageerror', (error) => this.complaints.push(error.message));
+  }
+
+  static async launch(options: LaunchOptions = {}): Promise<DomusApp> {
+    const display = await testDisplay();
+    const home = options.home ?? mkdtempSync(join(tmpdir(), 'domus-e2e-'));
+    mkdirSync(join(home, 'run'), { recursive: true, mode: 0o700 });
+    const environment: Record<string, string> = {};
+    for (const [name, value] of Object.entries(process.env)) {
+      if (value !== undefined && !/^(ELECTRON_|VITEST|NODE_OPTIONS|DBUS_)/.test(name)) environment[name] = value;
+    }
+    const electron = await _electron.launch({
+      executablePath: await electronExecutable(),
+      args: [...(process.getuid?.() === 0 ? ['--no-sandbox'] : []), '--disable-gpu', options.appFolder ?? ROOT],
+      env: {
+        ...environment,
+        DISPLAY: display.name,
+        HOME: home,
+        XDG_CONFIG_HOME: join(home, 'config'),
+        XDG_RUNTIME_DIR: join(home, 'run'),
+        DOMUS_HOME: join(home, 'domus'),
+        DBUS_SESSION_BUS_ADDRESS: 'disabled:',
+        DBUS_SYSTEM_BUS_ADDRESS: 'disabled:',
+        LANG: 'en_GB.UTF-8',
+      },
+    });
+    const page = await electron.firstWindow();
+    const app = new DomusApp(electron, page, home);
+    await page.waitForSelector('[data-test="tree-host"]');
+    if (options.preferences !== undefined) await app.setPreferences(options.preferences);
+    return app;
+  }
+
+  get dataFolder(): string {
+    return join(this.home, 'domus');
+  }
+
+  /** Answers the next file dialogs of the system, which Playwright cannot reach, with this path; null cancels. */
+  async chooseInDialogs(path: string | null): Promise<void> {
+    await this.electron.evaluate(({ dialog }, chosen) => {
+      dialog.showOpenDialog = () => Promise.resolve({ canceled: chosen === null, filePaths: chosen === null ? [] : [chosen] });
+      dialog.showSaveDialog = () => Promise.resolve({ canceled: chosen === null, filePath: chosen ?? '' });
+    }, path);
+  }
+
+  /** Clicks an item of the menu bar. */
+  async menu(id: MenuCommand): Promise<void> {
+    await this.electron.evaluate(({ Menu }, wanted) => {
+      const item = Menu.getApplicationMenu()?.getMenuItemById(wanted);
+      if (item === null || item === undefined) throw new Error(`no menu item ${wanted}`);
+      if (!item.enabled) throw new Error(`the menu item ${wanted} is off`);
+      item.click();
+    }, id);
+  }
+
+  setPreferences(patch: Partial<Preferences>): Promise<void> {
+    return this.page.evaluate(async (wanted) => void (await window.domus.setPreferences(wanted)), patch);
+  }
+
+  /** Virtual machines as the toolstack has them. */
+  domains(): Promise<DomainInfo[]> {
+    return this.page.evaluate(async () => {
+      const reply = await window.domus.call('domain/list', {});
+      if (!reply.ok) throw new Error(reply.error.message);
+      return reply.value;
+    });
+  }
+
+  async domain(name: string): Promise<DomainInfo> {
+    const found = (await this.domains()).find((domain) => domain.config.name === name);
+    if (found === undefined) throw new Error(`no virtual machine ${name}`);
+    return found;
+  }
+
+  /** The guest's screen as text, when it is in a text mode. */
+  screenText(name: string): Promise<string> {
+    return this.page.evaluate(async (domain) => {
+      const reply = await window.domus.call('domain/screenshot', { domain });
+      return reply.ok ? (reply.value.text ?? []).join('\n') : '';
+    }, name);
+  }
+
+  /** Waits until `holds` is true; fails with `what` when it is not in time. */
+  async until(what: string, holds: () => Promise<boolean>, patienceMs = 20_000): Promise<void> {
+    const deadline = Date.now() + patienceMs;
+    while (!(await holds())) {
+      if (Date.now() > deadline) throw new Error(`not in ${patienceMs / 1000} s: ${what}`);
+      await new Promise((wake) => setTimeout(wake, 150));
+    }
+  }
+
+  /** Ends the app at once, as a crash would; its domain processes end by themselves. */
+  async kill(): Promise<void> {
+    const ended = new Promise((resolve) => this.electron.process().once('exit', resolve));
+    this.electron.process().kill('SIGKILL');
+    await ended;
+  }
+
+  /** Ends the app and removes what it left. */
+  async dispose(): Promise<void> {
+    await this.kill();
+    rmSync(this.home, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  }
+}
