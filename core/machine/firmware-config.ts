@@ -27,7 +27,8 @@ export interface FirmwareConfigOptions {
   /** VGA BIOS image for a ROM firmware, which has none of its own. */
   vgaRom?: Uint8Array | undefined;
   bootMenu: boolean;
-  extraFiles?: ReadonlyMap<string, Uint8Array> | undefined;
+  /** ACPI and SMBIOS tables with their loader script. */
+  tables: ReadonlyMap<string, Uint8Array>;
 }
 
 /** What a ROM firmware (SeaBIOS) reads from fw_cfg: sizes, boot order, memory map, VGA BIOS. */
@@ -40,7 +41,7 @@ export function firmwareConfig(options: FirmwareConfigOptions): FwCfgConfig {
     [FW_CFG_MAX_CPUS, fwCfgInteger(options.vcpus, 2)],
     [FW_CFG_BOOT_MENU, fwCfgInteger(options.bootMenu ? 1 : 0, 2)],
   ]);
-  const files = new Map<string, Uint8Array>(options.extraFiles ?? []);
+  const files = new Map<string, Uint8Array>(options.tables);
   files.set('bootorder', bootOrderFile(options.bootOrder, options.drives));
   files.set('etc/e820', e820File(options.ramBytes));
   if (options.vgaRom) files.set('vgaroms/vgabios.bin', options.vgaRom);

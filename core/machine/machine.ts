@@ -3,11 +3,13 @@ import { RAM_BASE, WasmVcpu } from '../cpu';
 import {
   Bios,
   cmosImage,
+  fwCfgTableFiles,
   memoryMap,
   planLinuxBoot,
   startLinux,
   TRAP_PORT,
   uuidBytes,
+  type BiosConfig,
   type BiosDisk,
   type FontSet,
   type LinuxBootPlan,
@@ -29,6 +31,14 @@ export const TSC_HZ = 1_000_000_000;
 /** Largest guest: RAM ends where the PCI window begins. */
 export const MAX_MEMORY_MIB = 3072;
 export const MIN_MEMORY_MIB = 16;
+
+/** What tables say about the processor: CPUID leaves 0, 1 and 80000002h of core/cpu/cpuid.ts. */
+const PROCESSOR_IDENTITY = {
+  cpuVendor: 'GenuineIntel',
+  cpuBrand: 'Domus Virtual CPU @ 1.00GHz',
+  cpuSignature: 0x000106ca,
+  cpuFeatures: 0x078bfbbd,
+};
 
 /** IDE drive names in the order of channels and units. */
 const IDE_NAMES = ['hda', 'hdb', 'hdc', 'hdd'];
@@ -57,7 +67,7 @@ export interface MachineConfig {
         readonly commandLine: string;
       }
     | undefined;
-  /** A ROM that runs instead of the built-in BIOS, and the VGA BIOS it needs. */
+  /** A ROM that runs instead of the built-in BIOS, and the VGA BIOS it needs. Not used for direct boot. */
   readonly firmware?: Uint8Array | undefined;
   readonly vgaRom?: Uint8Array | undefined;
   readonly serial?: CharBackend | undefined;
@@ -111,6 +121,7 @@ export class Machine {
     const { clock, space } = this;
 
     const bootDrives = config.disks.flatMap((disk) => bootDrive(disk));
+    const bios = biosConfig(config, vcpus);
     const hardDisks = config.disks.filter((disk) => !disk.cdrom).length;
     let vcpu: WasmVcpu | undefined;
     this.pc = new Pc(
@@ -139,6 +150,7 @@ export class Machine {
           drives: bootDrives,
           vgaRom: config.vgaRom,
           bootMenu: true,
+          tables: fwCfgTableFiles({ ...bios, ramBytes, floppy: false }, { ...bios, ramBytes }),
         }),
         cmos: cmosImage({ ramBytes, floppies: 0, hardDisks, bootOrder: config.bootOrder }),
       },
@@ -165,7 +177,7 @@ export class Machine {
     this.keyboard = this.pc.keyboard;
     this.pointer = this.pc.pointer;
 
-    if (config.firmware) {
+    if (config.firmware && !config.kernel) {
       this.pc.mapRom(config.firmware);
     } else {
       this.bios = new Bios(
@@ -178,18 +190,7 @@ export class Machine {
           fonts: config.fonts,
           log: this.log.child('bios'),
         },
-        {
-          vcpus,
-          uuid: config.uuid,
-          biosVersion: config.biosVersion ?? '0.1',
-          bootOrder: config.bootOrder,
-          serialPorts: config.serial ? [1] : [],
-          hpet: true,
-          cpuVendor: 'GenuineIntel',
-          cpuBrand: 'Domus Virtual CPU @ 1.00GHz',
-          cpuSignature: 0x000106ca,
-          cpuFeatures: 0x078bfbbd,
-        },
+        bios,
       );
       this.pc.mapRom(this.bios.rom.bytes);
       space.ports.map(TRAP_PORT, 1, this.bios, true);
@@ -275,6 +276,18 @@ export class Machine {
     this.bios.post();
     startLinux(this.plan, this.space, this.vcpu.registers);
   }
+}
+
+function biosConfig(config: MachineConfig, vcpus: number): BiosConfig {
+  return {
+    vcpus,
+    uuid: config.uuid,
+    biosVersion: config.biosVersion ?? '0.1',
+    bootOrder: config.bootOrder,
+    serialPorts: config.serial ? [1] : [],
+    hpet: true,
+    ...PROCESSOR_IDENTITY,
+  };
 }
 
 function place(disk: MachineDisk): { channel: 0 | 1; unit: 0 | 1 } | undefined {

@@ -48,6 +48,7 @@ function rig() {
           { cdrom: true, channel: 1, unit: 0 },
         ],
         bootMenu: true,
+        tables: new Map(),
       }),
       cmos: cmosImage({ ramBytes: RAM, floppies: 0, hardDisks: 1, bootOrder: 'dc' }),
     },
