@@ -25,7 +25,7 @@ import { withLock } from './lib/files.mjs';
 import { cacheFolder } from './lib/paths.mjs';
 
 /** Part of the cache's path: raise it when what is made below changes. */
-const REVISION = 1;
+const REVISION = 2;
 const FOLDER = cacheFolder('guests', String(REVISION));
 
 /** Line that the BusyBox guest prints when its shell is about to start. */
@@ -218,28 +218,29 @@ function padToFloppy(path) {
   writeFileSync(path, Buffer.concat([content, Buffer.alloc(FLOPPY_BYTES - content.length)]));
 }
 
-/** /init of the BusyBox guest. Its shell is not process 1, so commands that end the machine ask the kernel directly. */
+/** /init of the BusyBox guest. Its poweroff, reboot and halt signal process 1, which is this script. */
 const BUSYBOX_INIT = `#!/bin/busybox sh
 /bin/busybox mount -t proc proc /proc
 /bin/busybox mount -t sysfs sysfs /sys
 /bin/busybox mount -t devtmpfs devtmpfs /dev 2>/dev/null
 /bin/busybox --install -s /bin
-export PATH=/sbin:/bin HOME=/ TERM=linux PS1='~ # '
+export PATH=/bin HOME=/ TERM=linux
+trap 'poweroff -f' USR2
+trap 'reboot -f' TERM
+trap 'halt -f' USR1
 echo ${BUSYBOX_MARKER}
 while true; do
-  setsid cttyhack sh
+  setsid cttyhack sh &
+  wait $!
 done
 `;
 
 async function makeBusyBox(_work, output) {
   const busybox = readFileSync(await guest('busybox'));
   const archive = new CpioWriter();
-  for (const folder of ['bin', 'sbin', 'dev', 'proc', 'sys', 'etc', 'tmp', 'mnt']) archive.folder(folder);
+  for (const folder of ['bin', 'dev', 'proc', 'sys', 'etc', 'tmp', 'mnt']) archive.folder(folder);
   archive.characterDevice('dev/console', 5, 1).characterDevice('dev/null', 1, 3, 0o666);
   archive.file('bin/busybox', busybox, 0o755).link('bin/sh', 'busybox');
-  for (const name of ['poweroff', 'reboot', 'halt']) {
-    archive.file(`sbin/${name}`, `#!/bin/sh\nexec /bin/busybox ${name} -f\n`, 0o755);
-  }
   archive.file('init', BUSYBOX_INIT, 0o755);
   writeFileSync(output, gzipSync(archive.bytes(), { level: 9 }));
 }
