@@ -39,7 +39,8 @@ export function compare(use: RowUse, encoding: Encoding, c: Case, expected: Outc
       if (expected.gpr[i] !== actual.gpr[i]) found.push(`${REGISTERS[i]!} ${hex(actual.gpr[i]!)} instead of ${hex(expected.gpr[i]!)}`);
     }
     const at = expected.memory.findIndex((byte, i) => byte !== actual.memory[i]);
-    if (at >= 0) found.push(`memory+${String(at)} ${hex(actual.memory[at]!)} instead of ${hex(expected.memory[at]!)}`);
+    // ENTER may have written part of its frame when it faults.
+    if (at >= 0 && !(mnemonic === 'ENTER' && expected.trap >= 0)) found.push(`memory+${String(at)} ${hex(actual.memory[at]!)} instead of ${hex(expected.memory[at]!)}`);
   }
   const ignored = expected.trap === -1 ? undefinedFlags(mnemonic, bits, count) : 0;
   const mask = COMPARED_FLAGS & ~ignored;

@@ -153,8 +153,13 @@ export class InstructionDecoder {
       out.memory = true;
       out.base = L.S_GPR + 3 * 8;
     } else rm = (byte & 7) | ((rex & 1) << 3);
+    if (row.mnemonic === 'MASKMOV') {
+      // Stores at [rDI].
+      out.memory = true;
+      out.base = L.S_GPR + 7 * 8;
+    }
 
-    const use: RowUse = { row, long, operandBytes, memory: out.memory || row.operands.some((o) => o.startsWith('O')), addressBytes: out.addressBytes };
+    const use: RowUse = { row, long, operandBytes, memory: (out.memory && row.mnemonic !== 'MASKMOV') || row.operands.some((o) => o.startsWith('O')), addressBytes: out.addressBytes };
     out.use = use;
     out.forms = formsOf(use);
     for (let i = 0; i < row.operands.length; i++) this.operand(row.operands[i]!, i, out.forms[i]!, reg, rm, byte, rex, vexRegister, use);

@@ -19,3 +19,7 @@ export {
   readDebug, readExtendedControl, readModelSpecific, readPerformance, readTimeStamp, readTimeStampId, resetCpu, setAlignmentCheck, setInterrupts, writeControl,
   writeDebug, writeExtendedControl, writeModelSpecific,
 } from './system';
+export {
+  alignRight, blendDwords, blendQwords, blendWords, extractLane, insertLane, maskedStore, shiftBytesLeft, shiftBytesRight, shuffleDoubles, shuffleDwords, shuffleHighWords,
+  shuffleLowWords, shuffleSingles,
+} from './lanes';

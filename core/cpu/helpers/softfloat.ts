@@ -50,9 +50,9 @@ export function begin(mode: i32, masked: i32, flushing: bool): void {
 // @ts-ignore: decorator
 @inline export function clearAway(): void { away = 0; }
 // @ts-ignore: decorator
-@inline export function roundingMode(): i32 { return rounding; }
+@inline export function setAway(): void { away = 1; }
 // @ts-ignore: decorator
-@inline export function setRounding(mode: i32): void { rounding = mode; }
+@inline export function roundingMode(): i32 { return rounding; }
 // @ts-ignore: decorator
 @inline export function maskedFlags(): i32 { return masks; }
 // @ts-ignore: decorator

@@ -29,6 +29,7 @@ export interface HandlerShape {
   readonly forms: readonly OperandForm[];
   readonly operandBytes: 2 | 4 | 8;
   readonly rmw: boolean;
+  readonly aligned: boolean;
   /** Kind and size of the last flag setter before this instruction, when the decoder knows it. */
   readonly flagsHint?: { kind: FlagKind; bytes: number };
 }
@@ -128,7 +129,7 @@ export class InterpreterContext implements OpContext {
   getVector(i: number): V128 {
     const { kind, bytes } = this.forms[i]!;
     if (kind === 'x') return v128.load(this.field16(REG_FIELDS[i]!), this.base);
-    if (kind === 'm' && bytes === 16) return this.loadVectorAt(this.address());
+    if (kind === 'm' && bytes === 16) return this.loadVectorAt(this.vectorAddress());
     const word = this.toI64(this.get(i));
     return v128.replace<'i64'>(30, 0)(v128.const(0n, 0n), word);
   }
@@ -136,10 +137,28 @@ export class InterpreterContext implements OpContext {
   setVector(i: number, value: V128): void {
     const { kind, bytes } = this.forms[i]!;
     if (kind === 'x') this.f.do(v128.store(this.field16(REG_FIELDS[i]!), value, this.base));
-    else if (kind === 'q') this.f.do(i64.store(this.field16(REG_FIELDS[i]!), v128.extract('i64', 29, 0)(value), this.base));
-    else if (bytes === 16) this.storeVectorAt(this.address(), value);
+    else if (kind === 'q') {
+      const register = this.let(this.field16(REG_FIELDS[i]!));
+      this.f.do(i64.store(register, v128.extract('i64', 29, 0)(value), this.base));
+      // The exponent of the x87 register below becomes all ones (SDM 1 9.5.1).
+      this.f.do(i32.store16(register, i32.const(0xffff), this.base + 8));
+    } else if (bytes === 16) this.storeVectorAt(this.vectorAddress(), value);
     else if (bytes === 8) this.storeAt(this.address(), 8, v128.extract('i64', 29, 0)(value));
     else this.storeAt(this.address(), 4, v128.extract('i32', 27, 0)(value));
+  }
+
+  /** Address of a 16-byte operand, its alignment checked where the op wants it. */
+  private vectorAddress(): I64 {
+    const address = this.address();
+    if (this.shape.aligned) this.f.if(i32.and(i32.wrap(address), i32.const(15)), () => this.raise(13, 0));
+    return address;
+  }
+
+  /** Behind the body: an MMX instruction leaves the x87 stack full with its top at register 0. */
+  finish(): void {
+    if (!this.forms.some((form) => form.kind === 'q')) return;
+    this.setState32(L.S_X87_TOP, i32.const(0));
+    this.setState32(L.S_X87_TAGS, i32.const(0xff));
   }
 
   // --- addresses

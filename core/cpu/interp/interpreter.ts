@@ -58,7 +58,7 @@ function planHandlers(long: boolean): Planned[] {
       for (const hint of hints) {
         if (hint && !long && hint.bytes === 8) continue;
         const key = handlerKey(use, forms, hint && hintName(hint));
-        const shape = { forms, operandBytes: use.operandBytes, rmw: definition.rmw === true, ...(hint && { flagsHint: hint }) };
+        const shape = { forms, operandBytes: use.operandBytes, rmw: definition.rmw === true, aligned: definition.aligned === true, ...(hint && { flagsHint: hint }) };
         if (!planned.has(key)) planned.set(key, { key, definition, shape });
       }
     }
@@ -103,6 +103,7 @@ export function generateInterpreter(long: boolean, vcpuIndex: number, memoryPage
     const context = new InterpreterContext(long, base, { f: builder, uop: builder.param(0, 'i32'), leave: () => builder.return(i32.const(1)) }, p.shape, shared);
     if (p.definition.ends === 'far') context.setState64(L.S_RIP, context.maskedNextRip());
     p.definition.body(context);
+    context.finish();
     builder.return(i32.const(p.definition.ends === 'far' ? 2 : 0));
     outOfLine.push(callee);
     handlers.set(p.key, { number, definition: p.definition, flags: p.definition.clobbersFlags ? 'unknown' : context.flagEffect });

@@ -5,6 +5,8 @@ export interface OpAttributes {
   readonly rmw?: boolean;
   /** Does not write operand 0 (a memory operand 0 is otherwise taken as written by segment checks). */
   readonly reads?: boolean;
+  /** 16-byte memory operands must be aligned (#GP). */
+  readonly aligned?: boolean;
   /** Frequent enough to stand in the interpreter's main switch. */
   readonly hot?: boolean;
   /**

@@ -90,6 +90,21 @@ export const HELPERS: Readonly<Record<string, string>> = {
   systemEnter: '>',
   systemExit: 'i>',
   checkFsGsBase: '>',
+  // vector lanes
+  shuffleDwords: 'vi>v',
+  shuffleLowWords: 'vi>v',
+  shuffleHighWords: 'vi>v',
+  shuffleSingles: 'vvi>v',
+  shuffleDoubles: 'vvi>v',
+  blendWords: 'vvi>v',
+  blendDwords: 'vvi>v',
+  blendQwords: 'vvi>v',
+  shiftBytesLeft: 'vi>v',
+  shiftBytesRight: 'vi>v',
+  alignRight: 'vvii>v',
+  extractLane: 'viii>l',
+  insertLane: 'vliii>v',
+  maskedStore: 'lvvi>',
 };
 
 export type HelperName = string;

@@ -7,10 +7,12 @@ import { MOVE } from './move';
 import { MULDIV } from './muldiv';
 import { PSEUDO } from './pseudo';
 import { SHIFT } from './shift';
+import { SSE_INTEGER } from './sse-integer';
+import { SSE_MOVE } from './sse-move';
 import { STACK } from './stack';
 import { SYSTEM } from './system';
 
 /** Every instruction definition, by mnemonic. */
 export const OPS: ReadonlyMap<string, OpDefinition> = new Map(
-  [PSEUDO, ARITH, MOVE, SHIFT, MULDIV, BIT, STACK, BRANCH, FLAG_CONTROL, SYSTEM].flat().map((d) => [d.mnemonic, d]),
+  [PSEUDO, ARITH, MOVE, SHIFT, MULDIV, BIT, STACK, BRANCH, FLAG_CONTROL, SYSTEM, SSE_MOVE, SSE_INTEGER].flat().map((d) => [d.mnemonic, d]),
 );

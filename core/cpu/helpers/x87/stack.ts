@@ -7,9 +7,8 @@ import * as L from '../../layout';
 import { raise } from '../exceptions';
 import { translateQuietly } from '../mmu';
 import { isLong } from '../segments';
-import { begin, IE, PE, raisedFlags, roundedAway, ZE, DE } from '../softfloat';
+import { begin, DE, IE, raisedFlags, roundedAway, ZE } from '../softfloat';
 import { currentRip, get32, get64, set32, set64, state } from '../state';
-import { loadPhysicalByte } from './fetch';
 
 const MF_VECTOR: i32 = 16;
 
@@ -171,7 +170,10 @@ function recordOperand(): void {
 
 function codeByte(linear: u64): i32 {
   const gpa = translateQuietly(linear, 0, get32(L.S_CPL) == 3 ? 1 : 0);
-  return gpa < 0 ? -1 : loadPhysicalByte(<u64>gpa);
+  if (gpa < 0 || gpa >= 4294967296) return -1;
+  const at = <u32>gpa;
+  const entry = load<u32>(<usize>L.PHYS_MAP_BASE + (<usize>(at >> 12) << 2));
+  return entry & L.PHYS_READ ? <i32>load<u8>((entry & 0xfffff000) | (at & 0xfff)) : -1;
 }
 
 function recordAddress(uop: usize, long: bool): void {
