@@ -23,3 +23,4 @@ export {
   alignRight, blendDwords, blendQwords, blendWords, extractLane, insertLane, maskedStore, shiftBytesLeft, shiftBytesRight, shuffleDoubles, shuffleDwords, shuffleHighWords,
   shuffleLowWords, shuffleSingles,
 } from './lanes';
+export { initialiseX87, loadMxcsr, restoreExtended, restoreFx, saveExtended, saveFx } from './fp-state';

@@ -90,6 +90,13 @@ export const HELPERS: Readonly<Record<string, string>> = {
   systemEnter: '>',
   systemExit: 'i>',
   checkFsGsBase: '>',
+  // x87 and SSE state
+  initialiseX87: '>',
+  loadMxcsr: 'i>',
+  saveFx: 'li>',
+  restoreFx: 'li>',
+  saveExtended: 'li>',
+  restoreExtended: 'li>',
   // vector lanes
   shuffleDwords: 'vi>v',
   shuffleLowWords: 'vi>v',

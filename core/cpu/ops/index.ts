@@ -3,6 +3,7 @@ import { BIT } from './bit';
 import { BRANCH } from './branch';
 import type { OpDefinition } from './define';
 import { FLAG_CONTROL } from './flag-control';
+import { FP_STATE } from './fp-state';
 import { MOVE } from './move';
 import { MULDIV } from './muldiv';
 import { PSEUDO } from './pseudo';
@@ -14,5 +15,5 @@ import { SYSTEM } from './system';
 
 /** Every instruction definition, by mnemonic. */
 export const OPS: ReadonlyMap<string, OpDefinition> = new Map(
-  [PSEUDO, ARITH, MOVE, SHIFT, MULDIV, BIT, STACK, BRANCH, FLAG_CONTROL, SYSTEM, SSE_MOVE, SSE_INTEGER].flat().map((d) => [d.mnemonic, d]),
+  [PSEUDO, ARITH, MOVE, SHIFT, MULDIV, BIT, STACK, BRANCH, FLAG_CONTROL, SYSTEM, FP_STATE, SSE_MOVE, SSE_INTEGER].flat().map((d) => [d.mnemonic, d]),
 );
