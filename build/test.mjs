@@ -1,0 +1,110 @@
+// `npm test`: sets up what a bare machine lacks, runs everything CI runs, and ends with one line that counts it all.
+// `npm test -- cpu boot` runs these parts only (of: checks unit cpu toolstack boot e2e).
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { SetupError } from './lib/apt.mjs';
+import { ensureDependencies } from './lib/dependencies.mjs';
+import { DIST } from './lib/paths.mjs';
+
+const MINUTE = 60_000;
+const TOTAL_LIMIT_MS = 25 * MINUTE;
+
+/** Suites in order, and the longest each may take. */
+const SUITES = {
+  unit: 3 * MINUTE,
+  cpu: 8 * MINUTE,
+  toolstack: 5 * MINUTE,
+  boot: 12 * MINUTE,
+  e2e: 10 * MINUTE,
+};
+
+const started = Date.now();
+const totals = { passed: 0, failed: 0, skipped: 0 };
+const lines = [];
+
+function count(name, passed, failed, skipped, seconds, note = '') {
+  totals.passed += passed;
+  totals.failed += failed;
+  totals.skipped += skipped;
+  const text = `${name.padEnd(22)}${String(passed).padStart(6)} passed ${String(failed).padStart(4)} failed ${String(skipped).padStart(4)} skipped ${seconds.toFixed(1).padStart(8)} s  ${note}`;
+  lines.push(text.trimEnd());
+  process.stdout.write(`\n>>> ${text.trimEnd()}\n\n`);
+}
+
+const elapsed = () => Date.now() - started;
+const wanted = process.argv.slice(2);
+const runs = (name) => wanted.length === 0 || wanted.includes(name);
+
+/** A step of the set-up counts only when it fails: what needs it will fail, too, and this says why. */
+async function setUp(name, work) {
+  const begin = Date.now();
+  try {
+    await work();
+    process.stdout.write(`setup: ${name} (${((Date.now() - begin) / 1000).toFixed(1)} s)\n`);
+  } catch (error) {
+    process.stdout.write(`${error instanceof SetupError ? error.message : error.stack}\n`);
+    count(`setup ${name}`, 0, 1, 0, (Date.now() - begin) / 1000);
+  }
+}
+
+async function prepare() {
+  const { generate } = await import('./gen/index.mjs');
+  const { installTestPackages, prepareElectron, prepareGuests } = await import('./test-setup/machine.mjs');
+  await setUp('packages', installTestPackages);
+  await setUp('generated sources', generate);
+  if (['toolstack', 'boot', 'e2e'].some(runs)) {
+    const { buildAll } = await import('./build.mjs');
+    await setUp('build', () => buildAll());
+  }
+  if (['boot', 'e2e'].some(runs)) await setUp('guests', prepareGuests);
+  if (runs('e2e')) await setUp('electron', prepareElectron);
+}
+
+async function runSuite(name, capMs) {
+  const { runCommand } = await import('./lib/run-steps.mjs');
+  const file = join(DIST, 'reports', `${name}.json`);
+  rmSync(file, { force: true });
+  const limitMs = Math.min(capMs, TOTAL_LIMIT_MS - elapsed());
+  if (limitMs < 1000) {
+    count(name, 0, 1, 0, 0, 'not run: no time left');
+    return;
+  }
+  process.stdout.write(`\n=== ${name}\n`);
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
+  const result = await runCommand(process.execPath, ['build/suite.mjs', name, ...reporters], { limitMs });
+  const report = readReport(file);
+  const note = result.timedOut ? `stopped after ${Math.round(limitMs / 1000)} s` : report === undefined ? 'could not run' : '';
+  const { passed = 0, failed = 0, skipped = 0 } = report ?? {};
+  // Whatever made vitest fail without a failing test (a crash, an unhandled error, no test at all) counts as one.
+  const unexplained = (!result.ok || passed + failed === 0) && failed === 0 ? 1 : 0;
+  count(name, passed, failed + unexplained, skipped, result.seconds, note);
+}
+
+function readReport(file) {
+  if (!existsSync(file)) return undefined;
+  const report = JSON.parse(readFileSync(file, 'utf8'));
+  const broken = report.testResults.filter(({ status, assertionResults }) => status === 'failed' && !assertionResults.some((test) => test.status === 'failed'));
+  return {
+    passed: report.numPassedTests,
+    failed: report.numFailedTests + broken.length,
+    skipped: report.numPendingTests + report.numTodoTests,
+  };
+}
+
+try {
+  ensureDependencies();
+  mkdirSync(join(DIST, 'reports'), { recursive: true });
+  await prepare();
+  if (runs('checks')) {
+    const { runChecks } = await import('./lib/run-steps.mjs');
+    await runChecks((name, { ok, seconds }) => count(`check ${name}`, ok ? 1 : 0, ok ? 0 : 1, 0, seconds));
+  }
+  for (const [name, capMs] of Object.entries(SUITES)) if (runs(name)) await runSuite(name, capMs);
+} catch (error) {
+  process.stdout.write(`${error instanceof SetupError ? error.message : error.stack}\n`);
+  count('npm test', 0, 1, 0, elapsed() / 1000, 'broke off');
+}
+
+process.stdout.write(`\n${lines.join('\n')}\n${`total ${(elapsed() / 1000).toFixed(0)} s`.padEnd(22)}\n\n`);
+process.stdout.write(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped\n`);
+process.exitCode = totals.failed > 0 || totals.passed === 0 ? 1 : 0;
