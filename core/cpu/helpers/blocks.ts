@@ -56,11 +56,7 @@ export function updateMode(): void {
   if (cpl == 3) mode |= L.MODE_USER;
   if (flags & 0x100) mode |= L.MODE_TRACE;
   const dr7 = get64(L.S_DR + 56);
-  if (dr7 & 0xff) {
-    for (let i: u64 = 0; i < 4; i++) {
-      if (((dr7 >> (i * 2)) & 3) != 0 && ((dr7 >> (16 + i * 4)) & 3) == 0) mode |= L.MODE_BREAKPOINTS;
-    }
-  }
+  if (dr7 & 0xff) mode |= L.MODE_BREAKPOINTS;
   if (cr0 & 8) mode |= L.MODE_TS;
   if (cr0 & 4) mode |= L.MODE_EM;
   if (cr0 & 2) mode |= L.MODE_MP;
@@ -183,7 +179,7 @@ export function invalidateCode(gpa: f64, length: f64): void {
   }
 }
 
-/** Marks overlapping blocks of one page dead and keeps the rest; the page's granules are made anew. */
+/** Marks overlapping blocks of one page dead and keeps the rest; the page's granules are made anew. The jump cache forgets all. */
 function invalidatePageCode(gpa: u64, length: u64): void {
   const number = <usize>(gpa >> 12);
   const page = gpa & ~(<u64>0xfff);
@@ -191,6 +187,7 @@ function invalidatePageCode(gpa: u64, length: u64): void {
   let granules: u32 = 0;
   let kept: u32 = 0;
   let item = load<u32>(list);
+  const before = get32(L.S_COUNT_INVALIDATED);
   while (item != 0) {
     const second = (item & 1) != 0;
     const header = <usize>(item & ~1);
@@ -214,12 +211,12 @@ function invalidatePageCode(gpa: u64, length: u64): void {
   }
   store<u32>(list, kept);
   store<u32>(L.CODE_MAP_BASE + (number << 2), granules);
+  if (get32(L.S_COUNT_INVALIDATED) != before) bumpGeneration();
 }
 
 /** The block is found no more, and a vcpu inside it leaves at the next micro-op (handler 0 is REFETCH). */
 function kill(header: usize): void {
   set32(L.S_COUNT_INVALIDATED, get32(L.S_COUNT_INVALIDATED) + 1);
-  bumpGeneration();
   const key = load<u64>(header, L.BLOCK_KEY);
   const slot = hashSlot(key);
   let previous: usize = 0;

@@ -12,6 +12,10 @@ import { currentRip, get32, get64, nextRip, set32, set64, state } from './state'
 import { switchTask } from './task';
 
 const DF_VECTOR: u32 = 8;
+const DR6_BS: u64 = 0x4000;
+const DR7_GD: u64 = 0x2000;
+/** S_INHIBIT after a load of SS: debug traps wait too. */
+export const INHIBIT_STACK: u32 = 2;
 const PF_VECTOR: u32 = 14;
 
 /** What is being delivered (S_DELIVERING), SDM 3A table 6-4. */
@@ -79,7 +83,9 @@ export function deliverFault(): void {
   }
   set32(L.S_DELIVERING, kind + 1);
   set32(L.S_EXIT, L.EXIT_BUDGET);
-  deliver(vector, EXTERNAL, hasError, error, true);
+  // Instruction breakpoints and aborts push RF as it is (SDM 3B 17.3.1.1).
+  deliver(vector, EXTERNAL, hasError, error, vector != DF_VECTOR && !atBreakpoint);
+  atBreakpoint = false;
   set32(L.S_DELIVERING, 0);
 }
 
@@ -89,8 +95,20 @@ export function softwareInterrupt(vector: i32, kind: i32): void {
   if (kind == 0 && (get32(L.S_EFLAGS) & VM) != 0 && (get32(L.S_EFLAGS) & IOPL) != IOPL) raise(GP, 0);
   const back = nextRip();
   set64(L.S_RIP, back);
+  const traced = get32(L.S_EFLAGS) & TF;
   deliver(vector, kind == 2 ? PRIVILEGED : SOFTWARE, false, 0, false);
+  if (traced) traceDropped = true;
 }
+
+/** The running instruction entered a handler or SYSCALL's target with TF cleared: no single-step trap behind it. */
+let traceDropped: bool = false;
+
+export function dropTrace(): void {
+  traceDropped = true;
+}
+
+/** The fault under way is an instruction breakpoint's. */
+let atBreakpoint: bool = false;
 
 /** Takes a waiting NMI or external interrupt if the processor accepts it now. Returns 1 when one was delivered. */
 export function serviceInterrupts(): i32 {
@@ -110,7 +128,7 @@ export function serviceInterrupts(): i32 {
   }
   if (get32(L.S_IRQ_PENDING) == 0 || (get32(L.S_EFLAGS) & IF) == 0) return 0;
   const vector = acknowledgeInterrupt();
-  set32(L.S_IRQ_PENDING, 0);
+  // S_IRQ_PENDING stays: when IF is set again the run loop asks anew whether another one waits.
   if (vector < 0) return 0;
   deliverAsInterrupt(vector);
   return 1;
@@ -127,9 +145,14 @@ export function nonMaskableInterrupt(): void {
   set32(L.S_NMI_PENDING, 1);
 }
 
-/** #DB behind an instruction that began with EFLAGS.TF set. */
+/** #DB behind an instruction that began with EFLAGS.TF set; a load of SS puts it off (SDM 3A 6.8.3). */
 export function singleStep(): void {
-  set64(L.S_DR + 48, get64(L.S_DR + 48) | 0x4000);
+  set32(L.S_UOP, 0);
+  const dropped = traceDropped;
+  traceDropped = false;
+  if (dropped || get32(L.S_INHIBIT) == INHIBIT_STACK) return;
+  set64(L.S_DR + 48, get64(L.S_DR + 48) | DR6_BS | <u64>get32(L.S_PENDING_DEBUG));
+  set32(L.S_PENDING_DEBUG, 0);
   deliverAsInterrupt(1);
 }
 
@@ -146,12 +169,14 @@ export function checkCodeBreakpoints(): void {
     if (get64(L.S_DR + <i32>i * 8) != linear) continue;
     set64(L.S_DR + 48, get64(L.S_DR + 48) | (1 << i));
     set32(L.S_UOP, 0);
+    atBreakpoint = true;
     raise(1, -1);
   }
 }
 
 /** Enters the handler of a vector from S_RIP. `fault`: EFLAGS.RF is set in the frame (SDM 3B 17.3.1.1). */
 function deliver(vector: u32, origin: i32, hasError: bool, error: u32, fault: bool): void {
+  if (vector == 1) set64(L.S_DR + 56, get64(L.S_DR + 56) & ~DR7_GD);
   if (isLongActive()) deliverLong(vector, origin, hasError, error, fault);
   else if (!(get64(L.S_CR0) & 1)) deliverReal(vector);
   else deliverProtected(vector, origin, hasError, error, fault);
@@ -180,7 +205,8 @@ let tssStackPointer: u64 = 0;
 export function innerStack(dpl: u32, extra: u32): void {
   const wide = (accessOf(L.SEG_TR) & 8) != 0;
   const offset: u32 = wide ? dpl * 8 + 4 : dpl * 4 + 2;
-  const size: u32 = wide ? 8 : 4;
+  // ESP and SS: the two bytes behind SS need not exist.
+  const size: u32 = wide ? 6 : 4;
   if (offset + size - 1 > limitOf(L.SEG_TR)) raise(TS_FAULT, (selectorOf(L.SEG_TR) & 0xfffc) | extra);
   const at = baseOf(L.SEG_TR) + offset;
   if (wide) {
@@ -198,6 +224,16 @@ export function innerStackSelector(): u32 {
 
 export function innerStackPointer(): u64 {
   return tssStackPointer;
+}
+
+/** Raises #SS unless `bytes` fit below an inner stack pointer in a stack segment's limit. */
+export function checkStackRoom(d: u64, pointer: u64, bytes: u32, selector: u32, extra: u32): void {
+  const top: u64 = d & 0x40000000000000 ? 0xffffffff : 0xffff;
+  const limit = <u64>limitOfDescriptor(d);
+  const lowest = (pointer - bytes) & top;
+  const highest = (pointer - 1) & top;
+  const expandDown = (d & 0x40000000000) != 0;
+  if (lowest > highest || (expandDown ? lowest <= limit : highest > limit)) raise(SS_FAULT, (selector & 0xfffc) | extra);
 }
 
 /** RSP of a privilege level (0-2) or interrupt stack (IST 1-7 as 3 + n) from the 64-bit TSS. */
@@ -242,6 +278,7 @@ function deliverLong(vector: u32, origin: i32, hasError: bool, error: u32, fault
   if (!isCanonical(target)) raise(GP, extra);
   rsp &= ~(<u64>15);
   if (!isCanonical(rsp - 48)) raise(SS_FAULT, extra);
+  markAccessed(selector, d);
   const flags = readFlags() | (fault ? RF : 0);
   if (newCpl == 3) {
     writeMemory(rsp - 8, 8, oldSs);
@@ -259,7 +296,6 @@ function deliverLong(vector: u32, origin: i32, hasError: bool, error: u32, fault
     if (hasError) writeSystem(rsp - 48, 8, error);
   }
   if (newCpl < cpl) setSegment(L.SEG_SS, newCpl, 0, 0, L.ACCESS_UNUSABLE | (newCpl << 5));
-  markAccessed(selector, d);
   loadFromDescriptor(L.SEG_CS, (selector & ~3) | newCpl, d);
   set32(L.S_CPL, newCpl);
   store<u64>(state() + L.S_GPR + 32, rsp - (hasError ? 48 : 40));
@@ -299,6 +335,7 @@ function deliverProtected(vector: u32, origin: i32, hasError: bool, error: u32, 
   const flags = readFlags() | (fault ? RF : 0);
   const newCpl = conforming ? cpl : dpl;
   if (target > <u64>limitOfDescriptor(d)) raise(GP, extra);
+  markAccessed(selector, d);
 
   if (newCpl < cpl) {
     innerStack(newCpl, extra);
@@ -312,6 +349,7 @@ function deliverProtected(vector: u32, origin: i32, hasError: bool, error: u32, 
     const step = <u64>size;
     const oldSs = selectorOf(L.SEG_SS);
     const oldEsp = stackPointer();
+    checkStackRoom(stack, esp, <u32>size * ((v86 ? 9 : 5) + (hasError ? 1 : 0)), ss, extra);
     if (v86) {
       for (let i = 0; i < 4; i++) {
         at -= step;
@@ -355,7 +393,6 @@ function deliverProtected(vector: u32, origin: i32, hasError: bool, error: u32, 
     }
     setStackPointer(rsp);
   }
-  markAccessed(selector, d);
   loadFromDescriptor(L.SEG_CS, (selector & ~3) | newCpl, d);
   set32(L.S_CPL, newCpl);
   set64(L.S_RIP, target);

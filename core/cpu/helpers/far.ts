@@ -1,11 +1,11 @@
 // AssemblyScript. Far transfers: JMP, CALL, RET, IRET through code segments, call gates and task gates (SDM 3A 5.8, 6.12, 7.3).
 import * as L from '../layout';
 import { updateMode } from './blocks';
-import { innerStack, innerStackPointer, innerStackSelector, longStack, raise } from './exceptions';
+import { checkStackRoom, innerStack, innerStackPointer, innerStackSelector, longStack, raise } from './exceptions';
 import { AC, DF, ID, IF, IOPL, NT, RF, TF, VIF, VIP, VM, writeFlags } from './flags';
 import { isCanonical, readMemory, writeMemory, writeSystem } from './mmu';
 import {
-  accessOf, checkedStack, descriptorAccess, descriptorBase, descriptorLimit, fetchDescriptor, fetchUpper, GP, isLong, isLongActive, isRealLike,
+  accessOf, checkedStack, descriptorAccess, descriptorBase, descriptorLimit, fetchDescriptor, fetchUpper, GP, isLong, isLongActive, isRealLike, limitOf,
   loadFromDescriptor, loadRealSegment, markAccessed, NP, selectorOf, setSegment, setStackPointer, stackLinear, stackPointer, TS_FAULT,
 } from './segments';
 import { get32, nextRip, set32, set64, state } from './state';
@@ -20,8 +20,8 @@ function checkTarget(d: u64, rip: u64): void {
   } else if (rip > <u64>descriptorLimit(d)) raise(GP, 0);
 }
 
+/** Loads CS; its descriptor was marked accessed before, as that may fault. */
 function enterCode(selector: u32, d: u64, cpl: u32, rip: u64): void {
-  markAccessed(selector, d);
   loadFromDescriptor(L.SEG_CS, (selector & ~3) | cpl, d);
   set32(L.S_CPL, cpl);
   set64(L.S_RIP, rip);
@@ -57,7 +57,7 @@ export function farCall(selectorWord: i32, offset: u64, size: i32): void {
 function farTransfer(selector: u32, offset: u64, size: i32, call: bool): void {
   const back = nextRip();
   if (isRealLike()) {
-    if (offset > 0xffff && !(get32(L.S_EFLAGS) & VM) && offset > <u64>load<u32>(state() + L.SEG_CS * 4, L.S_SEG_LIMIT)) raise(GP, 0);
+    if (offset > <u64>limitOf(L.SEG_CS)) raise(GP, 0);
     if (call) {
       let rsp = push(stackPointer(), size, <u64>selectorOf(L.SEG_CS));
       rsp = push(rsp, size, back);
@@ -78,6 +78,7 @@ function farTransfer(selector: u32, offset: u64, size: i32, call: bool): void {
   if (!(access & 8)) raise(GP, selector & 0xfffc);
   checkCode(selector, d);
   checkTarget(d, offset);
+  markAccessed(selector, d);
   if (call) {
     let rsp = push(stackPointer(), size, <u64>selectorOf(L.SEG_CS));
     rsp = push(rsp, size, back);
@@ -130,6 +131,7 @@ function callGate(gateSelector: u32, gate: u64, call: bool, back: u64): void {
   if (!call && !conforming && dpl != cpl) raise(GP, error);
   if (!(access & 0x80)) raise(NP, error);
   checkTarget(d, target);
+  markAccessed(selector, d);
   const inner = call && !conforming && dpl < cpl;
   if (!inner) {
     if (call) {
@@ -161,6 +163,7 @@ function callGate(gateSelector: u32, gate: u64, call: bool, back: u64): void {
     const base = <u64>descriptorBase(stack);
     const parameters = <i32>(gate >> 32) & 31;
     const step = <u64>size;
+    checkStackRoom(stack, innerStackPointer(), <u32>size * <u32>(parameters + 4), ss, 0);
     let at = innerStackPointer() - step;
     writeSystem((base + (at & mask)) & 0xffffffff, size, oldSs);
     at -= step;
@@ -197,7 +200,7 @@ export function farReturn(size: i32, drop: i32): void {
   const rip = readMemory(stackLinear(rsp, size, false), size);
   const selector = <u32>readMemory(stackLinear(rsp + step, size, false), size) & 0xffff;
   if (isRealLike()) {
-    if (rip > <u64>load<u32>(state() + L.SEG_CS * 4, L.S_SEG_LIMIT)) raise(GP, 0);
+    if (rip > <u64>limitOf(L.SEG_CS)) raise(GP, 0);
     setStackPointer(rsp + 2 * step + <u64>drop);
     loadRealSegment(L.SEG_CS, selector);
     set64(L.S_RIP, rip);
@@ -238,6 +241,7 @@ function returnCode(selector: u32): u64 {
   if ((access & 4) != 0 ? dpl > rpl : dpl != rpl) raise(GP, error);
   if (isLongActive() && (access & 0x6000) == 0x6000) raise(GP, error);
   if (!(access & 0x80)) raise(NP, error);
+  markAccessed(selector, d);
   return d;
 }
 
@@ -271,6 +275,7 @@ export function interruptReturn(size: i32): void {
     if (size == 4) mask |= RF | AC | ID;
     writeFlags(image, mask);
     updateMode();
+    dropResume();
     return;
   }
   if (flags & NT) {
@@ -307,6 +312,12 @@ export function interruptReturn(size: i32): void {
   }
   writeFlags(image, mask);
   updateMode();
+  dropResume();
+}
+
+/** RF ends with the next instruction and matters to code breakpoints only: without any it is not kept at all. */
+function dropResume(): void {
+  if (!(get32(L.S_MODE) & L.MODE_BREAKPOINTS)) set32(L.S_EFLAGS, get32(L.S_EFLAGS) & ~RF);
 }
 
 /** IRETD from CPL 0 with EFLAGS.VM in the frame (SDM 3A 20.2.5). */
@@ -328,4 +339,5 @@ function returnToV86(rsp: u64, rip: u64, cs: u32, image: u32): void {
   set64(L.S_RIP, rip & 0xffff);
   store<u64>(state() + L.S_GPR + 32, newRsp);
   updateMode();
+  dropResume();
 }

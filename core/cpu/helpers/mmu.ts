@@ -15,6 +15,8 @@ const PTE_NX: u64 = 0x8000000000000000;
 /** Physical address bits: MAXPHYADDR is 40. */
 const ADDRESS_MASK: u64 = 0x000000fffffff000;
 const RESERVED_HIGH: u64 = 0x000fff0000000000;
+/** PAE paging has no ignored bits up there. */
+const RESERVED_PAE: u64 = 0x7fffff0000000000;
 
 export const ACCESS_READ: i32 = 0;
 export const ACCESS_WRITE: i32 = 1;
@@ -90,7 +92,7 @@ function walk(linear: u64, access: i32, user: bool, ac: bool, probe: bool): u64 
   let gpa: u64 = 0;
   let large = false;
   faultCode = (access == ACCESS_WRITE ? ERROR_WRITE : 0) | (user ? ERROR_USER : 0);
-  if (access == ACCESS_EXECUTE && (nxe || (cr4 & CR4_SMEP) != 0)) faultCode |= ERROR_FETCH;
+  if (access == ACCESS_EXECUTE && ((nxe && (cr4 & CR4_PAE) != 0) || (cr4 & CR4_SMEP) != 0)) faultCode |= ERROR_FETCH;
 
   if (!(cr4 & CR4_PAE)) {
     // 32-bit paging, SDM 3A 4.3.
@@ -116,7 +118,7 @@ function walk(linear: u64, access: i32, user: bool, ac: bool, probe: bool): u64 
       gpa = (entry & 0xfffff000) | (linear & 0xfff);
     }
   } else {
-    const reserved: u64 = RESERVED_HIGH | (nxe ? 0 : PTE_NX);
+    const reserved: u64 = (efer & EFER_LMA ? RESERVED_HIGH : RESERVED_PAE) | (nxe ? 0 : PTE_NX);
     let table: u64;
     let level: i32;
     if (efer & EFER_LMA) {
@@ -234,18 +236,19 @@ function fill(linear: u64, gpa: u64, access: i32): void {
   const addend = (entry & 0xfffff000) - <u32>page;
   store<u64>(slot, page);
   store<u32>(slot, addend, 8);
+  filled(linear, slot);
   const number = <u32>(gpa >> 12);
-  if (access == ACCESS_WRITE && (entry & L.PHYS_WRITE) != 0) {
-    store<u8>(L.DIRTY_MAP_BASE + number, 1);
-    if (load<u32>(L.CODE_MAP_BASE + (<usize>number << 2)) != 0) return;
-    store<u64>(slot + L.TLB_WRITE, page);
-    store<u32>(slot + L.TLB_WRITE, addend, 8);
-  }
-  filled(linear);
+  if (access != ACCESS_WRITE || !(entry & L.PHYS_WRITE)) return;
+  store<u8>(L.DIRTY_MAP_BASE + number, 1);
+  if (load<u32>(L.CODE_MAP_BASE + (<usize>number << 2)) != 0) return;
+  store<u64>(slot + L.TLB_WRITE, page);
+  store<u32>(slot + L.TLB_WRITE, addend, 8);
+  filled(linear, slot + L.TLB_WRITE);
 }
 
-function filled(linear: u64): void {
-  tlbUsed = true;
+/** Remembers what a flush must empty: the array of `slot`, and whether a large page may stand in many slots. */
+function filled(linear: u64, slot: usize): void {
+  arraysUsed |= 1 << <u32>((slot - tlbs()) / L.TLB_ARRAY_BYTES);
   if (!pageLarge) return;
   if (linear >> 63) largeHigh = true;
   else largeLow = true;
@@ -254,8 +257,9 @@ function filled(linear: u64): void {
 /** All arrays of a vcpu. */
 const TLB_BYTES: usize = 0x20000;
 
-/** Something was filled since the last flush; large pages were, in the lower or upper half of linear memory. */
-let tlbUsed: bool = true;
+/** Arrays filled since the last flush (bit n: array n of the TLB area). */
+let arraysUsed: u32 = 0xff;
+/** Large pages were, in the lower or upper half of linear memory. */
 let largeLow: bool = false;
 let largeHigh: bool = false;
 
@@ -427,6 +431,7 @@ export function translateFetch(linear: u64, probing: bool): u64 {
   const user = get32(L.S_CPL) == 3;
   const page = linear & ~(<u64>0xfff);
   const slot = tlbs() + (user ? L.TLB_EXEC_USER : L.TLB_EXEC_SUPERVISOR) + ((<usize>(<u32>linear >> 12) & (L.TLB_ENTRIES - 1)) << 4);
+  markExecuted(linear);
   if (load<u64>(slot) == page) return load<u64>(slot, 8) | (linear & 0xfff);
   const gpa = walk(linear, ACCESS_EXECUTE, user, false, false);
   if (gpa == <u64>-1) {
@@ -435,7 +440,7 @@ export function translateFetch(linear: u64, probing: bool): u64 {
   }
   store<u64>(slot, page);
   store<u64>(slot, gpa & ~(<u64>0xfff), 8);
-  filled(linear);
+  filled(linear, slot);
   return gpa;
 }
 
@@ -448,9 +453,10 @@ export function translateQuietly(linear: u64, write: i32, user: i32): f64 {
 /** Empties all TLB arrays. Global pages are not kept apart: dropping them too is allowed (SDM 3A 4.10.2.4). */
 export function flushTlb(keepGlobal: i32): void {
   bumpGeneration();
-  if (!tlbUsed) return;
-  memory.fill(tlbs(), 0xff, TLB_BYTES);
-  tlbUsed = false;
+  for (let array: usize = 0; array < TLB_BYTES; array += L.TLB_ARRAY_BYTES) {
+    if (arraysUsed & 1) memory.fill(tlbs() + array, 0xff, L.TLB_ARRAY_BYTES);
+    arraysUsed >>= 1;
+  }
   largeLow = false;
   largeHigh = false;
 }
@@ -468,13 +474,13 @@ export function dropWrites(gpa: u64): void {
   }
 }
 
-/** INVLPG: the page in every array, and all jump-cache entries. A large page may stand in many slots: then all go. */
+/** INVLPG: the page in every array, and the jump cache if code ran there. A large page may stand in many slots: then all go. */
 export function invalidatePage(linear: u64): void {
   if (linear >> 63 ? largeHigh : largeLow) {
     flushTlb(0);
     return;
   }
-  bumpGeneration();
+  if (maybeExecuted(linear)) bumpGeneration();
   const index = (<usize>(<u32>linear >> 12) & (L.TLB_ENTRIES - 1)) << 4;
   for (let array: usize = 0; array < TLB_BYTES; array += L.TLB_ARRAY_BYTES) store<u64>(tlbs() + array + index, <u64>-1);
 }
@@ -482,8 +488,32 @@ export function invalidatePage(linear: u64): void {
 /** Number of the address space in jump-cache tags (S_MODE_TAG bits 54-63). */
 let generation: u64 = 0;
 
+/** Pages that may have jump-cache entries of this generation, as bits by a hash of the page number. */
+const EXECUTED_BITS: u32 = 8192;
+const EXECUTED: usize = memory.data(1024);
+
+// @ts-ignore: decorator
+@inline function executedBit(linear: u64): u32 {
+  const page = <u32>(linear >> 12);
+  return (page ^ (page >> 13)) & (EXECUTED_BITS - 1);
+}
+
+// @ts-ignore: decorator
+@inline function markExecuted(linear: u64): void {
+  const bit = executedBit(linear);
+  const at = EXECUTED + (bit >> 3);
+  store<u8>(at, <u8>(<u32>load<u8>(at) | (<u32>1 << (bit & 7))));
+}
+
+// @ts-ignore: decorator
+@inline function maybeExecuted(linear: u64): bool {
+  const bit = executedBit(linear);
+  return ((<u32>load<u8>(EXECUTED + (bit >> 3)) >> (bit & 7)) & 1) != 0;
+}
+
 /** Makes every jump-cache entry stale. */
 export function bumpGeneration(): void {
+  memory.fill(EXECUTED, 0, EXECUTED_BITS / 8);
   generation = (generation + 1) & 0x3ff;
   if (generation == 0) clearJumpCache();
   const tag = get64(L.S_MODE_TAG) & 0x003f000000000000;

@@ -1,7 +1,7 @@
 // AssemblyScript. Segment registers: descriptors, loads with their checks (SDM 3A chapters 3 and 5), limit checks.
 import * as L from '../layout';
 import { updateMode } from './blocks';
-import { raise } from './exceptions';
+import { INHIBIT_STACK, raise } from './exceptions';
 import { VM } from './flags';
 import { checkCanonical, readMemory, readSystem, writeMemory, writeSystem } from './mmu';
 import { get32, get64, set32, set64, state } from './state';
@@ -81,7 +81,10 @@ export function fetchUpper(selector: u32, vector: i32, extra: u32): u64 {
   const at = descriptorAddress(selector);
   const limit = selector & 4 ? limitOf(L.SEG_LDTR) : get32(L.S_GDTR_LIMIT);
   if ((selector & 0xfff8) + 15 > limit) raise(vector, (selector & 0xfffc) | extra);
-  return readSystem(at + 8, 8);
+  const upper = readSystem(at + 8, 8);
+  // Its type field must be zero, so that it is no descriptor of its own.
+  if (upper & 0x1f0000000000) raise(vector, (selector & 0xfffc) | extra);
+  return upper;
 }
 
 /** Sets the accessed bit of a code or data descriptor in memory. */
@@ -102,9 +105,12 @@ export function loadFromDescriptor(segment: i32, selector: u32, d: u64): void {
 /** Real mode and virtual-8086: base is the selector times 16; real mode keeps limit and rights. */
 export function loadRealSegment(segment: i32, selector: u32): void {
   const v86 = (get32(L.S_EFLAGS) & VM) != 0;
-  const limit = v86 ? 0xffff : limitOf(segment);
-  let access = v86 ? 0xf3 : accessOf(segment);
-  if (!v86 && (access & L.ACCESS_UNUSABLE) != 0) access = 0x93;
+  let limit: u32 = v86 ? 0xffff : limitOf(segment);
+  let access: u32 = v86 ? 0xf3 : accessOf(segment);
+  if (!v86 && (access & L.ACCESS_UNUSABLE) != 0) {
+    access = 0x93;
+    limit = 0xffff;
+  }
   setSegment(segment, selector, <u64>selector << 4, limit, access);
 }
 
@@ -121,7 +127,7 @@ export function loadSegment(segment: i32, selectorWord: i32): void {
   } else {
     loadFromDescriptor(segment, selector, checkedData(selector));
   }
-  if (segment == L.SEG_SS) set32(L.S_INHIBIT, 1);
+  if (segment == L.SEG_SS) set32(L.S_INHIBIT, INHIBIT_STACK);
   updateMode();
 }
 

@@ -1,13 +1,14 @@
 // AssemblyScript. SYSCALL/SYSRET and SYSENTER/SYSEXIT (SDM 3A 5.8.7, 5.8.8).
 import * as L from '../layout';
 import { updateMode } from './blocks';
-import { raise } from './exceptions';
-import { IF, readFlags, RF, VM, writeFlags } from './flags';
+import { dropTrace, raise } from './exceptions';
+import { IF, readFlags, RF, TF, VM, writeFlags } from './flags';
 import { isCanonical } from './mmu';
 import { GP, isLong, isLongActive, setSegment } from './segments';
 import { get32, get64, nextRip, reg, set32, set64, setReg, state } from './state';
 
 const EFER_SCE: u64 = 1;
+const DR6_BS: u32 = 0x4000;
 /** Flat code and data: limit 4 GiB, accessed, present. */
 const CODE64: u32 = 0xa09b;
 const CODE32: u32 = 0xc09b;
@@ -19,51 +20,43 @@ function flat(segment: i32, selector: u32, access: u32, dpl: u32): void {
 }
 
 export function systemCall(): void {
-  if (!(get64(L.S_EFER) & EFER_SCE)) raise(6, -1);
-  const star = get64(L.S_STAR);
+  // 64-bit mode only, as on Intel's processors.
+  if (!isLong() || !(get64(L.S_EFER) & EFER_SCE)) raise(6, -1);
   const flags = readFlags();
-  const back = nextRip();
-  setReg(1, back);
-  const selector = <u32>(star >> 32) & 0xfffc;
-  if (isLongActive()) {
-    setReg(11, <u64>(flags & ~RF));
-    set64(L.S_RIP, isLong() ? get64(L.S_LSTAR) : get64(L.S_CSTAR));
-    writeFlags(0, <u32>get64(L.S_FMASK) | RF);
-    flat(L.SEG_CS, selector, CODE64, 0);
-  } else {
-    // AMD64 APM Vol. 2, 6.1.1: legacy SYSCALL.
-    set64(L.S_RIP, star & 0xffffffff);
-    writeFlags(0, IF | VM | RF);
-    flat(L.SEG_CS, selector, CODE32, 0);
-  }
+  const selector = <u32>(get64(L.S_STAR) >> 32) & 0xfffc;
+  setReg(1, nextRip());
+  setReg(11, <u64>(flags & ~RF));
+  set64(L.S_RIP, get64(L.S_LSTAR));
+  writeFlags(0, <u32>get64(L.S_FMASK) | RF);
+  if ((flags & ~get32(L.S_EFLAGS) & TF) != 0) dropTrace();
+  flat(L.SEG_CS, selector, CODE64, 0);
   flat(L.SEG_SS, selector + 8, DATA, 0);
   set32(L.S_CPL, 0);
   updateMode();
 }
 
 export function systemReturn(size: i32): void {
-  if (!(get64(L.S_EFER) & EFER_SCE)) raise(6, -1);
-  if (!(get64(L.S_CR0) & 1) || get32(L.S_CPL) != 0) raise(GP, 0);
+  if (!isLong() || !(get64(L.S_EFER) & EFER_SCE)) raise(6, -1);
+  if (get32(L.S_CPL) != 0) raise(GP, 0);
   const base = <u32>(get64(L.S_STAR) >> 48) & 0xffff;
-  if (isLongActive()) {
-    const target = reg(1);
-    if (size == 8) {
-      if (!isCanonical(target)) raise(GP, 0);
-      flat(L.SEG_CS, (base + 16) | 3, CODE64, 3);
-      set64(L.S_RIP, target);
-    } else {
-      flat(L.SEG_CS, base | 3, CODE32, 3);
-      set64(L.S_RIP, target & 0xffffffff);
-    }
-    writeFlags(<u32>reg(11), CHANGEABLE);
+  const target = reg(1);
+  if (size == 8) {
+    if (!isCanonical(target)) raise(GP, 0);
+    flat(L.SEG_CS, (base + 16) | 3, CODE64, 3);
+    set64(L.S_RIP, target);
   } else {
     flat(L.SEG_CS, base | 3, CODE32, 3);
-    set64(L.S_RIP, reg(1) & 0xffffffff);
-    writeFlags(IF, IF);
+    set64(L.S_RIP, target & 0xffffffff);
   }
+  writeFlags(<u32>reg(11), CHANGEABLE);
   flat(L.SEG_SS, (base + 8) | 3, DATA, 3);
   set32(L.S_CPL, 3);
   updateMode();
+  // A debugger steps over SYSCALL: with TF in R11 the trap comes right behind SYSRET, not one instruction later.
+  if (get32(L.S_EFLAGS) & TF) {
+    set32(L.S_PENDING_DEBUG, get32(L.S_PENDING_DEBUG) | DR6_BS);
+    set32(L.S_REQUEST, 1);
+  }
 }
 
 export function systemEnter(): void {

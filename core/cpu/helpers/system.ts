@@ -13,8 +13,8 @@ const CR0_NW: u64 = 0x20000000;
 const CR0_CD: u64 = 0x40000000;
 const CR0_PG: u64 = 0x80000000;
 const CR0_WRITABLE: u64 = 0xe005003f;
-/** VME PVI TSD DE PSE PAE MCE PGE PCE OSFXSR OSXMMEXCPT FSGSBASE PCIDE OSXSAVE SMEP SMAP. */
-const CR4_WRITABLE: u64 = 0x3707ff;
+/** TSD DE PSE PAE MCE PGE PCE OSFXSR OSXMMEXCPT FSGSBASE PCIDE OSXSAVE SMEP SMAP. */
+const CR4_WRITABLE: u64 = 0x3707fc;
 const CR4_TSD: u64 = 4;
 const CR4_DE: u64 = 8;
 const CR4_PAE: u64 = 0x20;
@@ -26,10 +26,16 @@ const CR4_PAGING: u64 = 0x3200b0;
 const EFER_LME: u64 = 0x100;
 const EFER_LMA: u64 = 0x400;
 const EFER_WRITABLE: u64 = 0xd01;
+/** CPUID.01H:EAX (core/cpu/cpuid.ts). */
+const SIGNATURE: u64 = 0x106ca;
 
 /** Power-on and INIT state, SDM 3A table 9-1. */
 export function resetCpu(): void {
+  const index = get32(L.S_INDEX);
+  const retired = get64(L.S_RETIRED);
   memory.fill(state(), 0, L.S_SCRATCH);
+  set32(L.S_INDEX, index);
+  set64(L.S_RETIRED, retired);
   set64(L.S_CR0, 0x60000010);
   set64(L.S_XCR0, 1);
   set64(L.S_PAT, 0x0007040600070406);
@@ -42,7 +48,7 @@ export function resetCpu(): void {
   setSegment(L.SEG_LDTR, 0, 0, 0xffff, 0x82);
   setSegment(L.SEG_TR, 0, 0, 0xffff, 0x8b);
   set64(L.S_RIP, 0xfff0);
-  set64(L.S_GPR + 16, 0x000306c3);
+  set64(L.S_GPR + 16, SIGNATURE);
   set32(L.S_X87_CONTROL, 0x40);
   set32(L.S_X87_TAGS, 0xff);
   set32(L.S_MXCSR, 0x1f80);
@@ -108,6 +114,11 @@ function writeCr0(raw: u64): void {
   set64(L.S_CR0, value);
   if ((value ^ old) & 0x80010001) flushTlb(0);
   updateMode();
+}
+
+/** CR3 of the task that a task switch enters. */
+export function changeDirectory(value: u64): void {
+  writeCr3(value);
 }
 
 function writeCr3(raw: u64): void {
@@ -176,13 +187,15 @@ export function writeDebug(index: i32, value: u64): void {
   if (at >= 6) {
     if (wide >> 32) raise(GP, 0);
     if (at == 6) set64(L.S_DR + 48, (wide & 0xe00f) | 0xffff0ff0);
-    else set64(L.S_DR + 56, (wide & 0xffff2bff) | 0x400);
-  } else {
-    if (isLong()) checkCanonical(wide);
-    set64(L.S_DR + at * 8, wide);
-  }
-  flushTlb(0);
+    else writeDr7((wide & 0xffff23ff) | 0x400);
+  } else set64(L.S_DR + at * 8, wide);
   updateMode();
+}
+
+/** While breakpoints are on, data accesses must not go by the TLB. */
+function writeDr7(value: u64): void {
+  if ((value | get64(L.S_DR + 56)) & 0xff) flushTlb(0);
+  set64(L.S_DR + 56, value);
 }
 
 /** DR4 and DR5 are DR6 and DR7 unless CR4.DE; DR7.GD guards all. */
@@ -201,6 +214,11 @@ function debugIndex(index: i32): i32 {
 }
 
 // --- model-specific registers
+
+const IA32_TSC: u32 = 0x10;
+/** Zero at reset and moved by every write of the TSC: the very offset (SDM 3B 17.17.3). */
+const IA32_TSC_ADJUST: u32 = 0x3b;
+const IA32_TSC_DEADLINE: u32 = 0x6e0;
 
 /** Offset in vcpu state of an MSR kept there, or -1. */
 function stateMsr(index: u32): i32 {
@@ -231,10 +249,12 @@ export function readModelSpecific(): void {
   const at = stateMsr(index);
   let value: u64;
   if (at >= 0) value = get64(at);
-  else if (index == 0x10) value = timeStamp();
+  else if (index == IA32_TSC) value = timeStamp();
+  else if (index == IA32_TSC_ADJUST) value = get64(L.S_TSC_OFFSET);
   else {
     if (!host.readMsr(index)) raise(GP, 0);
     value = get64(L.S_SCRATCH);
+    if (index == IA32_TSC_DEADLINE && value != 0) value += get64(L.S_TSC_OFFSET);
   }
   setReg(0, value & 0xffffffff);
   setReg(2, value >> 32);
@@ -245,11 +265,16 @@ export function writeModelSpecific(): void {
   const value = (reg(0) & 0xffffffff) | (reg(2) << 32);
   const at = stateMsr(index);
   if (at < 0) {
-    if (index == 0x10) {
+    if (index == IA32_TSC) {
       set64(L.S_TSC_OFFSET, value - host.readTsc());
       return;
     }
-    set64(L.S_SCRATCH, value);
+    if (index == IA32_TSC_ADJUST) {
+      set64(L.S_TSC_OFFSET, value);
+      return;
+    }
+    // The timer counts without the offset; 0 disarms it.
+    set64(L.S_SCRATCH, index == IA32_TSC_DEADLINE && value != 0 ? value - get64(L.S_TSC_OFFSET) : value);
     if (!host.writeMsr(index)) raise(GP, 0);
     set32(L.S_REQUEST, 1);
     return;
@@ -350,13 +375,13 @@ export function halt(): void {
 }
 
 export function clearAlignmentCheck(): void {
-  if (!(get64(L.S_CR4) & 0x200000) || get32(L.S_CPL) != 0) raise(6, -1);
+  if (get32(L.S_CPL) != 0) raise(6, -1);
   set32(L.S_EFLAGS, get32(L.S_EFLAGS) & ~AC);
   updateMode();
 }
 
 export function setAlignmentCheck(): void {
-  if (!(get64(L.S_CR4) & 0x200000) || get32(L.S_CPL) != 0) raise(6, -1);
+  if (get32(L.S_CPL) != 0) raise(6, -1);
   set32(L.S_EFLAGS, get32(L.S_EFLAGS) | AC);
   updateMode();
 }
@@ -366,8 +391,8 @@ export function setAlignmentCheck(): void {
 export function invalidatePcid(kind: u64, descriptor: u64): void {
   const pcid = readMemory(descriptor, 8);
   const linear = readMemory(descriptor + 8, 8);
-  if (kind > 3) raise(GP, 0);
-  if (kind < 2 && (pcid >> 12) != 0) raise(GP, 0);
+  if (kind > 3 || pcid >> 12 != 0) raise(GP, 0);
+  if (kind < 2 && pcid != 0 && !(get64(L.S_CR4) & CR4_PCIDE)) raise(GP, 0);
   if (kind == 0) {
     checkCanonical(linear);
     invalidatePage(linear);

@@ -1,15 +1,16 @@
 // AssemblyScript. Hardware task switches through 16- and 32-bit TSSs (SDM 3A chapter 7).
 import * as L from '../layout';
-import { flushTlb } from './mmu';
 import { updateMode } from './blocks';
 import { raise } from './exceptions';
 import { NT, readFlags, VM, writeFlags } from './flags';
 import { readSystem, writeSystem } from './mmu';
 import {
-  accessOf, baseOf, descriptorAccess, descriptorBase, descriptorLimit, fetchDescriptor, GP, limitOf, loadFromDescriptor, loadRealSegment, NP, selectorOf,
+  accessOf, baseOf, descriptorAccess, descriptorBase, descriptorLimit, fetchDescriptor, GP, limitOf, loadFromDescriptor, loadRealSegment, markAccessed, NP,
+  selectorOf,
   setSegment, setTypeByte, TS_FAULT, tryDescriptor,
 } from './segments';
 import { get32, get64, nextRip, set32, set64, state } from './state';
+import { changeDirectory } from './system';
 
 const JUMP: i32 = 0;
 const CALL: i32 = 1;
@@ -17,6 +18,9 @@ const INTERRUPT: i32 = 2;
 const RETURN: i32 = 3;
 
 const CR0_TS: u64 = 8;
+/** L0 to L3 and LE. */
+const DR7_LOCAL: u64 = 0x155;
+const DR6_BT: u32 = 0x8000;
 const MINIMUM_32: u32 = 0x67;
 const MINIMUM_16: u32 = 0x2b;
 
@@ -43,6 +47,8 @@ export function switchTask(selector: u32, cause: i32, extra: u32): void {
   if (cause == CALL || cause == INTERRUPT) writeSystem(base, 2, oldSelector);
   setSegment(L.SEG_TR, selector, base, descriptorLimit(d), descriptorAccess(d) | 2);
   set64(L.S_CR0, get64(L.S_CR0) | CR0_TS);
+  // Local breakpoints end with their task (SDM 3B 17.2.4).
+  set64(L.S_DR + 56, get64(L.S_DR + 56) & ~DR7_LOCAL);
   loadTask(wide, cause == CALL || cause == INTERRUPT);
 }
 
@@ -95,10 +101,8 @@ function loadTask(wide: bool, nested: bool): void {
     store<u32>(selectors + 20, 0);
     ldt = <u32>readSystem(base + 0x2a, 2);
   }
-  if (wide && (get64(L.S_CR0) & 0x80000000) != 0) {
-    set64(L.S_CR3, cr3);
-    flushTlb(0);
-  }
+  if (wide && (get64(L.S_CR0) & 0x80000000) != 0) changeDirectory(cr3);
+  const trap = wide && (readSystem(base + 0x64, 2) & 1) != 0;
   writeFlags(flags | (nested ? NT : 0), 0x3f7fd7);
   set32(L.S_UOP, 0);
   // From here on faults belong to the new task.
@@ -122,6 +126,7 @@ function loadTask(wide: bool, nested: bool): void {
   if ((access & 0x18) != 0x18 || ((access & 4) != 0 ? dpl > cpl : dpl != cpl)) raise(TS_FAULT, cs & 0xfffc);
   if (!(access & 0x80)) raise(NP, cs & 0xfffc);
   set32(L.S_CPL, cpl);
+  markAccessed(cs, code);
   loadFromDescriptor(L.SEG_CS, cs, code);
   loadTaskData(L.SEG_SS, load<u32>(selectors + L.SEG_SS * 4), cpl);
   loadTaskData(L.SEG_ES, load<u32>(selectors + L.SEG_ES * 4), cpl);
@@ -130,6 +135,10 @@ function loadTask(wide: bool, nested: bool): void {
   loadTaskData(L.SEG_GS, load<u32>(selectors + L.SEG_GS * 4), cpl);
   updateMode();
   if (get64(L.S_RIP) > <u64>limitOf(L.SEG_CS)) raise(GP, 0);
+  if (trap) {
+    set32(L.S_PENDING_DEBUG, get32(L.S_PENDING_DEBUG) | DR6_BT);
+    set32(L.S_REQUEST, 1);
+  }
 }
 
 function loadTaskData(segment: i32, selector: u32, cpl: u32): void {
@@ -149,5 +158,6 @@ function loadTaskData(segment: i32, selector: u32, cpl: u32): void {
     if ((access & 0x0c) != 0x0c && (dpl < cpl || dpl < (selector & 3))) raise(TS_FAULT, error);
   }
   if (!(access & 0x80)) raise(segment == L.SEG_SS ? 12 : NP, error);
+  markAccessed(selector, d);
   loadFromDescriptor(segment, selector, d);
 }
