@@ -9,6 +9,7 @@ export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
 /** Base64 text of bytes; in pieces, because `fromCharCode` takes its input as arguments. */
 export function toBase64(bytes: Uint8Array): string {
   let raw = '';
-  for (let i = 0; i < bytes.length; i += 8192) raw += String.fromCharCode(...bytes.subarray(i, i + 8192));
+  for (let i = 0; i < bytes.length; i += 8192)
+    raw += String.fromCharCode(...bytes.subarray(i, i + 8192));
   return btoa(raw);
 }

@@ -12,7 +12,9 @@ export function formatBytes(bytes: number): string {
 }
 
 function trim(value: number): string {
-  return value >= 100 || Number.isInteger(value) ? value.toFixed(0) : value.toFixed(1).replace(/\.0$/, '');
+  return value >= 100 || Number.isInteger(value)
+    ? value.toFixed(0)
+    : value.toFixed(1).replace(/\.0$/, '');
 }
 
 /** A share of one as a percentage. */
@@ -27,7 +29,8 @@ export function formatUptime(startedAtMs: number | null, nowMs: number): string 
   const two = (value: number): string => String(value).padStart(2, '0');
   if (seconds < 60) return `${seconds} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${two(seconds % 60)} s`;
-  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ${two(Math.floor((seconds % 3600) / 60))} min`;
+  if (seconds < 86_400)
+    return `${Math.floor(seconds / 3600)} h ${two(Math.floor((seconds % 3600) / 60))} min`;
   return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`;
 }
 

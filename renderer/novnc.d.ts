@@ -22,7 +22,11 @@ declare module '@novnc/novnc' {
   }
 
   export default class RFB {
-    constructor(target: HTMLElement, channel: RfbChannel, options?: { shared?: boolean; credentials?: { password?: string } });
+    constructor(
+      target: HTMLElement,
+      channel: RfbChannel,
+      options?: { shared?: boolean; credentials?: { password?: string } },
+    );
     scaleViewport: boolean;
     clipViewport: boolean;
     resizeSession: boolean;
@@ -30,7 +34,10 @@ declare module '@novnc/novnc' {
     focusOnClick: boolean;
     viewOnly: boolean;
     background: string;
-    addEventListener<K extends keyof RfbEvents>(type: K, listener: (event: RfbEvents[K]) => void): void;
+    addEventListener<K extends keyof RfbEvents>(
+      type: K,
+      listener: (event: RfbEvents[K]) => void,
+    ): void;
     disconnect(): void;
     focus(options?: FocusOptions): void;
     blur(): void;

@@ -59,7 +59,14 @@ async function run(): Promise<void> {
     vnc.closeAll();
     await toolstack.close();
   });
-  menu.update({ state: null, tab: null, scale: 'fit', tasks: preferences.value.showTasks, anyRunning: false, anyStartable: false });
+  menu.update({
+    state: null,
+    tab: null,
+    scale: 'fit',
+    tasks: preferences.value.showTasks,
+    anyRunning: false,
+    anyStartable: false,
+  });
   await window.show();
 }
 

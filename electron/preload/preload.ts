@@ -15,7 +15,10 @@ function ask<C extends IpcChannel>(channel: C, params: IpcParams<C>): Promise<Re
   return ipcRenderer.invoke(channel, params) as Promise<Reply<IpcResult<C>>>;
 }
 
-function listen<C extends IpcEventChannel>(channel: C, listener: (payload: IpcEvents[C]) => void): () => void {
+function listen<C extends IpcEventChannel>(
+  channel: C,
+  listener: (payload: IpcEvents[C]) => void,
+): () => void {
   const wrapped = (_event: unknown, payload: IpcEvents[C]): void => listener(payload);
   ipcRenderer.on(channel, wrapped);
   return () => ipcRenderer.off(channel, wrapped);

@@ -14,9 +14,18 @@ export function hostKeyLabel(key: HostKey): string {
 }
 
 /** What the host key does together with another key, by `KeyboardEvent.code` (VirtualBox's letters where it has one). */
-export type HostKeyAct = 'full-screen' | 'toggle-scale' | 'screenshot' | 'pause' | 'reset' | 'shut-down' | 'ctrl-alt-delete';
+export type HostKeyAct =
+  | 'full-screen'
+  | 'toggle-scale'
+  | 'screenshot'
+  | 'pause'
+  | 'reset'
+  | 'shut-down'
+  | 'ctrl-alt-delete';
 
-export const HOST_KEY_ACTS: Readonly<Record<string, { act: HostKeyAct; label: string; key: string }>> = {
+export const HOST_KEY_ACTS: Readonly<
+  Record<string, { act: HostKeyAct; label: string; key: string }>
+> = {
   KeyF: { act: 'full-screen', label: 'Full screen on or off', key: 'F' },
   KeyC: { act: 'toggle-scale', label: 'Scale to fit or 1:1', key: 'C' },
   KeyE: { act: 'screenshot', label: 'Save a screenshot', key: 'E' },

@@ -10,7 +10,9 @@ const KEY = {
 } as const;
 
 /** F1 to F10 follow each other; F11 and F12 came with a later keyboard. */
-const FUNCTION_KEYS = [0x3b, 0x3c, 0x3d, 0x3e, 0x3f, 0x40, 0x41, 0x42, 0x43, 0x44, 0x57, 0x58] as const;
+const FUNCTION_KEYS = [
+  0x3b, 0x3c, 0x3d, 0x3e, 0x3f, 0x40, 0x41, 0x42, 0x43, 0x44, 0x57, 0x58,
+] as const;
 
 export interface Combination {
   label: string;
@@ -27,7 +29,10 @@ const functionKeys: Record<string, Combination> = Object.fromEntries(
 /** Keys that the host would keep for itself, by the name that menu items carry. */
 export const KEY_COMBINATIONS: Readonly<Record<string, Combination>> = {
   'ctrl-alt-delete': { label: 'Ctrl+Alt+Del', scancodes: [KEY.ctrl, KEY.alt, KEY.delete] },
-  'ctrl-alt-backspace': { label: 'Ctrl+Alt+Backspace', scancodes: [KEY.ctrl, KEY.alt, KEY.backspace] },
+  'ctrl-alt-backspace': {
+    label: 'Ctrl+Alt+Backspace',
+    scancodes: [KEY.ctrl, KEY.alt, KEY.backspace],
+  },
   ...functionKeys,
   print: { label: 'Print Screen', scancodes: [KEY.print] },
   escape: { label: 'Escape', scancodes: [KEY.escape] },

@@ -2,7 +2,10 @@ import { bridge, unwrap } from '../api';
 import { useTasksStore } from '../stores/tasks';
 
 /** Text to and from the clipboard of the host, through main. */
-export function useClipboard(): { copy: (text: string) => Promise<boolean>; read: () => Promise<string> } {
+export function useClipboard(): {
+  copy: (text: string) => Promise<boolean>;
+  read: () => Promise<string>;
+} {
   const tasks = useTasksStore();
 
   async function copy(text: string): Promise<boolean> {

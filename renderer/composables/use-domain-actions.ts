@@ -25,11 +25,7 @@ export function useDomainActions() {
   const consoles = useConsolesStore();
   const preferences = usePreferencesStore();
 
-  async function run(
-    what: string,
-    command: PowerCommand,
-    domain: DomainInfo,
-  ): Promise<boolean> {
+  async function run(what: string, command: PowerCommand, domain: DomainInfo): Promise<boolean> {
     try {
       domains.put(await call(command, { domain: domain.config.uuid }));
       return true;
@@ -59,9 +55,7 @@ export function useDomainActions() {
         action: 'Shut Down',
         danger: false,
       }));
-    if (sure && (await run('Shut down', 'domain/shutdown', domain))) {
-      notify('info', domain.config.name, 'The guest was asked to shut down. Use Force Off if it does not answer.');
-    }
+    if (sure) await run('Shut down', 'domain/shutdown', domain);
   }
 
   const reboot = (domain: DomainInfo): Promise<boolean> => run('Reboot', 'domain/reboot', domain);
@@ -72,7 +66,8 @@ export function useDomainActions() {
       (await dialogs.confirm({
         title: 'Force reset',
         message: `Reset “${domain.config.name}”?`,
-        detail: 'As with the reset button: the guest does not get to write what it has not written yet.',
+        detail:
+          'As with the reset button: the guest does not get to write what it has not written yet.',
         action: 'Force Reset',
         danger: true,
       }));
@@ -85,7 +80,8 @@ export function useDomainActions() {
       (await dialogs.confirm({
         title: 'Force off',
         message: `Force off “${domain.config.name}”?`,
-        detail: 'As if its power cable were pulled: the guest does not get to write what it has not written yet.',
+        detail:
+          'As if its power cable were pulled: the guest does not get to write what it has not written yet.',
         action: 'Force Off',
         danger: true,
       }));
@@ -104,9 +100,10 @@ export function useDomainActions() {
   async function sendKeys(domain: DomainInfo, combination: string): Promise<void> {
     const scancodes = KEY_COMBINATIONS[combination]?.scancodes ?? [];
     const releases = [...scancodes].reverse().map((code) => -code);
-    await call('domain/sendKeys', { domain: domain.config.uuid, scancodes: [...scancodes, ...releases] }).catch(
-      (error: unknown) => tasks.report('Send keys', error, domain.config.name),
-    );
+    await call('domain/sendKeys', {
+      domain: domain.config.uuid,
+      scancodes: [...scancodes, ...releases],
+    }).catch((error: unknown) => tasks.report('Send keys', error, domain.config.name));
   }
 
   async function typeClipboard(domain: DomainInfo): Promise<void> {
@@ -118,7 +115,11 @@ export function useDomainActions() {
       }
       const { skipped } = await call('domain/typeText', { domain: domain.config.uuid, text });
       if (skipped.length > 0) {
-        notify('warn', 'Type clipboard', `The guest’s keymap “${domain.config.keymap}” has no key for: ${skipped.join(' ')}`);
+        notify(
+          'warn',
+          'Type clipboard',
+          `The guest’s keymap “${domain.config.keymap}” has no key for: ${skipped.join(' ')}`,
+        );
       }
     } catch (error) {
       tasks.report('Type clipboard', error, domain.config.name);
@@ -135,7 +136,9 @@ export function useDomainActions() {
         return;
       }
       const stamp = new Date().toISOString().slice(0, 19).replaceAll(':', '-').replace('T', '_');
-      const path = await unwrap(bridge.saveFile('screenshot', `${domain.config.name}_${stamp}.png`, bytes));
+      const path = await unwrap(
+        bridge.saveFile('screenshot', `${domain.config.name}_${stamp}.png`, bytes),
+      );
       if (path !== null) notify('success', 'Screenshot saved', path);
     } catch (error) {
       tasks.report('Screenshot', error, domain.config.name);
@@ -143,25 +146,46 @@ export function useDomainActions() {
   }
 
   async function startAll(): Promise<void> {
-    for (const domain of domains.all.filter((each) => isStartable(each.state))) await run('Start', 'domain/start', domain);
+    for (const domain of domains.all.filter((each) => isStartable(each.state)))
+      await run('Start', 'domain/start', domain);
   }
 
   async function shutDownAll(): Promise<void> {
     const names = domains.running.map((each) => each.config.name);
     const sure = await dialogs.confirm({
       title: 'Shut down all',
-      message: names.length === 1 ? `Shut down “${names[0] ?? ''}”?` : `Shut down ${names.length} virtual machines?`,
+      message:
+        names.length === 1
+          ? `Shut down “${names[0] ?? ''}”?`
+          : `Shut down ${names.length} virtual machines?`,
       detail: names.join(', '),
       action: 'Shut Down All',
       danger: false,
     });
     if (!sure) return;
     await Promise.all(
-      domains.running.filter((each) => isLive(each.state)).map((each) => run('Shut down', 'domain/shutdown', each)),
+      domains.running
+        .filter((each) => isLive(each.state))
+        .map((each) => run('Shut down', 'domain/shutdown', each)),
     );
   }
 
-  return { start, pause, resume, shutDown, reboot, reset, forceOff, askDelete, openConsole, sendKeys, typeClipboard, screenshot, startAll, shutDownAll };
+  return {
+    start,
+    pause,
+    resume,
+    shutDown,
+    reboot,
+    reset,
+    forceOff,
+    askDelete,
+    openConsole,
+    sendKeys,
+    typeClipboard,
+    screenshot,
+    startAll,
+    shutDownAll,
+  };
 }
 
 export type DomainActions = ReturnType<typeof useDomainActions>;

@@ -11,13 +11,15 @@ export function useEvents(): void {
   const host = useHostStore();
   const tasks = useTasksStore();
   const consoles = useConsolesStore();
-  const nameOf = (uuid: string | null): string | null => (uuid === null ? null : (domains.byUuid.get(uuid)?.config.name ?? null));
+  const nameOf = (uuid: string | null): string | null =>
+    uuid === null ? null : (domains.byUuid.get(uuid)?.config.name ?? null);
   const stop = bridge.onEvent((event) => {
     switch (event.type) {
       case 'domain-changed': {
         const before = domains.byUuid.get(event.domain.config.uuid);
         domains.put(event.domain);
-        const restarted = isLive(event.domain.state) && event.domain.startedAtMs !== before?.startedAtMs;
+        const restarted =
+          isLive(event.domain.state) && event.domain.startedAtMs !== before?.startedAtMs;
         if (restarted && before !== undefined) consoles.serialRestarted(event.domain.config.uuid);
         return;
       }

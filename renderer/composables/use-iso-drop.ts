@@ -27,7 +27,8 @@ export function useWindowDrop(): { over: Ref<boolean> } {
   const over = ref(false);
   let depth = 0;
 
-  const hasFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') === true;
+  const hasFiles = (event: DragEvent): boolean =>
+    event.dataTransfer?.types.includes('Files') === true;
 
   function onEnter(event: DragEvent): void {
     if (!hasFiles(event)) return;
@@ -40,7 +41,8 @@ export function useWindowDrop(): { over: Ref<boolean> } {
   }
   function onOver(event: DragEvent): void {
     event.preventDefault();
-    if (event.dataTransfer !== null) event.dataTransfer.dropEffect = hasFiles(event) ? 'copy' : 'none';
+    if (event.dataTransfer !== null)
+      event.dataTransfer.dropEffect = hasFiles(event) ? 'copy' : 'none';
   }
   async function onDrop(event: DragEvent): Promise<void> {
     event.preventDefault();

@@ -23,7 +23,12 @@ export function useMenu(targets: { find: () => void; problems: () => void }): vo
       if (picked === null) return;
       const text = await unwrap(bridge.readConfigFile(picked.path));
       const { config, warnings } = await call('config/parse', { text, file: picked.path });
-      const paths = [config.kernel, config.ramdisk, config.firmware, ...config.disk.map((disk) => disk.target)];
+      const paths = [
+        config.kernel,
+        config.ramdisk,
+        config.firmware,
+        ...config.disk.map((disk) => disk.target),
+      ];
       if (!(await unwrap(bridge.approvePaths(paths.filter((path) => path !== ''))))) return;
       const domain = await call('domain/define', { config });
       domains.put(domain);

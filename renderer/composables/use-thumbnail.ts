@@ -6,7 +6,10 @@ import { isLive } from '../stores/domains';
 const EVERY_MS = 3000;
 
 /** A picture of a guest's screen that is renewed every few seconds while it can be seen. */
-export function useThumbnail(domain: () => DomainInfo): { source: Ref<string | null>; text: Ref<string[] | null> } {
+export function useThumbnail(domain: () => DomainInfo): {
+  source: Ref<string | null>;
+  text: Ref<string[] | null>;
+} {
   const source = ref<string | null>(null);
   const text = ref<string[] | null>(null);
   let timer: ReturnType<typeof setTimeout> | null = null;
@@ -33,7 +36,11 @@ export function useThumbnail(domain: () => DomainInfo): { source: Ref<string | n
     if (!stopped && domain().state === 'running') timer = setTimeout(() => void renew(), EVERY_MS);
   }
 
-  watch(() => domain().state, () => void renew(), { immediate: true });
+  watch(
+    () => domain().state,
+    () => void renew(),
+    { immediate: true },
+  );
   onScopeDispose(() => {
     stopped = true;
     if (timer !== null) clearTimeout(timer);

@@ -18,7 +18,13 @@ export function useVnc(options: {
   domain: () => DomainInfo;
   scale: () => ConsoleScale;
   onCapture: (captured: boolean) => void;
-}): { state: Ref<VncState>; problem: Ref<string>; size: Ref<{ width: number; height: number } | null>; focus: () => void; release: () => void } {
+}): {
+  state: Ref<VncState>;
+  problem: Ref<string>;
+  size: Ref<{ width: number; height: number } | null>;
+  focus: () => void;
+  release: () => void;
+} {
   const { target, domain, scale, onCapture } = options;
   const state = ref<VncState>('off');
   const problem = ref('');
@@ -53,7 +59,13 @@ export function useVnc(options: {
         channel.close();
         return;
       }
-      start(new RFB(target.value, channel, { shared: true, credentials: { password: current.config.vncpasswd } }), mine);
+      start(
+        new RFB(target.value, channel, {
+          shared: true,
+          credentials: { password: current.config.vncpasswd },
+        }),
+        mine,
+      );
     } catch (error) {
       if (mine !== attempt) return;
       problem.value = errorMessage(error);
@@ -74,7 +86,9 @@ export function useVnc(options: {
       watchCanvas();
       fresh.focus({ preventScroll: true });
     });
-    fresh.addEventListener('credentialsrequired', () => fresh.sendCredentials({ password: domain().config.vncpasswd }));
+    fresh.addEventListener('credentialsrequired', () =>
+      fresh.sendCredentials({ password: domain().config.vncpasswd }),
+    );
     fresh.addEventListener('securityfailure', ({ detail }) => {
       problem.value = `The screen refused the connection: ${detail.reason ?? 'wrong password'}.`;
     });
@@ -128,10 +142,14 @@ export function useVnc(options: {
   }
 
   watch(scale, applyScale);
-  watch([target, () => domain().vncPort, () => isLive(domain().state), () => domain().startedAtMs], () => void connect(), {
-    immediate: true,
-    flush: 'post',
-  });
+  watch(
+    [target, () => domain().vncPort, () => isLive(domain().state), () => domain().startedAtMs],
+    () => void connect(),
+    {
+      immediate: true,
+      flush: 'post',
+    },
+  );
   onScopeDispose(() => {
     attempt += 1;
     drop();

@@ -55,7 +55,12 @@ export const useConsolesStore = defineStore('consoles', () => {
 
   /** The log of a virtual machine, fetched once; from then on output is appended as it comes. */
   async function serialLog(uuid: string): Promise<SerialLog> {
-    const known = logs.get(uuid) ?? { log: { chunks: [], bytes: 0, dropped: 0, listeners: new Set() }, round: 0, ready: false, fetching: null };
+    const known = logs.get(uuid) ?? {
+      log: { chunks: [], bytes: 0, dropped: 0, listeners: new Set() },
+      round: 0,
+      ready: false,
+      fetching: null,
+    };
     logs.set(uuid, known);
     if (!known.ready) known.fetching ??= fetchLog(uuid, known);
     await known.fetching;
@@ -104,7 +109,19 @@ export const useConsolesStore = defineStore('consoles', () => {
     logs.delete(uuid);
   }
 
-  return { tabs, captured, fullScreen, tabOf, setTab, capture, setFullScreen, serialLog, serialOutput, serialRestarted, forget };
+  return {
+    tabs,
+    captured,
+    fullScreen,
+    tabOf,
+    setTab,
+    capture,
+    setFullScreen,
+    serialLog,
+    serialOutput,
+    serialRestarted,
+    forget,
+  };
 });
 
 function append(log: SerialLog, data: Uint8Array): void {

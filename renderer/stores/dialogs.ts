@@ -57,5 +57,19 @@ export const useDialogsStore = defineStore('dialogs', () => {
     });
   }
 
-  return { wizard, wizardIso, importing, preferences, shortcuts, about, deleting, confirmation, quit, quitWaiting, anyOpen, openWizard, confirm };
+  return {
+    wizard,
+    wizardIso,
+    importing,
+    preferences,
+    shortcuts,
+    about,
+    deleting,
+    confirmation,
+    quit,
+    quitWaiting,
+    anyOpen,
+    openWizard,
+    confirm,
+  };
 });

@@ -15,13 +15,19 @@ export const useDomainsStore = defineStore('domains', () => {
   const filter = ref('');
 
   const all = computed(() =>
-    [...byUuid.value.values()].sort((a, b) => a.config.name.localeCompare(b.config.name, undefined, { numeric: true })),
+    [...byUuid.value.values()].sort((a, b) =>
+      a.config.name.localeCompare(b.config.name, undefined, { numeric: true }),
+    ),
   );
   const shown = computed(() => {
     const wanted = filter.value.trim().toLowerCase();
-    return wanted === '' ? all.value : all.value.filter((domain) => domain.config.name.toLowerCase().includes(wanted));
+    return wanted === ''
+      ? all.value
+      : all.value.filter((domain) => domain.config.name.toLowerCase().includes(wanted));
   });
-  const selected = computed(() => (selectedUuid.value === null ? null : (byUuid.value.get(selectedUuid.value) ?? null)));
+  const selected = computed(() =>
+    selectedUuid.value === null ? null : (byUuid.value.get(selectedUuid.value) ?? null),
+  );
   const running = computed(() => all.value.filter((domain) => isLive(domain.state)));
 
   async function load(): Promise<void> {
@@ -33,7 +39,8 @@ export const useDomainsStore = defineStore('domains', () => {
   function put(domain: DomainInfo): void {
     byUuid.value.set(domain.config.uuid, domain);
     triggerRef(byUuid);
-    if (!isLive(domain.state) && cpuHistory.value.delete(domain.config.uuid)) triggerRef(cpuHistory);
+    if (!isLive(domain.state) && cpuHistory.value.delete(domain.config.uuid))
+      triggerRef(cpuHistory);
   }
 
   function remove(uuid: string): void {
@@ -48,7 +55,10 @@ export const useDomainsStore = defineStore('domains', () => {
       const domain = byUuid.value.get(uuid);
       if (domain === undefined) continue;
       byUuid.value.set(uuid, { ...domain, stats: value });
-      cpuHistory.value.set(uuid, [...(cpuHistory.value.get(uuid) ?? []).slice(1 - HISTORY_LENGTH), value.cpu]);
+      cpuHistory.value.set(uuid, [
+        ...(cpuHistory.value.get(uuid) ?? []).slice(1 - HISTORY_LENGTH),
+        value.cpu,
+      ]);
     }
     triggerRef(byUuid);
     triggerRef(cpuHistory);
@@ -58,7 +68,22 @@ export const useDomainsStore = defineStore('domains', () => {
     selectedUuid.value = uuid;
   }
 
-  return { byUuid, all, shown, filter, selected, selectedUuid, running, loaded, cpuHistory, load, put, remove, sample, select };
+  return {
+    byUuid,
+    all,
+    shown,
+    filter,
+    selected,
+    selectedUuid,
+    running,
+    loaded,
+    cpuHistory,
+    load,
+    put,
+    remove,
+    sample,
+    select,
+  };
 });
 
 /** Running or paused: there is a domain process. */

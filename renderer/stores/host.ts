@@ -9,7 +9,9 @@ export const useHostStore = defineStore('host', () => {
   const info = ref<HostInfo | null>(null);
   const app = ref<AppInfo | null>(null);
   const cpuHistory = shallowRef<readonly number[]>([]);
-  const memoryUsed = computed(() => (info.value === null ? 0 : info.value.memoryBytes - info.value.memoryFreeBytes));
+  const memoryUsed = computed(() =>
+    info.value === null ? 0 : info.value.memoryBytes - info.value.memoryFreeBytes,
+  );
 
   async function load(): Promise<void> {
     [info.value, app.value] = await Promise.all([call('host/info', {}), unwrap(bridge.appInfo())]);

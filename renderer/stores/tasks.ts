@@ -48,7 +48,11 @@ export const useTasksStore = defineStore('tasks', () => {
 
   function notice(level: 'info' | 'warn' | 'error', message: string, domain: string | null): void {
     if (level !== 'info') addProblem(level, sentence(message), domain);
-    notify(level, domain ?? 'Domus', sentence(message));
+    const rest =
+      domain !== null && message.startsWith(`${domain}: `)
+        ? message.slice(domain.length + 2)
+        : message;
+    notify(level, domain ?? 'Domus', sentence(rest));
   }
 
   function clearProblems(): void {
@@ -64,11 +68,26 @@ export const useTasksStore = defineStore('tasks', () => {
     await call('task/cancel', { task: task.id }).catch((error: unknown) => report('Cancel', error));
   }
 
-  return { tasks, problems, unseen, running, putTask, report, notice, clearProblems, clearFinished, cancel };
+  return {
+    tasks,
+    problems,
+    unseen,
+    running,
+    putTask,
+    report,
+    notice,
+    clearProblems,
+    clearFinished,
+    cancel,
+  };
 });
 
 /** A message in the corner: text only. Errors stay until they are read. */
-export function notify(level: 'info' | 'warn' | 'error' | 'success', title: string, message: string): void {
+export function notify(
+  level: 'info' | 'warn' | 'error' | 'success',
+  title: string,
+  message: string,
+): void {
   ElNotification({
     title,
     message,

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { DomainConfig } from '../../core/api';
-import { buildConfig, newDiskPath, validateForm, type FormLimits, type NewVmForm } from './new-vm-form';
+import {
+  buildConfig,
+  newDiskPath,
+  validateForm,
+  type FormLimits,
+  type NewVmForm,
+} from './new-vm-form';
 
 const limits: FormLimits = { takenNames: ['debian12'], hostCpus: 2, hostFreeMiB: 8192 };
 const iso = { path: '/isos/debian.iso', name: 'debian.iso', sizeBytes: 1 };
@@ -31,7 +37,9 @@ const suggested: DomainConfig = {
   ramdisk: '',
   root: '',
   extra: '',
-  disk: [{ vdev: 'hda', target: '/images/debian12-2.img', format: 'raw', access: 'w', cdrom: false }],
+  disk: [
+    { vdev: 'hda', target: '/images/debian12-2.img', format: 'raw', access: 'w', cdrom: false },
+  ],
   boot: 'dc',
   firmware: '',
   vnc: true,
@@ -60,7 +68,10 @@ describe('validateForm', () => {
   });
 
   it('says how much memory the host has when more is asked', () => {
-    const message = validateForm({ ...form, memory: 2048 }, { ...limits, hostFreeMiB: 1000 }).memory;
+    const message = validateForm(
+      { ...form, memory: 2048 },
+      { ...limits, hostFreeMiB: 1000 },
+    ).memory;
     expect(message).toBe('The host has 1000 MiB free. Give less, or close something first.');
   });
 
@@ -85,7 +96,9 @@ describe('buildConfig', () => {
   it('leaves the kernel out when its section is closed', () => {
     const kernel = { path: '/boot/vmlinuz', name: 'vmlinuz', sizeBytes: 1 };
     expect(buildConfig({ ...form, kernel, directBoot: false }, suggested).config.kernel).toBe('');
-    expect(buildConfig({ ...form, kernel, directBoot: true }, suggested).config.kernel).toBe('/boot/vmlinuz');
+    expect(buildConfig({ ...form, kernel, directBoot: true }, suggested).config.kernel).toBe(
+      '/boot/vmlinuz',
+    );
   });
 });
 

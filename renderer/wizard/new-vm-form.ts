@@ -43,13 +43,18 @@ export function validateForm(form: NewVmForm, limits: FormLimits): FieldErrors {
   const name = form.name.trim();
   if (name === '') errors.name = 'Give it a name.';
   else if (name.length > 64) errors.name = 'Use at most 64 characters.';
-  else if (!/^[A-Za-z0-9_.+:@-]+$/.test(name)) errors.name = 'Use letters, digits and _ . + : @ - only; no spaces.';
+  else if (!/^[A-Za-z0-9_.+:@-]+$/.test(name))
+    errors.name = 'Use letters, digits and _ . + : @ - only; no spaces.';
   else if (name.startsWith('-')) errors.name = 'Begin with a letter, a digit or one of _ . + : @';
-  else if (/^[0-9]+$/.test(name)) errors.name = 'A name of digits only would look like a domain ID. Add a letter.';
-  else if (limits.takenNames.includes(name)) errors.name = `There is already a virtual machine named “${name}”.`;
+  else if (/^[0-9]+$/.test(name))
+    errors.name = 'A name of digits only would look like a domain ID. Add a letter.';
+  else if (limits.takenNames.includes(name))
+    errors.name = `There is already a virtual machine named “${name}”.`;
 
-  if (!Number.isInteger(form.memory) || form.memory < MEMORY_MIN_MIB) errors.memory = `Give it at least ${MEMORY_MIN_MIB} MiB.`;
-  else if (form.memory > MEMORY_MAX_MIB) errors.memory = `At most ${MEMORY_MAX_MIB} MiB can be given to one machine.`;
+  if (!Number.isInteger(form.memory) || form.memory < MEMORY_MIN_MIB)
+    errors.memory = `Give it at least ${MEMORY_MIN_MIB} MiB.`;
+  else if (form.memory > MEMORY_MAX_MIB)
+    errors.memory = `At most ${MEMORY_MAX_MIB} MiB can be given to one machine.`;
   else if (form.memory > limits.hostFreeMiB) {
     errors.memory = `The host has ${limits.hostFreeMiB} MiB free. Give less, or close something first.`;
   }
@@ -60,9 +65,12 @@ export function validateForm(form: NewVmForm, limits: FormLimits): FieldErrors {
   if (form.disk === 'new' && (!(form.diskGiB > 0) || form.diskGiB > DISK_MAX_GIB)) {
     errors.disk = `Choose a size from 1 to ${DISK_MAX_GIB} GiB.`;
   }
-  if (form.disk === 'existing' && form.existingDisk === null) errors.disk = 'Choose the disk image.';
-  if (form.directBoot && form.kernel === null) errors.kernel = 'Choose the kernel, or close this section.';
-  if (form.vncpasswd.length > VNC_PASSWORD_MAX) errors.vncpasswd = `VNC takes at most ${VNC_PASSWORD_MAX} characters.`;
+  if (form.disk === 'existing' && form.existingDisk === null)
+    errors.disk = 'Choose the disk image.';
+  if (form.directBoot && form.kernel === null)
+    errors.kernel = 'Choose the kernel, or close this section.';
+  if (form.vncpasswd.length > VNC_PASSWORD_MAX)
+    errors.vncpasswd = `VNC takes at most ${VNC_PASSWORD_MAX} characters.`;
   return errors;
 }
 
@@ -75,12 +83,25 @@ export function buildConfig(
   const createDiskBytes: Record<string, number> = {};
   const disk: DomainConfig['disk'] = [];
   if (form.disk === 'new') {
-    disk.push({ vdev: 'hda', target: newDiskPath(name, suggested), format: 'raw', access: 'w', cdrom: false });
+    disk.push({
+      vdev: 'hda',
+      target: newDiskPath(name, suggested),
+      format: 'raw',
+      access: 'w',
+      cdrom: false,
+    });
     createDiskBytes['hda'] = Math.round(form.diskGiB * 2 ** 30);
   } else if (form.disk === 'existing' && form.existingDisk !== null) {
-    disk.push({ vdev: 'hda', target: form.existingDisk.path, format: 'raw', access: 'w', cdrom: false });
+    disk.push({
+      vdev: 'hda',
+      target: form.existingDisk.path,
+      format: 'raw',
+      access: 'w',
+      cdrom: false,
+    });
   }
-  if (form.iso !== null) disk.push({ vdev: 'hdc', target: form.iso.path, format: 'raw', access: 'r', cdrom: true });
+  if (form.iso !== null)
+    disk.push({ vdev: 'hdc', target: form.iso.path, format: 'raw', access: 'r', cdrom: true });
   const direct = form.directBoot && form.kernel !== null;
   const config: DomainConfig = {
     ...suggested,

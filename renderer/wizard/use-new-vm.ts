@@ -7,7 +7,13 @@ import { useDomainsStore } from '../stores/domains';
 import { useHostStore } from '../stores/host';
 import { usePreferencesStore } from '../stores/preferences';
 import { useTasksStore } from '../stores/tasks';
-import { buildConfig, validateForm, type FieldErrors, type FieldName, type NewVmForm } from './new-vm-form';
+import {
+  buildConfig,
+  validateForm,
+  type FieldErrors,
+  type FieldName,
+  type NewVmForm,
+} from './new-vm-form';
 
 const PREVIEW_DELAY_MS = 200;
 
@@ -63,8 +69,15 @@ export function useNewVm() {
     if (report.value?.problem !== undefined) found.iso = report.value.problem;
     return { ...serverErrors.value, ...found };
   });
-  const valid = computed(() => suggested.value !== null && !reading.value && Object.keys(validateForm(form, limits.value)).length === 0);
-  const built = computed(() => (suggested.value === null ? null : buildConfig(form, suggested.value)));
+  const valid = computed(
+    () =>
+      suggested.value !== null &&
+      !reading.value &&
+      Object.keys(validateForm(form, limits.value)).length === 0,
+  );
+  const built = computed(() =>
+    suggested.value === null ? null : buildConfig(form, suggested.value),
+  );
 
   /** Starts over, with an image or without. */
   async function open(iso: PickedFile | null): Promise<void> {
@@ -128,13 +141,17 @@ export function useNewVm() {
   }
 
   function errorOf(field: FieldName): string {
-    return shownErrors.has(field) || serverErrors.value[field] !== undefined || field === 'iso' || field === 'memory'
+    return shownErrors.has(field) ||
+      serverErrors.value[field] !== undefined ||
+      field === 'iso' ||
+      field === 'memory'
       ? (errors.value[field] ?? '')
       : '';
   }
 
   async function create(start: boolean): Promise<boolean> {
-    for (const field of ['name', 'memory', 'vcpus', 'disk', 'kernel', 'vncpasswd'] as const) shownErrors.add(field);
+    for (const field of ['name', 'memory', 'vcpus', 'disk', 'kernel', 'vncpasswd'] as const)
+      shownErrors.add(field);
     const wanted = built.value;
     if (!valid.value || wanted === null) {
       problem.value = 'Some answers need a change; they are marked.';
@@ -180,7 +197,24 @@ export function useNewVm() {
     { deep: true },
   );
 
-  return { form, report, freeMiB, reading, busy, problem, preview, errors, valid, built, limits, open, setIso, touch, errorOf, create };
+  return {
+    form,
+    report,
+    freeMiB,
+    reading,
+    busy,
+    problem,
+    preview,
+    errors,
+    valid,
+    built,
+    limits,
+    open,
+    setIso,
+    touch,
+    errorOf,
+    create,
+  };
 }
 
 export type NewVm = ReturnType<typeof useNewVm>;

@@ -1,7 +1,12 @@
 import type { CommandName, DomainConfig, Params } from '../../../core/api';
 
 function pathsOfConfig(config: DomainConfig): string[] {
-  return [config.kernel, config.ramdisk, config.firmware, ...config.disk.map((disk) => disk.target)];
+  return [
+    config.kernel,
+    config.ramdisk,
+    config.firmware,
+    ...config.disk.map((disk) => disk.target),
+  ];
 }
 
 const none = (): string[] => [];
@@ -46,7 +51,9 @@ export function isCommand(command: string): command is CommandName {
 export function pathsIn<C extends CommandName>(command: C, params: unknown): string[] | null {
   try {
     const paths: unknown[] = COMMAND_PATHS[command](params as Params<C>);
-    return paths.every((path) => typeof path === 'string') ? paths.filter((path) => path !== '') : null;
+    return paths.every((path) => typeof path === 'string')
+      ? paths.filter((path) => path !== '')
+      : null;
   } catch {
     return null;
   }

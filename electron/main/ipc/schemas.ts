@@ -9,8 +9,14 @@ const MAX_FILE_BYTES = 64 << 20;
 
 const none = z.strictObject({});
 const text = (max: number): z.ZodString => z.string().max(max);
-const path = z.string().min(1).max(MAX_PATH).refine((value) => !value.includes('\0'), 'has a zero byte');
-const bytes = z.instanceof(Uint8Array).refine((value) => value.byteLength <= MAX_FILE_BYTES, 'is too large');
+const path = z
+  .string()
+  .min(1)
+  .max(MAX_PATH)
+  .refine((value) => !value.includes('\0'), 'has a zero byte');
+const bytes = z
+  .instanceof(Uint8Array)
+  .refine((value) => value.byteLength <= MAX_FILE_BYTES, 'is too large');
 const state = z.enum(['shutoff', 'running', 'paused', 'saved', 'crashed']);
 
 export const preferencesSchema = z.strictObject({
@@ -31,14 +37,17 @@ export const preferencesSchema = z.strictObject({
 
 /** A schema for every request of the window; the compiler refuses a channel without one. */
 export const requestSchemas: { [C in IpcChannel]: z.ZodType<IpcParams<C>> } = {
-  'toolstack/call': z.strictObject({ command: text(64), params: z.unknown() }) as unknown as z.ZodType<
-    IpcParams<'toolstack/call'>
-  >,
+  'toolstack/call': z.strictObject({
+    command: text(64),
+    params: z.unknown(),
+  }) as unknown as z.ZodType<IpcParams<'toolstack/call'>>,
   'app/info': none,
   'app/open-data-folder': none,
   'preferences/get': none,
   'preferences/set': preferencesSchema.partial() as z.ZodType<IpcParams<'preferences/set'>>,
-  'file/pick': z.strictObject({ kind: z.enum(['iso', 'disk', 'kernel', 'ramdisk', 'firmware', 'config']) }),
+  'file/pick': z.strictObject({
+    kind: z.enum(['iso', 'disk', 'kernel', 'ramdisk', 'firmware', 'config']),
+  }),
   'file/dropped': z.strictObject({ path }),
   'file/recent': none,
   'file/read-config': z.strictObject({ path }),
@@ -62,5 +71,7 @@ export const requestSchemas: { [C in IpcChannel]: z.ZodType<IpcParams<C>> } = {
   }),
   'window/input-captured': z.strictObject({ captured: z.boolean() }),
   'window/full-screen': z.strictObject({ on: z.boolean() }),
-  'quit/answer': z.strictObject({ answer: z.enum(['shutdown', 'force-off', 'background', 'cancel']) }),
+  'quit/answer': z.strictObject({
+    answer: z.enum(['shutdown', 'force-off', 'background', 'cancel']),
+  }),
 };

@@ -1,5 +1,12 @@
 import { ipcMain, type IpcMainInvokeEvent, type WebContents } from 'electron';
-import { DomusError, type IpcChannel, type IpcError, type IpcParams, type IpcResult, type Reply } from '../../../core/api';
+import {
+  DomusError,
+  type IpcChannel,
+  type IpcError,
+  type IpcParams,
+  type IpcResult,
+  type Reply,
+} from '../../../core/api';
 import { requestSchemas } from './schemas';
 
 /** Requests a second that a window may make before it is told to slow down; the page itself stays far below. */
@@ -30,8 +37,15 @@ export class IpcServer {
       const parsed = requestSchemas[channel].safeParse(raw);
       if (!parsed.success) {
         const issue = parsed.error.issues[0];
-        const where = issue === undefined ? '' : ` (${issue.path.map(String).join('.')}: ${issue.message})`;
-        return { ok: false, error: { code: 'INVALID_CONFIG', message: `The request ${channel} is malformed${where}.` } };
+        const where =
+          issue === undefined ? '' : ` (${issue.path.map(String).join('.')}: ${issue.message})`;
+        return {
+          ok: false,
+          error: {
+            code: 'INVALID_CONFIG',
+            message: `The request ${channel} is malformed${where}.`,
+          },
+        };
       }
       try {
         return { ok: true, value: await handler(parsed.data as IpcParams<C>, event) };
@@ -44,7 +58,8 @@ export class IpcServer {
   #refuse(event: IpcMainInvokeEvent): string | null {
     const frame = event.senderFrame;
     if (frame === null || frame === undefined) return 'The frame that asked is gone.';
-    if (!this.isOurs(event.sender) || frame !== event.sender.mainFrame) return 'Requests are taken from the main window only.';
+    if (!this.isOurs(event.sender) || frame !== event.sender.mainFrame)
+      return 'Requests are taken from the main window only.';
     if (frame.origin !== this.origin) return 'Requests are taken from the app’s own pages only.';
     const now = Date.now();
     if (now - this.#windowStart >= 1000) {

@@ -10,7 +10,8 @@ export function serveDesktop(ipc: IpcServer, window: MainWindow, info: () => App
   ipc.handle('app/info', () => info());
   ipc.handle('app/open-data-folder', async () => {
     const problem = await shell.openPath(info().dataFolder);
-    if (problem !== '') throw new DomusError('INTERNAL', `The folder could not be opened: ${problem}.`);
+    if (problem !== '')
+      throw new DomusError('INTERNAL', `The folder could not be opened: ${problem}.`);
     return null;
   });
   ipc.handle('clipboard/read', async () => await clipboard.readText());
@@ -57,5 +58,9 @@ async function writeClipboardImage(png: Uint8Array): Promise<void> {
     older.writeImage(image);
     return;
   }
-  await clipboard.write([new electron.ClipboardItem({ 'image/png': new Blob([Uint8Array.from(png)], { type: 'image/png' }) })]);
+  await clipboard.write([
+    new electron.ClipboardItem({
+      'image/png': new Blob([Uint8Array.from(png)], { type: 'image/png' }),
+    }),
+  ]);
 }

@@ -16,21 +16,36 @@ const ISO_IDENTIFIER_OFFSET = 16 * 2048 + 1;
 
 const FILTERS: Record<FileKind, { title: string; filters: FileFilter[] }> = {
   iso: { title: 'Choose an ISO image', filters: [{ name: 'ISO images', extensions: ['iso'] }] },
-  disk: { title: 'Choose a disk image', filters: [{ name: 'Raw disk images', extensions: ['img', 'raw', 'bin'] }] },
+  disk: {
+    title: 'Choose a disk image',
+    filters: [{ name: 'Raw disk images', extensions: ['img', 'raw', 'bin'] }],
+  },
   kernel: { title: 'Choose a Linux kernel (bzImage)', filters: [] },
   ramdisk: { title: 'Choose an initial RAM disk', filters: [] },
-  firmware: { title: 'Choose a firmware ROM', filters: [{ name: 'ROM images', extensions: ['bin', 'rom', 'fd'] }] },
-  config: { title: 'Import a configuration', filters: [{ name: 'xl configurations', extensions: ['cfg', 'xl', 'conf'] }] },
+  firmware: {
+    title: 'Choose a firmware ROM',
+    filters: [{ name: 'ROM images', extensions: ['bin', 'rom', 'fd'] }],
+  },
+  config: {
+    title: 'Import a configuration',
+    filters: [{ name: 'xl configurations', extensions: ['cfg', 'xl', 'conf'] }],
+  },
 };
 
 const SAVES: Record<SaveKind, { title: string; filter: FileFilter }> = {
   screenshot: { title: 'Save screenshot', filter: { name: 'PNG image', extensions: ['png'] } },
   'serial-log': { title: 'Save serial log', filter: { name: 'Text', extensions: ['log', 'txt'] } },
-  config: { title: 'Save configuration', filter: { name: 'xl configuration', extensions: ['cfg'] } },
+  config: {
+    title: 'Save configuration',
+    filter: { name: 'xl configuration', extensions: ['cfg'] },
+  },
   report: { title: 'Save report', filter: { name: 'Text', extensions: ['txt'] } },
 };
 
-const rememberedSchema = z.object({ folders: z.record(z.string(), z.string()), isos: z.array(z.string()).max(MAX_RECENT) });
+const rememberedSchema = z.object({
+  folders: z.record(z.string(), z.string()),
+  isos: z.array(z.string()).max(MAX_RECENT),
+});
 
 /**
  * Which host files the window may name. The user's choice in one of main's dialogs is what grants a path; the window
@@ -66,7 +81,10 @@ export class Files {
     for (const path of paths) {
       if (this.#granted.has(path)) continue;
       if (this.#grantedFolders.has(dirname(path)) && basename(path) !== '..') continue;
-      throw new DomusError('IMAGE_UNREADABLE', `The file “${path}” was not chosen in this app. Choose it with Browse.`);
+      throw new DomusError(
+        'IMAGE_UNREADABLE',
+        `The file “${path}” was not chosen in this app. Choose it with Browse.`,
+      );
     }
   }
 
@@ -114,7 +132,9 @@ export class Files {
   }
 
   async #recent(): Promise<PickedFile[]> {
-    const found = await Promise.all(this.#remembered.isos.map((path) => describe(path).catch(() => null)));
+    const found = await Promise.all(
+      this.#remembered.isos.map((path) => describe(path).catch(() => null)),
+    );
     return found.filter((file): file is PickedFile => file !== null);
   }
 
@@ -122,7 +142,10 @@ export class Files {
     this.check([path]);
     const { size } = await stat(path);
     if (size > MAX_CONFIG_BYTES) {
-      throw new DomusError('INVALID_CONFIG', `“${basename(path)}” is too large to be a configuration file.`);
+      throw new DomusError(
+        'INVALID_CONFIG',
+        `“${basename(path)}” is too large to be a configuration file.`,
+      );
     }
     return readFile(path, 'utf8');
   }
@@ -140,7 +163,9 @@ export class Files {
       cancelId: 1,
     };
     const window = this.window.current;
-    const { response } = await (window === null ? dialog.showMessageBox(options) : dialog.showMessageBox(window, options));
+    const { response } = await (window === null
+      ? dialog.showMessageBox(options)
+      : dialog.showMessageBox(window, options));
     if (response !== 0) return false;
     this.grant(unknown);
     return true;
@@ -148,7 +173,9 @@ export class Files {
 
   async #save(kind: SaveKind, name: string, data: Uint8Array): Promise<string | null> {
     const { title, filter } = SAVES[kind];
-    const folder = this.#remembered.folders[kind] ?? app.getPath(kind === 'screenshot' ? 'pictures' : 'documents');
+    const folder =
+      this.#remembered.folders[kind] ??
+      app.getPath(kind === 'screenshot' ? 'pictures' : 'documents');
     const options = { title, defaultPath: join(folder, basename(name)), filters: [filter] };
     const window = this.window.current;
     const { canceled, filePath } = await (window === null
@@ -158,16 +185,24 @@ export class Files {
     try {
       await writeFile(filePath, data);
     } catch (error) {
-      throw new DomusError('IMAGE_UNREADABLE', `“${filePath}” could not be written: ${reason(error)}.`, undefined, {
-        cause: error,
-      });
+      throw new DomusError(
+        'IMAGE_UNREADABLE',
+        `“${filePath}” could not be written: ${reason(error)}.`,
+        undefined,
+        {
+          cause: error,
+        },
+      );
     }
     await this.#remember(kind, filePath);
     return filePath;
   }
 
   async #remember(kind: string, path: string): Promise<void> {
-    const isos = kind === 'iso' ? [path, ...this.#remembered.isos.filter((iso) => iso !== path)] : this.#remembered.isos;
+    const isos =
+      kind === 'iso'
+        ? [path, ...this.#remembered.isos.filter((iso) => iso !== path)]
+        : this.#remembered.isos;
     this.#remembered = {
       folders: { ...this.#remembered.folders, [kind]: dirname(path) },
       isos: isos.slice(0, MAX_RECENT),
@@ -184,7 +219,12 @@ async function describe(path: string): Promise<PickedFile> {
     return { path: real, name: basename(path), sizeBytes: info.size };
   } catch (error) {
     if (error instanceof DomusError) throw error;
-    throw new DomusError('IMAGE_UNREADABLE', `“${path}” cannot be opened: ${reason(error)}.`, undefined, { cause: error });
+    throw new DomusError(
+      'IMAGE_UNREADABLE',
+      `“${path}” cannot be opened: ${reason(error)}.`,
+      undefined,
+      { cause: error },
+    );
   }
 }
 

@@ -78,9 +78,24 @@ export class MenuBar {
         submenu: [
           this.#item('&Host', 'view-host', { accelerator: 'Alt+Home' }),
           separator,
-          this.#item('&Overview', 'view-overview', { enabled: selected, type: 'radio', checked: tab === 'overview', accelerator: 'CmdOrCtrl+1' }),
-          this.#item('&Console', 'view-console', { enabled: selected, type: 'radio', checked: tab === 'console', accelerator: 'CmdOrCtrl+2' }),
-          this.#item('&Serial', 'view-serial', { enabled: selected, type: 'radio', checked: tab === 'serial', accelerator: 'CmdOrCtrl+3' }),
+          this.#item('&Overview', 'view-overview', {
+            enabled: selected,
+            type: 'radio',
+            checked: tab === 'overview',
+            accelerator: 'CmdOrCtrl+1',
+          }),
+          this.#item('&Console', 'view-console', {
+            enabled: selected,
+            type: 'radio',
+            checked: tab === 'console',
+            accelerator: 'CmdOrCtrl+2',
+          }),
+          this.#item('&Serial', 'view-serial', {
+            enabled: selected,
+            type: 'radio',
+            checked: tab === 'serial',
+            accelerator: 'CmdOrCtrl+3',
+          }),
           separator,
           {
             label: 'Scale &Display',
@@ -90,7 +105,11 @@ export class MenuBar {
             ],
           },
           this.#item('Full &Screen', 'full-screen', { accelerator: 'F11' }),
-          this.#item('&Tasks', 'toggle-tasks', { type: 'checkbox', checked: tasks, accelerator: 'CmdOrCtrl+J' }),
+          this.#item('&Tasks', 'toggle-tasks', {
+            type: 'checkbox',
+            checked: tasks,
+            accelerator: 'CmdOrCtrl+J',
+          }),
           separator,
           { role: 'resetZoom' },
           { role: 'zoomIn' },
@@ -106,7 +125,10 @@ export class MenuBar {
           this.#item('&Start', 'start', { enabled: startable, accelerator: 'CmdOrCtrl+R' }),
           state === 'paused'
             ? this.#item('&Resume', 'resume', { accelerator: 'CmdOrCtrl+P' })
-            : this.#item('&Pause', 'pause', { enabled: state === 'running', accelerator: 'CmdOrCtrl+P' }),
+            : this.#item('&Pause', 'pause', {
+                enabled: state === 'running',
+                accelerator: 'CmdOrCtrl+P',
+              }),
           this.#item('Shut &Down', 'shut-down', { enabled: live }),
           this.#item('&Reboot', 'reboot', { enabled: live }),
           this.#item('Force R&eset', 'reset', { enabled: live }),
@@ -130,7 +152,10 @@ export class MenuBar {
           this.#item('&Escape', 'send-key:escape', { enabled: live }),
           this.#item('SysRq+&H (help)', 'send-key:sysrq-h', { enabled: live }),
           separator,
-          this.#item('&Type Clipboard', 'type-clipboard', { enabled: live, accelerator: 'CmdOrCtrl+Shift+V' }),
+          this.#item('&Type Clipboard', 'type-clipboard', {
+            enabled: live,
+            accelerator: 'CmdOrCtrl+Shift+V',
+          }),
         ],
       },
       {

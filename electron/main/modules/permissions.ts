@@ -2,7 +2,10 @@ import { app, session, shell, type WebContents } from 'electron';
 import { APP_ORIGIN } from './origin';
 
 /** The only pages the app opens in a browser. */
-const EXTERNAL: ReadonlySet<string> = new Set(['https://www.debian.org/distrib/netinst', 'https://www.xenproject.org/']);
+const EXTERNAL: ReadonlySet<string> = new Set([
+  'https://www.debian.org/distrib/netinst',
+  'https://www.xenproject.org/',
+]);
 
 /** Chromium grants what is not refused; the app needs none of it, full screen of its own window excepted. */
 export function denyPermissions(): void {
@@ -20,7 +23,8 @@ function guard(contents: WebContents): void {
     return { action: 'deny' };
   });
   const stay = (event: { preventDefault(): void }, url: string): void => {
-    if (new URL(url).origin !== APP_ORIGIN && !url.startsWith(`${APP_ORIGIN}/`)) event.preventDefault();
+    if (new URL(url).origin !== APP_ORIGIN && !url.startsWith(`${APP_ORIGIN}/`))
+      event.preventDefault();
   };
   contents.on('will-navigate', (event) => stay(event, event.url));
   contents.on('will-frame-navigate', (event) => stay(event, event.url));

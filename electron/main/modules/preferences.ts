@@ -17,7 +17,8 @@ export class PreferencesStore {
 
   async load(): Promise<void> {
     const stored = preferencesSchema.partial().safeParse(await readJson(this.#path));
-    if (stored.success) this.#value = { ...DEFAULT_PREFERENCES, ...(stored.data as Partial<Preferences>) };
+    if (stored.success)
+      this.#value = { ...DEFAULT_PREFERENCES, ...(stored.data as Partial<Preferences>) };
     nativeTheme.themeSource = this.#value.theme;
   }
 

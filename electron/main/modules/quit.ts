@@ -37,7 +37,8 @@ export class Quit {
       this.#ask(false);
     });
     app.on('window-all-closed', () => app.quit());
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void this.#sessionEnds());
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
+      process.on(signal, () => void this.#sessionEnds());
   }
 
   /** The close button: `true` lets the window go. */
@@ -48,7 +49,8 @@ export class Quit {
   }
 
   #note(domain: DomainInfo): void {
-    if (domain.state === 'running' || domain.state === 'paused') this.#live.set(domain.config.uuid, domain);
+    if (domain.state === 'running' || domain.state === 'paused')
+      this.#live.set(domain.config.uuid, domain);
     else this.#live.delete(domain.config.uuid);
   }
 

@@ -1,4 +1,10 @@
-import { DomusError, type CommandName, type Params, type Result, type ToolstackClient } from '../../../core/api';
+import {
+  DomusError,
+  type CommandName,
+  type Params,
+  type Result,
+  type ToolstackClient,
+} from '../../../core/api';
 import { COMMAND_PATHS, isCommand, pathsIn } from '../ipc/commands';
 import type { IpcServer } from '../ipc/server';
 import type { Files } from './files';
@@ -18,7 +24,8 @@ export class ToolstackCalls {
   }
 
   async #call(command: string, params: unknown): Promise<unknown> {
-    if (!isCommand(command)) throw new DomusError('INTERNAL', `There is no command “${command.slice(0, 64)}”.`);
+    if (!isCommand(command))
+      throw new DomusError('INTERNAL', `There is no command “${command.slice(0, 64)}”.`);
     await this.#allow(command, params);
     const result = await this.client.call(command, params as Params<typeof command>);
     if (command === 'domain/suggest') this.#trustSuggestion(result as Result<'domain/suggest'>);
@@ -28,7 +35,8 @@ export class ToolstackCalls {
   /** What is already stored in a configuration may be stored again; everything else must have been chosen. */
   async #allow(command: CommandName, params: unknown): Promise<void> {
     const paths = pathsIn(command, params);
-    if (paths === null) throw new DomusError('INVALID_CONFIG', `The parameters of ${command} are malformed.`);
+    if (paths === null)
+      throw new DomusError('INVALID_CONFIG', `The parameters of ${command} are malformed.`);
     if (paths.length === 0) return;
     const domains = await this.client.call('domain/list', {});
     this.files.grant(domains.flatMap(({ config }) => COMMAND_PATHS['domain/define']({ config })));

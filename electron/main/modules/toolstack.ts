@@ -67,7 +67,13 @@ function killNow(pid: number): void {
   }
 }
 
-const SIGNALS: Readonly<Record<number, string>> = { 6: 'SIGABRT', 7: 'SIGBUS', 9: 'SIGKILL', 11: 'SIGSEGV', 15: 'SIGTERM' };
+const SIGNALS: Readonly<Record<number, string>> = {
+  6: 'SIGABRT',
+  7: 'SIGBUS',
+  9: 'SIGKILL',
+  11: 'SIGSEGV',
+  15: 'SIGTERM',
+};
 
 /** On POSIX Electron hands on what waitpid says: the signal in the low seven bits, the exit code above them. */
 function howItEnded(status: number): string {

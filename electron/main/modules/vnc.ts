@@ -21,7 +21,8 @@ export class VncBridge {
   serve(ipc: IpcServer): void {
     ipc.handle('vnc/open', async ({ domain }, event) => {
       const frame = event.senderFrame;
-      if (frame === null || frame === undefined) throw new DomusError('INTERNAL', 'The window is gone.');
+      if (frame === null || frame === undefined)
+        throw new DomusError('INTERNAL', 'The window is gone.');
       return { channel: await this.#connect(domain, frame) };
     });
   }
@@ -40,7 +41,8 @@ export class VncBridge {
           : `“${info.config.name}” has no VNC server (vnc=0 in its configuration).`,
       );
     }
-    if (this.#open.size >= MAX_CONNECTIONS) throw new DomusError('INTERNAL', 'Too many consoles are open at once.');
+    if (this.#open.size >= MAX_CONNECTIONS)
+      throw new DomusError('INTERNAL', 'Too many consoles are open at once.');
     const socket = await dial(info.vncPort, info.config.name);
     const { port1, port2 } = new MessageChannelMain();
     const channel = `vnc-${this.#next++}`;
@@ -57,7 +59,12 @@ function dial(port: number, name: string): Promise<Socket> {
     const socket = connect({ host: '127.0.0.1', port, noDelay: true });
     const fail = (why: string): void => {
       socket.destroy();
-      reject(new DomusError('DOMAIN_DIED', `The VNC server of “${name}” on port ${port} does not answer: ${why}.`));
+      reject(
+        new DomusError(
+          'DOMAIN_DIED',
+          `The VNC server of “${name}” on port ${port} does not answer: ${why}.`,
+        ),
+      );
     };
     const onError = (error: Error): void => fail(error.message);
     socket.setTimeout(CONNECT_TIMEOUT_MS, () => fail('timed out'));
@@ -91,7 +98,11 @@ function pump(socket: Socket, port: MessagePortMain): void {
   port.on('message', ({ data }: { data: unknown }) => {
     if (ended) return;
     if (data instanceof ArrayBuffer || ArrayBuffer.isView(data)) {
-      socket.write(data instanceof ArrayBuffer ? new Uint8Array(data) : new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+      socket.write(
+        data instanceof ArrayBuffer
+          ? new Uint8Array(data)
+          : new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+      );
       return;
     }
     const taken = (data as { taken?: unknown } | null)?.taken;

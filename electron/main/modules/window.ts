@@ -46,7 +46,9 @@ export class MainWindow {
     const parsed = stateSchema.safeParse(await readJson(this.#statePath));
     const state = parsed.success && isOnScreen(parsed.data) ? parsed.data : null;
     const window = new BrowserWindow({
-      ...(state === null ? DEFAULT_SIZE : { x: state.x, y: state.y, width: state.width, height: state.height }),
+      ...(state === null
+        ? DEFAULT_SIZE
+        : { x: state.x, y: state.y, width: state.width, height: state.height }),
       minWidth: MINIMUM_SIZE.width,
       minHeight: MINIMUM_SIZE.height,
       title: 'Domus',
@@ -74,7 +76,8 @@ export class MainWindow {
   /** Tells the page something; dropped when there is no page. */
   send<C extends IpcEventChannel>(channel: C, payload: IpcEvents[C]): void {
     const contents = this.current?.webContents;
-    if (contents !== undefined && !contents.isDestroyed() && !contents.isCrashed()) contents.send(channel, payload);
+    if (contents !== undefined && !contents.isDestroyed() && !contents.isCrashed())
+      contents.send(channel, payload);
   }
 
   #watch(window: BrowserWindow): void {
@@ -115,6 +118,7 @@ export class MainWindow {
 function isOnScreen(state: WindowState): boolean {
   const area = screen.getDisplayMatching(state).workArea;
   const overlapX = Math.min(state.x + state.width, area.x + area.width) - Math.max(state.x, area.x);
-  const overlapY = Math.min(state.y + state.height, area.y + area.height) - Math.max(state.y, area.y);
+  const overlapY =
+    Math.min(state.y + state.height, area.y + area.height) - Math.max(state.y, area.y);
   return overlapX >= 120 && overlapY >= 80;
 }

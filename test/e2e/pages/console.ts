@@ -14,7 +14,9 @@ export class ConsolePage {
   }
 
   async connected(timeout = 20_000): Promise<void> {
-    await this.app.page.locator('[data-test="vnc-screen"][data-connected="true"]').waitFor({ timeout });
+    await this.app.page
+      .locator('[data-test="vnc-screen"][data-connected="true"]')
+      .waitFor({ timeout });
   }
 
   async focus(): Promise<void> {
@@ -29,7 +31,9 @@ export class ConsolePage {
 
   /** The guest's framebuffer as noVNC painted it, in guest pixels. */
   async pixels(): Promise<PNG> {
-    const data = await this.screen.evaluate((canvas) => (canvas as HTMLCanvasElement).toDataURL('image/png'));
+    const data = await this.screen.evaluate((canvas) =>
+      (canvas as HTMLCanvasElement).toDataURL('image/png'),
+    );
     return PNG.sync.read(Buffer.from(data.slice(data.indexOf(',') + 1), 'base64'));
   }
 

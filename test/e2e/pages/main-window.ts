@@ -4,7 +4,9 @@ import type { Locator, Page } from 'playwright-core';
 export class MainWindow {
   constructor(readonly page: Page) {}
 
-  readonly toolbar = (name: 'new' | 'open-console' | 'start' | 'pause' | 'resume' | 'shut-down' | 'delete'): Locator =>
+  readonly toolbar = (
+    name: 'new' | 'open-console' | 'start' | 'pause' | 'resume' | 'shut-down' | 'delete',
+  ): Locator =>
     this.page.getByRole('toolbar', { name: 'Virtual machine' }).locator(`[data-test="${name}"]`);
 
   treeItem(name: string): Locator {

@@ -16,7 +16,11 @@ export class SerialPage {
   }
 
   async shows(text: string, patienceMs = 30_000): Promise<void> {
-    await this.app.until(`serial output “${text}”`, async () => (await this.text()).includes(text), patienceMs);
+    await this.app.until(
+      `serial output “${text}”`,
+      async () => (await this.text()).includes(text),
+      patienceMs,
+    );
   }
 
   async type(text: string): Promise<void> {

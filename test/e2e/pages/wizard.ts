@@ -46,7 +46,9 @@ export class Wizard {
     await this.dialog.locator('[data-test="browse-disk"]').click();
   }
 
-  async unfold(title: 'Direct kernel boot' | 'Firmware' | 'Screen and serial' | 'xl.cfg'): Promise<void> {
+  async unfold(
+    title: 'Direct kernel boot' | 'Firmware' | 'Screen and serial' | 'xl.cfg',
+  ): Promise<void> {
     await this.dialog.locator(`[data-test="fold-${title}"]`).click();
   }
 
@@ -60,7 +62,9 @@ export class Wizard {
   }
 
   error(field: string): Locator {
-    return this.dialog.locator('.el-form-item', { has: this.page.locator(`label:has-text("${field}")`) }).locator('.el-form-item__error');
+    return this.dialog
+      .locator('.el-form-item', { has: this.page.locator(`label:has-text("${field}")`) })
+      .locator('.el-form-item__error');
   }
 
   async create(): Promise<void> {

@@ -14,6 +14,26 @@ export interface LaunchOptions {
   preferences?: Partial<Preferences>;
 }
 
+/** The user's environment with a home, a display and no session bus of its own. */
+function environmentFor(home: string, display: string): Record<string, string> {
+  const environment: Record<string, string> = {};
+  for (const [name, value] of Object.entries(process.env)) {
+    if (value !== undefined && !/^(ELECTRON_|VITEST|NODE_OPTIONS|DBUS_)/.test(name))
+      environment[name] = value;
+  }
+  return {
+    ...environment,
+    DISPLAY: display,
+    HOME: home,
+    XDG_CONFIG_HOME: join(home, 'config'),
+    XDG_RUNTIME_DIR: join(home, 'run'),
+    DOMUS_HOME: join(home, 'domus'),
+    DBUS_SESSION_BUS_ADDRESS: 'disabled:',
+    DBUS_SYSTEM_BUS_ADDRESS: 'disabled:',
+    LANG: 'en_GB.UTF-8',
+  };
+}
+
 /** The real app on a display and in a home of its own. */
 export class DomusApp {
   /** What the page wrote to its console as errors or warnings; tests look that it stays empty. */
@@ -23,9 +43,13 @@ export class DomusApp {
     readonly electron: ElectronApplication,
     readonly page: Page,
     readonly home: string,
+    /** What it was started with, to start it a second time. */
+    readonly command: readonly string[],
+    readonly environment: Readonly<Record<string, string>>,
   ) {
     page.on('console', (message) => {
-      if (message.type() === 'error' || message.type() === 'warning') this.complaints.push(message.text());
+      if (message.type() === 'error' || message.type() === 'warning')
+        this.complaints.push(message.text());
     });
     page.on('pageerror', (error) => this.complaints.push(error.message));
   }
@@ -34,27 +58,21 @@ export class DomusApp {
     const display = await testDisplay();
     const home = options.home ?? mkdtempSync(join(tmpdir(), 'domus-e2e-'));
     mkdirSync(join(home, 'run'), { recursive: true, mode: 0o700 });
-    const environment: Record<string, string> = {};
-    for (const [name, value] of Object.entries(process.env)) {
-      if (value !== undefined && !/^(ELECTRON_|VITEST|NODE_OPTIONS|DBUS_)/.test(name)) environment[name] = value;
-    }
+    const environment = environmentFor(home, display.name);
+    const executable = await electronExecutable();
+    const args = [
+      ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
+      '--disable-gpu',
+      options.appFolder ?? ROOT,
+    ];
     const electron = await _electron.launch({
-      executablePath: await electronExecutable(),
-      args: [...(process.getuid?.() === 0 ? ['--no-sandbox'] : []), '--disable-gpu', options.appFolder ?? ROOT],
-      env: {
-        ...environment,
-        DISPLAY: display.name,
-        HOME: home,
-        XDG_CONFIG_HOME: join(home, 'config'),
-        XDG_RUNTIME_DIR: join(home, 'run'),
-        DOMUS_HOME: join(home, 'domus'),
-        DBUS_SESSION_BUS_ADDRESS: 'disabled:',
-        DBUS_SYSTEM_BUS_ADDRESS: 'disabled:',
-        LANG: 'en_GB.UTF-8',
-      },
+      executablePath: executable,
+      args,
+      env: environment,
+      colorScheme: null,
     });
     const page = await electron.firstWindow();
-    const app = new DomusApp(electron, page, home);
+    const app = new DomusApp(electron, page, home, [executable, ...args], environment);
     await page.waitForSelector('[data-test="tree-host"]');
     if (options.preferences !== undefined) await app.setPreferences(options.preferences);
     return app;
@@ -67,9 +85,18 @@ export class DomusApp {
   /** Answers the next file dialogs of the system, which Playwright cannot reach, with this path; null cancels. */
   async chooseInDialogs(path: string | null): Promise<void> {
     await this.electron.evaluate(({ dialog }, chosen) => {
-      dialog.showOpenDialog = () => Promise.resolve({ canceled: chosen === null, filePaths: chosen === null ? [] : [chosen] });
-      dialog.showSaveDialog = () => Promise.resolve({ canceled: chosen === null, filePath: chosen ?? '' });
+      dialog.showOpenDialog = () =>
+        Promise.resolve({ canceled: chosen === null, filePaths: chosen === null ? [] : [chosen] });
+      dialog.showSaveDialog = () =>
+        Promise.resolve({ canceled: chosen === null, filePath: chosen ?? '' });
     }, path);
+  }
+
+  /** Presses this button in the next question boxes of the system; counts from 0. */
+  async answerQuestions(button: number): Promise<void> {
+    await this.electron.evaluate(({ dialog }, response) => {
+      dialog.showMessageBox = () => Promise.resolve({ response, checkboxChecked: false });
+    }, button);
   }
 
   /** Clicks an item of the menu bar. */
@@ -83,7 +110,10 @@ export class DomusApp {
   }
 
   setPreferences(patch: Partial<Preferences>): Promise<void> {
-    return this.page.evaluate(async (wanted) => void (await window.domus.setPreferences(wanted)), patch);
+    return this.page.evaluate(
+      async (wanted) => void (await window.domus.setPreferences(wanted)),
+      patch,
+    );
   }
 
   /** Virtual machines as the toolstack has them. */

@@ -24,15 +24,24 @@ export function testDisplay(): Promise<TestDisplay> {
 async function open(): Promise<TestDisplay> {
   const { hasCommand, installPackages } = (await import(
     pathToFileURL(resolve(BUILD, 'lib/apt.mjs')).href
-  )) as { hasCommand: (name: string) => boolean; installPackages: (names: string[], purpose: string) => void };
+  )) as {
+    hasCommand: (name: string) => boolean;
+    installPackages: (names: string[], purpose: string) => void;
+  };
   if (!hasCommand('Xvfb')) installPackages(['xvfb', 'fonts-dejavu-core'], 'The tests of the app');
-  const server: ChildProcess = spawn('Xvfb', ['-displayfd', '3', '-screen', '0', SCREEN, '-nolisten', 'tcp'], {
-    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
-  });
+  const server: ChildProcess = spawn(
+    'Xvfb',
+    ['-displayfd', '3', '-screen', '0', SCREEN, '-nolisten', 'tcp'],
+    {
+      stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+    },
+  );
   const numbers = server.stdio[3] as Readable;
   const [first] = (await Promise.race([
     once(numbers, 'data'),
-    once(server, 'exit').then(([code]) => Promise.reject(new Error(`Xvfb ended with ${String(code)}`))),
+    once(server, 'exit').then(([code]) =>
+      Promise.reject(new Error(`Xvfb ended with ${String(code)}`)),
+    ),
   ])) as [Buffer];
   const close = (): void => void server.kill();
   process.once('exit', close);

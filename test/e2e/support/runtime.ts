@@ -1,15 +1,12 @@
 import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { electronRuntime, ensureElectronLibraries } from '../../../build/electron-runtime.mjs';
 
 export const ROOT = resolve(import.meta.dirname, '../../..');
+export const DIST = resolve(ROOT, 'dist');
 
 /** The Electron that `npm start` would take. */
 export async function electronExecutable(): Promise<string> {
-  const build = (await import(pathToFileURL(resolve(ROOT, 'build/electron-runtime.mjs')).href)) as {
-    electronRuntime: () => Promise<{ executable: string }>;
-    ensureElectronLibraries: (executable: string) => void;
-  };
-  const { executable } = await build.electronRuntime();
-  build.ensureElectronLibraries(executable);
+  const { executable } = await electronRuntime();
+  ensureElectronLibraries(executable);
   return executable;
 }
