@@ -68,12 +68,15 @@ function planHandlers(long: boolean): Planned[] {
   return all.sort((a, b) => rank(a) - rank(b));
 }
 
+/** Moves of 16-bit values are frequent in any code; arithmetic on them is not. */
+const HOT_WORD_MOVES = new Set(['MOV', 'MOVZX', 'MOVSX']);
+
 /** In the main switch: hot definitions at the sizes that compilers use. */
 function isInline({ definition, shape }: Planned, long: boolean): boolean {
   if (!definition.hot) return false;
   const sizes = shape.forms.filter((f: OperandForm) => f.kind === 'r' || f.kind === 'm').map((f) => f.bytes);
-  const word = sizes.some((bytes) => bytes === 2) || (sizes.length === 0 && shape.operandBytes === 2);
-  return !word && (long || !sizes.includes(8));
+  const word = sizes.includes(2) || (sizes.length === 0 && shape.operandBytes === 2);
+  return (!word || HOT_WORD_MOVES.has(definition.mnemonic)) && (long || !sizes.includes(8));
 }
 
 export function generateInterpreter(long: boolean, vcpuIndex: number, memoryPages: number): Interpreter {
