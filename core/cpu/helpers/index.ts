@@ -24,3 +24,4 @@ export {
   shuffleLowWords, shuffleSingles,
 } from './lanes';
 export { initialiseX87, loadMxcsr, restoreExtended, restoreFx, saveExtended, saveFx } from './fp-state';
+export * from './x87';

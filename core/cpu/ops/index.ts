@@ -12,8 +12,9 @@ import { SSE_INTEGER } from './sse-integer';
 import { SSE_MOVE } from './sse-move';
 import { STACK } from './stack';
 import { SYSTEM } from './system';
+import { X87 } from './x87';
 
 /** Every instruction definition, by mnemonic. */
 export const OPS: ReadonlyMap<string, OpDefinition> = new Map(
-  [PSEUDO, ARITH, MOVE, SHIFT, MULDIV, BIT, STACK, BRANCH, FLAG_CONTROL, SYSTEM, FP_STATE, SSE_MOVE, SSE_INTEGER].flat().map((d) => [d.mnemonic, d]),
+  [PSEUDO, ARITH, MOVE, SHIFT, MULDIV, BIT, STACK, BRANCH, FLAG_CONTROL, SYSTEM, FP_STATE, SSE_MOVE, SSE_INTEGER, X87].flat().map((d) => [d.mnemonic, d]),
 );

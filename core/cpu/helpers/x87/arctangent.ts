@@ -7,7 +7,7 @@ import {
 import { beginRounding, enter, INDEFINITE, INDEFINITE_SE, isEmpty, pop, settle, signExponentOf, significandOf, stackFault, write } from './stack';
 import { ARC_TANGENTS, RECIPROCAL_ODDS } from './tables';
 import {
-  wideAdd, wideAdjust, wideDivide, wideHigh, wideLow, wideMultiply, wideMultiplySignificands, wideNormalise, wideSeries, wideShiftRight, wideSubtract,
+  wideAdd, wideAdjust, wideDivide, wideHigh, wideLow, wideMultiply, wideNormalise, wideSeries, wideShiftRight, wideSubtract,
 } from './wide';
 
 /** pi = 11.001..., exponent 1. */
@@ -15,7 +15,7 @@ const PI_HIGH: u64 = 0xc90fdaa22168c234;
 const PI_LOW: u64 = 0xc4c6628b80dc1cd1;
 /** 3 pi / 4, exponent 1. */
 const THREE_QUARTERS_HIGH: u64 = 0x96cbe3f9990e91a7;
-const THREE_QUARTERS_LOW: u64 = 0x9394c9e8a0a5159d;
+const THREE_QUARTERS_LOW: u64 = 0x9394c9e8a0a5159c;
 /** The argument is below 1/64: its square to the 9th is below 2^-108. */
 const TERMS: i32 = 10;
 
@@ -152,14 +152,6 @@ function finite(sign: i32, left: bool, ex: i32, mx: u64, ey: i32, my: u64): void
     h = divide128(n, 0, d);
   } else h = divide128(n >> 1, n << 63, d);
   const l = divide128(divisionRemainder(), 0, d);
-  const exact = divisionRemainder() == 0 && l == 0;
-  if (exponent < -128 && !steep && !left) {
-    // atan t = t to the last bit; what lies below decides exactness only.
-    wideMultiplySignificands(h, l, 0xffffffffffffffff, 0xffffffffffffffff);
-    setResult(sign, exponent, h, exact ? l : l | 1);
-    pack(64);
-    return;
-  }
   arcTangent(exponent, h, l);
   if (steep) subtractFromPi(0);
   if (left) subtractFromPi(1);

@@ -8,3 +8,9 @@ export { x87Arith, x87ArithDouble, x87ArithInteger, x87ArithSingle, x87ChangeSig
 export { x87Compare, x87CompareDouble, x87CompareFlags, x87CompareInteger, x87CompareSingle, x87Examine } from './compare';
 export { x87Extract, x87Remainder, x87RoundToInteger, x87Scale } from './round';
 export { raisePending as x87RaisePending } from './stack';
+export { x87Sine, x87SineCosine, x87Tangent } from './trig';
+export { x87Logarithm, x87LogarithmPlusOne, x87PowerMinusOne } from './logarithm';
+export { x87ArcTangent } from './arctangent';
+export {
+  x87ClearExceptions, x87LoadControl, x87LoadEnvironment, x87Restore, x87Save, x87StoreEnvironment, x87Wait,
+} from './environment';

@@ -134,7 +134,6 @@ function addInteger(k: i32): void {
   const sign = k < 0 ? 1 : 0;
   const whole = <u64>(k < 0 ? -k : k) << 48;
   wideShiftRight(logHigh, logLow, 15 - logExponent);
-  if (logHigh == 0) wideShiftRight(0, 0, 0);
   if (logSign == sign || logHigh == 0) wideAdd(whole, 0, wideHigh(), wideLow());
   else wideSubtract(whole, 0, wideHigh(), wideLow());
   wideNormalise(wideHigh(), wideLow());
