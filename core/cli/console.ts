@@ -37,10 +37,10 @@ export async function attachConsole(
     if (domain.domid === null) return EXIT_OK;
     if (terminal.interactive) process.stderr.write(`domus: console of ${name}; Ctrl+] leaves it\n`);
     terminal.open(
-      (bytes) =>
-        client
-          .call('console/write', { domain: uuid, data: Buffer.from(bytes).toString('base64') })
-          .catch(() => undefined),
+      (bytes) => {
+        const data = Buffer.from(bytes).toString('base64');
+        client.call('console/write', { domain: uuid, data }).catch(() => undefined);
+      },
       () => leave(''),
     );
     const reason = await left;

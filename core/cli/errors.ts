@@ -34,7 +34,6 @@ function pointed(error: DomusError, source: string | undefined): string {
 
 /** Text from outside made harmless for a terminal: no control characters but tabs. */
 export function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex
   return text.replace(/[\x00-\x08\x0a-\x1f\x7f-\x9f]/g, '\ufffd');
 }
 

@@ -9,8 +9,8 @@ import {
   EXIT_INTERRUPTED,
   EXIT_OK,
   ExitError,
+  printable,
 } from './errors';
-import { printable } from './errors';
 import { Terminal } from './terminal';
 
 export interface RunOptions {
@@ -70,12 +70,12 @@ export async function runInForeground(
     ['SIGINT', 'interrupted'],
     ['SIGTERM', 'terminated'],
     ['SIGHUP', 'the terminal was closed'],
-  ] as const)
+  ] as const) {
     process.on(signal, leave(reason));
-  terminal.open(
-    (bytes) => domain.consoleWrite(Buffer.from(bytes).toString('base64')).catch(() => undefined),
-    leave('Ctrl+] was pressed'),
-  );
+  }
+  terminal.open((bytes) => {
+    domain.consoleWrite(Buffer.from(bytes).toString('base64')).catch(() => undefined);
+  }, leave('Ctrl+] was pressed'));
   const port = domain.info.vncPort;
   say(
     `${config.name} is running${port === null ? '' : `, screen on 127.0.0.1:${port}`}${terminal.interactive ? '; Ctrl+] forces it off' : ''}`,

@@ -17,6 +17,10 @@ function asBlockError(cause: unknown): BlockError {
   return { code: 'EIO', message };
 }
 
+function present(images: readonly (DiskImage | null)[]): DiskImage[] {
+  return images.filter((image) => image !== null);
+}
+
 /** The images of one domain, under their locks, and the guest's requests to them. */
 export class DomainImages {
   readBytes = 0;
@@ -60,7 +64,7 @@ export class DomainImages {
       }
       return new DomainImages(disks, images, onFatal);
     } catch (cause) {
-      await Promise.allSettled(images.map((image) => image?.close()));
+      await Promise.allSettled(present(images).map((image) => image.close()));
       throw cause;
     }
   }
@@ -97,7 +101,7 @@ export class DomainImages {
   /** Waits for requests under way, makes everything durable and gives the images back. Problems are returned as sentences. */
   async close(): Promise<string[]> {
     await Promise.all(this.inFlight);
-    const results = await Promise.allSettled(this.images.map((image) => image?.close()));
+    const results = await Promise.allSettled(present(this.images).map((image) => image.close()));
     return results.flatMap((result) =>
       result.status === 'rejected'
         ? [result.reason instanceof Error ? result.reason.message : String(result.reason)]

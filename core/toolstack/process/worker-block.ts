@@ -14,8 +14,15 @@ interface Waiting {
   readonly target: Uint8Array | null;
 }
 
-function blockError(code: BlockError['code'], message: string): BlockError {
-  return { code, message };
+/** A failed request as an exception, for calls that answer at once. */
+class BlockFailure extends Error implements BlockError {
+  override readonly name = 'BlockFailure';
+  constructor(
+    readonly code: BlockError['code'],
+    message: string,
+  ) {
+    super(message);
+  }
 }
 
 /** Block requests of all drives on their way through the event loop. Every request carries its own private copy of the data. */
@@ -112,14 +119,14 @@ export class WorkerBlockBackend implements BlockBackend {
 
   readNow(offset: number, length: number): Uint8Array {
     if (length > MAX_REQUEST_BYTES)
-      throw blockError('EINVAL', `${this.disk.vdev}: ${length} bytes at once are too many`);
+      throw new BlockFailure('EINVAL', `${this.disk.vdev}: ${length} bytes at once are too many`);
     const answer = this.client.submitNow(this.index, 'read', offset, length, null);
-    if (answer.error) throw answer.error;
+    if (answer.error) throw new BlockFailure(answer.error.code, answer.error.message);
     return answer.data ?? new Uint8Array(length);
   }
 
   writeNow(offset: number, source: Uint8Array): void {
     const answer = this.client.submitNow(this.index, 'write', offset, source.length, source);
-    if (answer.error) throw answer.error;
+    if (answer.error) throw new BlockFailure(answer.error.code, answer.error.message);
   }
 }
