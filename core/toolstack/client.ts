@@ -28,6 +28,11 @@ export class LocalClient implements ToolstackClient {
   }
 
   onEvent(listener: (event: ToolstackEvent) => void): () => void {
+    const { loadProblems } = this.toolstack;
+    void Promise.resolve().then(() => {
+      for (const message of loadProblems)
+        listener({ type: 'notice', level: 'error', domain: null, message });
+    });
     return this.events.on(listener);
   }
 

@@ -50,6 +50,8 @@ const STATS_MS = 1000;
 export class Toolstack {
   readonly tasks: TaskBoard;
   readonly events = new Emitter<ToolstackEvent>();
+  /** What was wrong with stored definitions; nobody listened yet when they were loaded. */
+  readonly loadProblems: string[] = [];
   private readonly domains = new Map<string, Domain>();
   private readonly definedAt = new Map<string, number>();
   private readonly store: DomainStore;
@@ -215,13 +217,10 @@ export class Toolstack {
   }
 
   private async load(): Promise<void> {
-    for (const { config, state } of await this.store.load((message) =>
-      this.notice('error', null, message),
-    )) {
+    const problem = (message: string): void => void this.loadProblems.push(message);
+    for (const { config, state } of await this.store.load(problem)) {
       if (!this.isNameFree(config.name)) {
-        this.notice(
-          'error',
-          null,
+        problem(
           `a stored domain cannot be used: the name ${JSON.stringify(config.name)} is there twice (${config.uuid})`,
         );
         continue;

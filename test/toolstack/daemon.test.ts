@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Domus, domainProcess, isAlive, type Program } from './domus';
@@ -217,5 +217,24 @@ describe('domus without a daemon', () => {
       status: 1,
       stderr: 'domus: Domus is not running; start the app, or `domus daemon`\n',
     });
+  });
+});
+
+describe('a definition that was broken by hand', () => {
+  it('is left alone and reported with its place; the others work', async () => {
+    await domus.do('define', domus.tiny('a'));
+    await domus.do('define', domus.tiny('b'));
+    const { config } = await domus.domain('a');
+    const stored = join(domus.home, 'domains', `${config.uuid}.cfg`);
+    daemon.child.kill('SIGTERM');
+    await daemon.finished;
+    const broken = readFileSync(stored, 'utf8').replace('memory = 32', 'memory = much');
+    writeFileSync(stored, broken);
+    const again = await domus.daemon();
+    await again.complained(
+      `domus: error: a stored domain cannot be used: ${stored}:4:10: unexpected "much"; put text in quotes`,
+    );
+    expect((await domus.domain('b')).state).toBe('shutoff');
+    expect(readFileSync(stored, 'utf8')).toBe(broken);
   });
 });
