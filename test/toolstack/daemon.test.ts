@@ -1,4 +1,4 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Domus, domainProcess, isAlive, type Program } from './domus';
@@ -117,6 +117,23 @@ describe('domus with a daemon', () => {
       reason: 'it was running when Domus ended',
     });
     await domus.do('start', 'a');
+  });
+
+  it('leaves no process, file or socket behind a domain', async () => {
+    await domus.do('define', domus.tiny('a'));
+    const open = (): number => readdirSync(`/proc/${daemon.child.pid}/fd`).length;
+    const files = (): string[] => readdirSync(domus.home, { recursive: true }).map(String).sort();
+    const life = async (): Promise<void> => {
+      await domus.do('start', 'a');
+      const pid = domainProcess(daemon.child.pid, 'a') ?? 0;
+      await domus.do('destroy', 'a');
+      expect(isAlive(pid)).toBe(false);
+    };
+    await life();
+    const before = { open: open(), files: files() };
+    for (let i = 0; i < 8; i++) await life();
+    await expect.poll(open).toBe(before.open);
+    expect(files()).toEqual(before.files);
   });
 
   it('forces domains off when it is told to end', async () => {
