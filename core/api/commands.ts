@@ -26,7 +26,10 @@ export interface Commands {
   /** Removes the definition; images named in `deleteDisks` (paths of its own disks) are removed too. */
   'domain/delete': [{ domain: string; deleteDisks?: string[] }, null];
   /** PNG of the current screen, base64. */
-  'domain/screenshot': [{ domain: string }, { png: string; width: number; height: number; text: string[] | null }];
+  'domain/screenshot': [
+    { domain: string },
+    { png: string; width: number; height: number; text: string[] | null },
+  ];
   /** Scan codes, set 1, in order (KeyboardSink form); a release is `-code`. */
   'domain/sendKeys': [{ domain: string; scancodes: number[] }, null];
   /** Types text with the domain's keymap; characters it does not have are reported back. */
@@ -43,7 +46,10 @@ export interface Commands {
   'config/format': [{ config: DomainConfig }, { text: string }];
   'iso/inspect': [{ path: string }, IsoReport];
   /** A configuration with every default filled for an image (name unique). */
-  'domain/suggest': [{ iso?: string }, { config: DomainConfig; report?: IsoReport; hostFreeMiB: number; diskGiB: number }];
+  'domain/suggest': [
+    { iso?: string },
+    { config: DomainConfig; report?: IsoReport; hostFreeMiB: number; diskGiB: number },
+  ];
   'task/cancel': [{ task: number }, null];
 }
 

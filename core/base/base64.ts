@@ -10,7 +10,7 @@ export function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
   let held = 0;
   let at = 0;
   for (let i = 0; i < trimmed.length; i++) {
-    held = (held << 6) | values[trimmed.charCodeAt(i)]!;
+    held = (held << 6) | values[trimmed.charCodeAt(i)];
     bits += 6;
     if (bits < 8) continue;
     bits -= 8;

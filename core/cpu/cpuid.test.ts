@@ -6,7 +6,9 @@ const four: CpuidContext = { index: 2, vcpus: 4, cr4: 0n };
 
 /** The bytes of registers, in order, as text. */
 function letters(...words: number[]): string {
-  return words.flatMap((word) => [0, 8, 16, 24].map((shift) => String.fromCharCode((word >>> shift) & 0xff))).join('');
+  return words
+    .flatMap((word) => [0, 8, 16, 24].map((shift) => String.fromCharCode((word >>> shift) & 0xff)))
+    .join('');
 }
 
 describe('CPUID (SDM Vol. 2A)', () => {
@@ -31,10 +33,13 @@ describe('CPUID (SDM Vol. 2A)', () => {
 
   it('has what 64-bit kernels and Windows ask for', () => {
     const [, , ecx, edx] = identify(1, 0, one);
-    for (const bit of [0, 9, 13, 19, 20, 23]) expect((ecx >>> bit) & 1, `01H:ECX bit ${bit}`).toBe(1);
-    for (const bit of [0, 3, 4, 5, 6, 8, 9, 11, 13, 15, 16, 24, 25, 26]) expect((edx >>> bit) & 1, `01H:EDX bit ${bit}`).toBe(1);
+    for (const bit of [0, 9, 13, 19, 20, 23])
+      expect((ecx >>> bit) & 1, `01H:ECX bit ${bit}`).toBe(1);
+    for (const bit of [0, 3, 4, 5, 6, 8, 9, 11, 13, 15, 16, 24, 25, 26])
+      expect((edx >>> bit) & 1, `01H:EDX bit ${bit}`).toBe(1);
     const extended = identify(0x80000001, 0, one);
-    for (const bit of [11, 20, 29]) expect((extended[3] >>> bit) & 1, `80000001H:EDX bit ${bit}`).toBe(1);
+    for (const bit of [11, 20, 29])
+      expect((extended[3] >>> bit) & 1, `80000001H:EDX bit ${bit}`).toBe(1);
   });
 
   it('offers no hypervisor, AVX, VMX or performance counters', () => {
@@ -46,7 +51,8 @@ describe('CPUID (SDM Vol. 2A)', () => {
 
   it('answers above the highest leaf with the data of the highest basic one', () => {
     const highest = identify(0x16, 0, one);
-    for (const leaf of [0x17, 0x40000000, 0x80000009, 0xffffffff]) expect(identify(leaf, 0, one)).toEqual(highest);
+    for (const leaf of [0x17, 0x40000000, 0x80000009, 0xffffffff])
+      expect(identify(leaf, 0, one)).toEqual(highest);
   });
 
   it('describes caches by size: ways * partitions * line * sets (04H)', () => {

@@ -69,7 +69,8 @@ function bits(names: Readonly<Record<string, number>>): number {
 /** Four characters of a string as EBX & Co. hold them. */
 function text(value: string, at: number): number {
   let word = 0;
-  for (let i = 3; i >= 0; i--) word = ((word << 8) | (at + i < value.length ? value.charCodeAt(at + i) : 0)) >>> 0;
+  for (let i = 3; i >= 0; i--)
+    word = ((word << 8) | (at + i < value.length ? value.charCodeAt(at + i) : 0)) >>> 0;
   return word;
 }
 
@@ -83,7 +84,13 @@ const CACHE_CODE = 2;
 const CACHE_UNIFIED = 3;
 
 /** CPUID.04H by subleaf. The last level is large so that C libraries keep to REP MOVSB for big copies. */
-const CACHES: readonly { type: number; level: number; bytes: number; ways: number; shared: boolean }[] = [
+const CACHES: readonly {
+  type: number;
+  level: number;
+  bytes: number;
+  ways: number;
+  shared: boolean;
+}[] = [
   { type: CACHE_DATA, level: 1, bytes: 32 << 10, ways: 8, shared: false },
   { type: CACHE_CODE, level: 1, bytes: 32 << 10, ways: 8, shared: false },
   { type: CACHE_UNIFIED, level: 2, bytes: 512 << 10, ways: 8, shared: false },
@@ -96,7 +103,8 @@ function cacheLeaf({ vcpus }: CpuidContext, subleaf: number): CpuidValues {
   const ids = 1 << apicIdBits(vcpus);
   const sharing = cache.shared ? ids - 1 : 0;
   const selfInitializing = 0x100;
-  const eax = cache.type | (cache.level << 5) | selfInitializing | (sharing << 14) | ((ids - 1) << 26);
+  const eax =
+    cache.type | (cache.level << 5) | selfInitializing | (sharing << 14) | ((ids - 1) << 26);
   const sets = cache.bytes / cache.ways / CACHE_LINE_BYTES;
   return [eax, ((cache.ways - 1) << 22) | (CACHE_LINE_BYTES - 1), sets - 1, 0];
 }
@@ -141,7 +149,10 @@ const LEAVES: ReadonlyMap<number, Leaf> = new Map<number, Leaf>([
   [0x80000001, () => [0, 0, FEATURES_8_1_ECX, FEATURES_8_1_EDX]],
   ...[0, 1, 2].map((part): [number, Leaf] => {
     const at = part * 16;
-    return [0x80000002 + part, () => [text(BRAND, at), text(BRAND, at + 4), text(BRAND, at + 8), text(BRAND, at + 12)]];
+    return [
+      0x80000002 + part,
+      () => [text(BRAND, at), text(BRAND, at + 4), text(BRAND, at + 8), text(BRAND, at + 12)],
+    ];
   }),
   // L2: size in KiB, associativity code 6 (8 ways), line size.
   [0x80000006, () => [0, 0, (512 << 16) | (6 << 12) | CACHE_LINE_BYTES, 0]],

@@ -17,13 +17,28 @@ const MTRR_MASK_RESERVED = ALL ^ 0xffffff_f800n;
 const VARIABLE_RANGES = 8;
 
 const variableRanges = Array.from({ length: VARIABLE_RANGES }, (_, i): MsrRow[] => [
-  { name: `IA32_MTRR_PHYSBASE${String(i)}`, index: 0x200 + i * 2, reset: 0n, reserved: MTRR_BASE_RESERVED },
-  { name: `IA32_MTRR_PHYSMASK${String(i)}`, index: 0x201 + i * 2, reset: 0n, reserved: MTRR_MASK_RESERVED },
+  {
+    name: `IA32_MTRR_PHYSBASE${String(i)}`,
+    index: 0x200 + i * 2,
+    reset: 0n,
+    reserved: MTRR_BASE_RESERVED,
+  },
+  {
+    name: `IA32_MTRR_PHYSMASK${String(i)}`,
+    index: 0x201 + i * 2,
+    reset: 0n,
+    reserved: MTRR_MASK_RESERVED,
+  },
 ]).flat();
 
-const fixedRanges = [0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f].map(
-  (index): MsrRow => ({ name: `IA32_MTRR_FIX_${index.toString(16)}`, index, reset: 0n, reserved: 0n }),
-);
+const fixedRanges = [
+  0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f,
+].map((index): MsrRow => ({
+  name: `IA32_MTRR_FIX_${index.toString(16)}`,
+  index,
+  reset: 0n,
+  reserved: 0n,
+}));
 
 // prettier-ignore
 const ROWS: readonly MsrRow[] = [

@@ -1,7 +1,22 @@
-import { GPR_NAMES, type GprName, type RegisterAccess, type SegmentName, type SegmentState } from '../hw';
+import {
+  GPR_NAMES,
+  type GprName,
+  type RegisterAccess,
+  type SegmentName,
+  type SegmentState,
+} from '../hw';
 import * as L from './layout';
 
-const SEGMENTS: Record<SegmentName, number> = { es: L.SEG_ES, cs: L.SEG_CS, ss: L.SEG_SS, ds: L.SEG_DS, fs: L.SEG_FS, gs: L.SEG_GS, ldtr: L.SEG_LDTR, tr: L.SEG_TR };
+const SEGMENTS: Record<SegmentName, number> = {
+  es: L.SEG_ES,
+  cs: L.SEG_CS,
+  ss: L.SEG_SS,
+  ds: L.SEG_DS,
+  fs: L.SEG_FS,
+  gs: L.SEG_GS,
+  ldtr: L.SEG_LDTR,
+  tr: L.SEG_TR,
+};
 
 /** What register access needs of the helpers. */
 export interface RegisterServices {

@@ -53,8 +53,6 @@ interface HelperExports {
   writeFlagsRaw(value: number): void;
 }
 
-type WasmFunctions = Record<string, (...args: never[]) => unknown>;
-
 export class WasmVcpu implements Vcpu {
   readonly index: number;
   readonly registers: RegisterAccess;
@@ -79,16 +77,25 @@ export class WasmVcpu implements Vcpu {
     this.msrs = new ModelSpecificRegisters(config.interrupts);
 
     const pages = config.memoryBytes / WASM_PAGE;
-    const exports = wasm.instantiate(helpersModule(), { env: { memory: memory.memory, abort: () => assert(false, 'helper aborted') }, host: this.hostImports() });
+    const exports = wasm.instantiate(helpersModule(), {
+      env: { memory: memory.memory, abort: () => assert(false, 'helper aborted') },
+      host: this.hostImports(),
+    });
     this.helpers = exports as unknown as HelperExports;
     this.helpers.init(index);
 
-    const tables: Record<'long' | 'legacy', ReadonlyMap<string, Handler>> = { long: new Map(), legacy: new Map() };
+    const tables: Record<'long' | 'legacy', ReadonlyMap<string, Handler>> = {
+      long: new Map(),
+      legacy: new Map(),
+    };
     const make = (long: boolean): (() => void) => {
       const { bytes, handlers } = generateInterpreter(long, index, pages);
       tables[long ? 'long' : 'legacy'] = handlers;
-      const { run } = wasm.instantiate(bytes, { env: { memory: memory.memory }, helpers: exports as WasmFunctions });
-      return run as () => void;
+      const { run } = wasm.instantiate(bytes, {
+        env: { memory: memory.memory },
+        helpers: exports,
+      });
+      return run;
     };
     this.runLong = make(true);
     this.runLegacy = make(false);
@@ -105,10 +112,13 @@ export class WasmVcpu implements Vcpu {
         throw GUEST_FAULT;
       },
       readMmio: (gpa: number, width: 1 | 2 | 4) => bus.readMmio(gpa, width),
-      writeMmio: (gpa: number, width: 1 | 2 | 4, value: number) => bus.writeMmio(gpa, width, value >>> 0),
+      writeMmio: (gpa: number, width: 1 | 2 | 4, value: number) =>
+        bus.writeMmio(gpa, width, value >>> 0),
       readPort: (port: number, width: 1 | 2 | 4) => bus.readPort(port, width),
-      writePort: (port: number, width: 1 | 2 | 4, value: number) => bus.writePort(port, width, value >>> 0),
-      decodeBlock: (gpa: number, page2: number) => this.decoder.decode(gpa, page2, this.get32(L.S_MODE)),
+      writePort: (port: number, width: 1 | 2 | 4, value: number) =>
+        bus.writePort(port, width, value >>> 0),
+      decodeBlock: (gpa: number, page2: number) =>
+        this.decoder.decode(gpa, page2, this.get32(L.S_MODE)),
       readTsc: () => BigInt.asIntN(64, this.config.readTsc()),
       randomBits: () => BigInt.asIntN(64, this.config.random()),
       readMsr: (index: number) => {
@@ -117,9 +127,13 @@ export class WasmVcpu implements Vcpu {
         this.u64[scratch >> 1] = value;
         return 1;
       },
-      writeMsr: (index: number) => (this.msrs.write(index >>> 0, this.u64[scratch >> 1]!) ? 1 : 0),
+      writeMsr: (index: number) => (this.msrs.write(index >>> 0, this.u64[scratch >> 1]) ? 1 : 0),
       cpuid: (leaf: number, subleaf: number) => {
-        const values = identify(leaf >>> 0, subleaf >>> 0, { index: this.index, vcpus: this.config.vcpus, cr4: this.u64[(this.base + L.S_CR4) >> 3]! });
+        const values = identify(leaf >>> 0, subleaf >>> 0, {
+          index: this.index,
+          vcpus: this.config.vcpus,
+          cr4: this.u64[(this.base + L.S_CR4) >> 3],
+        });
         this.u32.set(values, scratch);
       },
       readTaskPriority: () => interrupts.taskPriority,
@@ -131,7 +145,7 @@ export class WasmVcpu implements Vcpu {
   }
 
   private get32(offset: number): number {
-    return this.u32[(this.base + offset) >> 2]!;
+    return this.u32[(this.base + offset) >> 2];
   }
 
   private set32(offset: number, value: number): void {
@@ -145,7 +159,7 @@ export class WasmVcpu implements Vcpu {
   }
 
   get instructions(): number {
-    return Number(this.u64[(this.base + L.S_RETIRED) >> 3]!);
+    return Number(this.u64[(this.base + L.S_RETIRED) >> 3]);
   }
 
   kick(): void {
@@ -164,8 +178,8 @@ export class WasmVcpu implements Vcpu {
       this.set32(L.S_REQUEST, 0);
       this.i32[budget] = left;
       const exit = this.slice();
-      const used = left - this.i32[budget]!;
-      this.u64[(this.base + L.S_RETIRED) >> 3]! += BigInt(used);
+      const used = left - this.i32[budget];
+      this.u64[(this.base + L.S_RETIRED) >> 3] += BigInt(used);
       left -= used;
       if (exit !== undefined) return exit;
       if (left <= 0) return 'budget';
@@ -204,7 +218,7 @@ export class WasmVcpu implements Vcpu {
   /** One block, which is one instruction while EFLAGS.TF or code breakpoints are on. */
   private step(): VcpuExit | undefined {
     const budget = (this.base + L.S_BUDGET) >> 2;
-    const kept = this.i32[budget]!;
+    const kept = this.i32[budget];
     const trace = (this.get32(L.S_MODE) & L.MODE_TRACE) !== 0;
     if (this.get32(L.S_MODE) & L.MODE_BREAKPOINTS) this.helpers.checkCodeBreakpoints();
     this.i32[budget] = 0;
@@ -213,14 +227,15 @@ export class WasmVcpu implements Vcpu {
       if (trace) this.helpers.singleStep();
       return exit;
     } finally {
-      this.i32[budget]! += kept;
+      this.i32[budget] += kept;
     }
   }
 
   /** A fault was raised: gives back the instructions it left undone and delivers it; delivery may fault in turn. */
   private deliver(): VcpuExit | undefined {
     const uop = this.get32(L.S_UOP);
-    if (uop !== 0) this.i32[(this.base + L.S_BUDGET) >> 2]! += this.u32[(uop + 12) >> 2]! >>> 8 & 0xff;
+    if (uop !== 0)
+      this.i32[(this.base + L.S_BUDGET) >> 2] += (this.u32[(uop + 12) >> 2] >>> 8) & 0xff;
     for (let nested = 0; nested < MAX_DELIVERIES; nested++) {
       try {
         this.helpers.deliverFault();

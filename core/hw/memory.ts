@@ -1,3 +1,5 @@
+import type { Mmio, PortIo } from './bus';
+
 /**
  * Guest-physical memory as devices see it (DMA). The only path to guest RAM outside the CPU:
  * every call checks `0 <= gpa <= size - length` (reliability.md 2.3.3), marks pages dirty and
@@ -23,12 +25,12 @@ export interface GuestMemory {
 /** Physical address map services a board gives to PCI, VGA and chipset models. GPAs and lengths are multiples of 4096. */
 export interface AddressSpace {
   /** Maps a device's registers; later mappings win over earlier ones. Returns the call that removes it. */
-  mapMmio(gpa: number, length: number, device: import('./bus').Mmio): () => void;
+  mapMmio(gpa: number, length: number, device: Mmio): () => void;
   /** Maps memory that the CPU reaches directly (VRAM BAR). `region` came from `allocateRegion`. */
   mapRegion(gpa: number, region: MemoryRegion): () => void;
   /** Reserves directly mappable host memory, zeroed. */
   allocateRegion(name: string, bytes: number, readOnly?: boolean): MemoryRegion;
-  mapPorts(port: number, count: number, device: import('./bus').PortIo): () => void;
+  mapPorts(port: number, count: number, device: PortIo): () => void;
 }
 
 /** Device memory that guests reach without exits; `bytes` is the live view for the device. */

@@ -1,7 +1,9 @@
+import type { ResetKind } from './device';
+
 /** A virtual processor as boards, firmware and the toolstack see it; implemented by core/cpu (wasm) and later on /dev/kvm. */
 export interface Vcpu {
   readonly index: number;
-  reset(kind: import('./device').ResetKind): void;
+  reset(kind: ResetKind): void;
   /**
    * Runs guest code until something needs the caller:
    * 'halted' HLT with interrupts enabled or not, 'budget' the instruction budget is used up or `kick` was called,
@@ -30,7 +32,24 @@ export interface SegmentState {
   access: number;
 }
 
-export const GPR_NAMES = ['rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi', 'r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15'] as const;
+export const GPR_NAMES = [
+  'rax',
+  'rcx',
+  'rdx',
+  'rbx',
+  'rsp',
+  'rbp',
+  'rsi',
+  'rdi',
+  'r8',
+  'r9',
+  'r10',
+  'r11',
+  'r12',
+  'r13',
+  'r14',
+  'r15',
+] as const;
 export type GprName = (typeof GPR_NAMES)[number];
 
 /** Architectural registers. Valid only while the vcpu is outside `run`, or inside a port/MMIO callback of that vcpu (`rip` then points at the I/O instruction). */

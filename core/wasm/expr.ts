@@ -73,8 +73,14 @@ export interface WordOps<T extends 'i32' | 'i64'> {
   rotr(a: Expr<T>, b: Expr<T>): Expr<T>;
 }
 
-function wordOps<T extends 'i32' | 'i64'>(type: T, constOpcode: number, compare: number, count: number): WordOps<T> {
-  const test = (n: number) => binary<T, 'i32'>('i32', compare + n);
+function wordOps<T extends 'i32' | 'i64'>(
+  type: T,
+  constOpcode: number,
+  compare: number,
+  count: number,
+): WordOps<T> {
+  const test = (n: number): ((a: Expr<T>, b: Expr<T>) => I32) =>
+    binary<T, 'i32'>('i32', compare + n);
   const arith = (n: number) => binary<T, T>(type, count + n);
   return {
     const: (value) => ({ type, code: [constOpcode, ...signedLeb(value)] }),
@@ -181,10 +187,12 @@ export const v128 = {
     type: 'v128',
     code: [...a.code, ...b.code, ...mask.code, ...simd(82)],
   }),
-  shift: (opcode: number) => (a: V128, count: I32): V128 => ({
-    type: 'v128',
-    code: [...a.code, ...count.code, ...simd(opcode)],
-  }),
+  shift:
+    (opcode: number) =>
+    (a: V128, count: I32): V128 => ({
+      type: 'v128',
+      code: [...a.code, ...count.code, ...simd(opcode)],
+    }),
   splat: <A extends ValType>(opcode: number) => unary<A, 'v128'>('v128', ...simd(opcode)),
   extract: <R extends ValType>(result: R, opcode: number, lane: number) =>
     unary<'v128', R>(result, ...simd(opcode), lane),
@@ -198,6 +206,10 @@ export const v128 = {
 } as const;
 
 /** `condition ? a : b`, both evaluated. */
-export function select<T extends 'i32' | 'i64' | 'f32' | 'f64'>(a: Expr<T>, b: Expr<T>, condition: I32): Expr<T> {
+export function select<T extends 'i32' | 'i64' | 'f32' | 'f64'>(
+  a: Expr<T>,
+  b: Expr<T>,
+  condition: I32,
+): Expr<T> {
   return { type: a.type, code: [...a.code, ...b.code, ...condition.code, 0x1b] };
 }

@@ -1,7 +1,13 @@
 import { signedLeb, unsignedLeb } from './encoding';
 import type { Expr, I32, Statement, ValType } from './expr';
 
-export const TYPE_CODES: Record<ValType, number> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
+export const TYPE_CODES: Record<ValType, number> = {
+  i32: 0x7f,
+  i64: 0x7e,
+  f32: 0x7d,
+  f64: 0x7c,
+  v128: 0x7b,
+};
 
 export interface FunctionType {
   readonly params: readonly ValType[];
@@ -31,7 +37,13 @@ export interface Local<T extends ValType = ValType> {
 export class FunctionBuilder {
   private readonly code: number[] = [];
   private readonly localTypes: ValType[] = [];
-  private readonly free: Record<ValType, number[]> = { i32: [], i64: [], f32: [], f64: [], v128: [] };
+  private readonly free: Record<ValType, number[]> = {
+    i32: [],
+    i64: [],
+    f32: [],
+    f64: [],
+    v128: [],
+  };
   private scopeLocals: [ValType, number][] = [];
   private depth = 0;
 
@@ -146,8 +158,15 @@ export class FunctionBuilder {
 }
 
 /** Calls a function for its value. */
-export function call<R extends ValType>(callee: Callee<R>, args: readonly Expr[], result: R): Expr<R> {
-  return { type: result, code: [...args.flatMap((a) => a.code), 0x10, ...unsignedLeb(callee.index)] };
+export function call<R extends ValType>(
+  callee: Callee<R>,
+  args: readonly Expr[],
+  result: R,
+): Expr<R> {
+  return {
+    type: result,
+    code: [...args.flatMap((a) => a.code), 0x10, ...unsignedLeb(callee.index)],
+  };
 }
 
 /** Calls a function for its effect. */

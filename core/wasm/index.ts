@@ -1,3 +1,11 @@
 export * from './expr';
-export { call, callStatement, FunctionBuilder, type Callee, type FunctionType, type Label, type Local } from './function';
+export {
+  call,
+  callStatement,
+  FunctionBuilder,
+  type Callee,
+  type FunctionType,
+  type Label,
+  type Local,
+} from './function';
 export { ModuleBuilder } from './module';

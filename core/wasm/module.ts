@@ -12,13 +12,19 @@ export class ModuleBuilder {
 
   constructor(private readonly memoryPages: { initial: number; maximum: number }) {}
 
-  import<R extends ValType | undefined>(module: string, name: string, type: FunctionType): Callee<R> {
+  import<R extends ValType | undefined>(
+    module: string,
+    name: string,
+    type: FunctionType,
+  ): Callee<R> {
     if (this.functions.length > 0) throw new Error('imports come before functions');
     this.imports.push({ module, name, type: this.typeIndex(type) });
     return { index: this.imports.length - 1, type };
   }
 
-  function<R extends ValType | undefined>(type: FunctionType): { builder: FunctionBuilder; callee: Callee<R> } {
+  function<R extends ValType | undefined>(
+    type: FunctionType,
+  ): { builder: FunctionBuilder; callee: Callee<R> } {
     const builder = new FunctionBuilder(type);
     this.functions.push({ type: this.typeIndex(type), builder });
     return { builder, callee: { index: this.imports.length + this.functions.length - 1, type } };
@@ -26,13 +32,24 @@ export class ModuleBuilder {
 
   /** The module's own table of functions, called by index. */
   table(functions: readonly Callee[]): {
-    call<R extends ValType>(args: readonly Expr[], index: I32, type: FunctionType, result: R): Expr<R>;
+    call<R extends ValType>(
+      args: readonly Expr[],
+      index: I32,
+      type: FunctionType,
+      result: R,
+    ): Expr<R>;
   } {
     this.elements = functions.map((f) => f.index);
     return {
       call: (args, index, type, result) => ({
         type: result,
-        code: [...args.flatMap((a) => a.code), ...index.code, 0x11, ...unsignedLeb(this.typeIndex(type)), 0],
+        code: [
+          ...args.flatMap((a) => a.code),
+          ...index.code,
+          0x11,
+          ...unsignedLeb(this.typeIndex(type)),
+          0,
+        ],
       }),
     };
   }
@@ -44,15 +61,35 @@ export class ModuleBuilder {
   encode(): Uint8Array<ArrayBuffer> {
     const types = this.types.map((key) => key.split(',').map(Number));
     const { initial, maximum } = this.memoryPages;
-    const memory = [...nameBytes('env'), ...nameBytes('memory'), 0x02, 0x03, ...unsignedLeb(initial), ...unsignedLeb(maximum)];
-    const imports = this.imports.map((i) => [...nameBytes(i.module), ...nameBytes(i.name), 0x00, ...unsignedLeb(i.type)]);
+    const memory = [
+      ...nameBytes('env'),
+      ...nameBytes('memory'),
+      0x02,
+      0x03,
+      ...unsignedLeb(initial),
+      ...unsignedLeb(maximum),
+    ];
+    const imports = this.imports.map((i) => [
+      ...nameBytes(i.module),
+      ...nameBytes(i.name),
+      0x00,
+      ...unsignedLeb(i.type),
+    ]);
     const parts = [
       [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
       section(1, vector(types)),
       section(2, vector([...imports, memory])),
       section(3, vector(this.functions.map((f) => unsignedLeb(f.type)))),
-      section(4, vector([[0x70, 0x01, ...unsignedLeb(this.elements.length), ...unsignedLeb(this.elements.length)]])),
-      section(7, vector(this.exported.map((e) => [...nameBytes(e.name), 0x00, ...unsignedLeb(e.index)]))),
+      section(
+        4,
+        vector([
+          [0x70, 0x01, ...unsignedLeb(this.elements.length), ...unsignedLeb(this.elements.length)],
+        ]),
+      ),
+      section(
+        7,
+        vector(this.exported.map((e) => [...nameBytes(e.name), 0x00, ...unsignedLeb(e.index)])),
+      ),
     ];
     const items = vector(this.elements.map((index) => unsignedLeb(index)));
     parts.push(section(9, vector([[0x00, 0x41, 0x00, 0x0b, ...items]])));

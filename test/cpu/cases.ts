@@ -16,7 +16,8 @@ function vectorState(use: RowUse, random: Random): Uint8Array {
   if (use.row.unit === undefined) return fx;
   if (use.row.unit === 'sse') {
     for (let i = 0; i < 32; i++) view.setBigUint64(160 + i * 8, vectorOperand(random), true);
-    if (random.chance(20)) view.setUint32(24, 0x1f80 | (random.below(4) << 13) | (random.chance(30) ? 0x8040 : 0), true);
+    if (random.chance(20))
+      view.setUint32(24, 0x1f80 | (random.below(4) << 13) | (random.chance(30) ? 0x8040 : 0), true);
     return fx;
   }
   if (use.row.unit === 'mmx') {
@@ -41,7 +42,29 @@ function vectorOperand(random: Random): bigint {
   const kind = random.below(6);
   if (kind < 2) return random.operand();
   const buffer = new DataView(new ArrayBuffer(8));
-  const value = random.pick([0, -0, 1, -1, 1.5, 0.1, 3e5, -2.75, 1e10, -1e-10, 2 ** 31, -(2 ** 31), 2 ** 63, 1e38, 1e-38, 1e300, 1e-310, Infinity, -Infinity, NaN]) * (random.chance(30) ? random.below(1000) / 7 : 1);
+  const value =
+    random.pick([
+      0,
+      -0,
+      1,
+      -1,
+      1.5,
+      0.1,
+      3e5,
+      -2.75,
+      1e10,
+      -1e-10,
+      2 ** 31,
+      -(2 ** 31),
+      2 ** 63,
+      1e38,
+      1e-38,
+      1e300,
+      1e-310,
+      Infinity,
+      -Infinity,
+      NaN,
+    ]) * (random.chance(30) ? random.below(1000) / 7 : 1);
   if (kind < 4) {
     buffer.setFloat64(0, value);
     return buffer.getBigUint64(0);
@@ -83,7 +106,8 @@ export interface CaseSet {
 export function makeCases(map: number, use: RowUse, count: number, random: Random): CaseSet {
   const { row } = use;
   const aligned = row.unit === 'sse' || row.mnemonic === 'CMPXCHG16B';
-  const place = () => WINDOW + 32 + (aligned && random.chance(85) ? random.below(8) * 16 : random.below(160));
+  const place = () =>
+    WINDOW + 32 + (aligned && random.chance(85) ? random.below(8) * 16 : random.below(160));
   const encoding = encode(map, use, random, place());
   const cases: Case[] = [];
   for (let n = 0; n < count; n++) {
@@ -92,20 +116,38 @@ export function makeCases(map: number, use: RowUse, count: number, random: Rando
     gpr[4] = BigInt(WINDOW + 128 + (random.chance(30) ? random.below(8) : 0));
     const memory = new Uint8Array(WINDOW_BYTES);
     const words = new BigUint64Array(memory.buffer);
-    for (let i = 0; i < words.length; i++) words[i] = row.unit ? vectorOperand(random) : random.operand();
-    const flags = 0x202 | (random.u32() & STATUS_FLAGS) | (/^(MOVS|CMPS|SCAS|LODS|STOS)$/.test(row.mnemonic) && random.chance(30) ? DF : 0);
+    for (let i = 0; i < words.length; i++)
+      words[i] = row.unit ? vectorOperand(random) : random.operand();
+    const flags =
+      0x202 |
+      (random.u32() & STATUS_FLAGS) |
+      (/^(MOVS|CMPS|SCAS|LODS|STOS)$/.test(row.mnemonic) && random.chance(30) ? DF : 0);
     implicitOperands(use, gpr, memory, random);
-    const target = random.chance(98) ? BigInt(place()) : random.pick([0x50000000n, 0x123n, 0x8000000000000000n]);
+    const target = random.chance(98)
+      ? BigInt(place())
+      : random.pick([0x50000000n, 0x123n, 0x8000000000000000n]);
     aim(encoding, gpr, use.long ? target : target & 0xffffffffn, random);
     branchTargets(use, encoding, gpr, memory);
-    if (!use.long) for (let i = 0; i < 16; i++) gpr[i] = i < 8 ? gpr[i]! & 0xffffffffn : 0n;
-    cases.push({ code: encoding.bytes, mode32: !use.long, gpr, flags, memory, fx: vectorState(use, random) });
+    if (!use.long) for (let i = 0; i < 16; i++) gpr[i] = i < 8 ? gpr[i] & 0xffffffffn : 0n;
+    cases.push({
+      code: encoding.bytes,
+      mode32: !use.long,
+      gpr,
+      flags,
+      memory,
+      fx: vectorState(use, random),
+    });
   }
   return { encoding, cases };
 }
 
 /** Registers that instructions use without naming them. */
-function implicitOperands(use: RowUse, gpr: BigUint64Array, memory: Uint8Array, random: Random): void {
+function implicitOperands(
+  use: RowUse,
+  gpr: BigUint64Array,
+  memory: Uint8Array,
+  random: Random,
+): void {
   const { mnemonic } = use.row;
   const inWindow = () => BigInt(WINDOW + 64 + random.below(100));
   if (/^(MOVS|CMPS|SCAS|LODS|STOS|MASKMOV)/.test(mnemonic)) {
@@ -116,12 +158,14 @@ function implicitOperands(use: RowUse, gpr: BigUint64Array, memory: Uint8Array, 
   }
   if (mnemonic === 'LEAVE' || mnemonic === 'ENTER') gpr[5] = inWindow();
   if (mnemonic === 'XLAT') gpr[3] = BigInt(WINDOW);
-  if (/^LOOP|JCXZ/.test(mnemonic)) gpr[1] = random.pick([0n, 1n, 2n, 0x10000n, 0x100000000n, random.operand()]);
+  if (/^LOOP|JCXZ/.test(mnemonic))
+    gpr[1] = random.pick([0n, 1n, 2n, 0x10000n, 0x100000000n, random.operand()]);
   if (/^I?DIV$/.test(mnemonic) && random.chance(70)) {
     gpr[2] = random.chance(50) ? 0n : BigInt(random.below(200));
     if (mnemonic === 'IDIV' && random.chance(50)) gpr[2] = BigInt.asUintN(64, -1n);
   }
-  if (/^SH[LR]D?$|^SAR$|^RO[LR]$|^RC[LR]$/.test(mnemonic)) gpr[1] = (gpr[1]! & ~0xffn) | BigInt(random.below(70));
+  if (/^SH[LR]D?$|^SAR$|^RO[LR]$|^RC[LR]$/.test(mnemonic))
+    gpr[1] = (gpr[1] & ~0xffn) | BigInt(random.below(70));
 }
 
 /** Sets base and index so that the memory operand lies at `target`. */
@@ -136,19 +180,26 @@ function aim(encoding: Encoding, gpr: BigUint64Array, target: bigint, random: Ra
   }
   gpr[m.base] = BigInt.asUintN(64, rest);
   // Bit strings: keep most register bit offsets near.
-  if (encoding.reg !== m.base && encoding.reg !== m.index && random.chance(70)) gpr[encoding.reg] = BigInt.asUintN(64, BigInt(random.below(512) - 256));
+  if (encoding.reg !== m.base && encoding.reg !== m.index && random.chance(70))
+    gpr[encoding.reg] = BigInt.asUintN(64, BigInt(random.below(512) - 256));
 }
 
 /** RET, CALL and JMP through a register or memory go to the place the harness watches. */
-function branchTargets(use: RowUse, encoding: Encoding, gpr: BigUint64Array, memory: Uint8Array): void {
+function branchTargets(
+  use: RowUse,
+  encoding: Encoding,
+  gpr: BigUint64Array,
+  memory: Uint8Array,
+): void {
   const { mnemonic } = use.row;
   const view = new DataView(memory.buffer);
   if (mnemonic === 'RET') {
-    const at = Number(gpr[4]! - BigInt(WINDOW));
+    const at = Number(gpr[4] - BigInt(WINDOW));
     view.setBigUint64(at, BigInt(BRANCH_TARGET), true);
   }
   if (mnemonic !== 'CALL' && mnemonic !== 'JMP') return;
   if (encoding.rm >= 0) gpr[encoding.rm] = BigInt(BRANCH_TARGET);
   // A memory operand anywhere in the window reads the target.
-  else if (encoding.memory) for (let i = 0; i < WINDOW_BYTES; i += 8) view.setBigUint64(i, BigInt(BRANCH_TARGET), true);
+  else if (encoding.memory)
+    for (let i = 0; i < WINDOW_BYTES; i += 8) view.setBigUint64(i, BigInt(BRANCH_TARGET), true);
 }

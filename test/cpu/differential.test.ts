@@ -30,12 +30,18 @@ function allForms(): Form[] {
   const forms = new Map<string, Form>();
   ROWS.forEach((rows: readonly OpRow[], map: number) => {
     for (const row of rows) {
-      if (!OPS.has(row.mnemonic) || row.mnemonic in EXCLUDED || (ONLY !== undefined && row.mnemonic !== ONLY)) continue;
+      if (
+        !OPS.has(row.mnemonic) ||
+        row.mnemonic in EXCLUDED ||
+        (ONLY !== undefined && row.mnemonic !== ONLY)
+      )
+        continue;
       for (const long of [true, false]) {
         for (const use of usesOf(row, long)) {
           // Near branches with 16-bit operands leave the harness's code.
           if (row.f64 === true && use.operandBytes === 2) continue;
-          if (FORM_EXCLUSIONS.some((x) => x.mnemonic === row.mnemonic && x.when(use.operandBytes))) continue;
+          if (FORM_EXCLUSIONS.some((x) => x.mnemonic === row.mnemonic && x.when(use.operandBytes)))
+            continue;
           const key = `${long ? '64' : '32'} ${String(map)}:${row.opcode.toString(16)}${row.reg === undefined ? '' : `/${String(row.reg)}`}${row.p === undefined ? '' : `.${String(row.p)}`} ${handlerKey(use, formsOf(use))}${use.row.vex ? ' vex' : ''}`;
           if (!forms.has(key)) forms.set(key, { map, use, key });
         }
@@ -76,8 +82,9 @@ describe('the engine agrees with the processor', () => {
       let at = 0;
       for (const { form, encoding, cases } of sets) {
         for (const c of cases) {
-          const difference = compare(form.use, encoding, c, expected[at++]!, engine.run(c));
-          if (difference) mismatches.push(`${form.key} [${Buffer.from(c.code).toString('hex')}] ${difference}`);
+          const difference = compare(form.use, encoding, c, expected[at++], engine.run(c));
+          if (difference)
+            mismatches.push(`${form.key} [${Buffer.from(c.code).toString('hex')}] ${difference}`);
         }
       }
       total += expected.length;

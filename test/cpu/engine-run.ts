@@ -5,7 +5,17 @@
 import { nodeWasm } from '../../core/host-node';
 import { PHYS_MAP_BASE, PHYS_READ, PHYS_WRITE, RAM_BASE, WasmVcpu } from '../../core/cpu';
 import * as L from '../../core/cpu/layout';
-import { CODE, CODE_AT, DATA, DATA_BYTES, TAKEN, WINDOW, WINDOW_BYTES, type Case, type Outcome } from './layout';
+import {
+  CODE,
+  CODE_AT,
+  DATA,
+  DATA_BYTES,
+  TAKEN,
+  WINDOW,
+  WINDOW_BYTES,
+  type Case,
+  type Outcome,
+} from './layout';
 
 const RAM_BYTES = 8 << 20;
 // Guest-physical places.
@@ -45,10 +55,32 @@ export class EngineRunner {
     this.u8 = new Uint8Array(memory.buffer);
     this.view = new DataView(memory.buffer);
     const map = new Uint32Array(memory.buffer, PHYS_MAP_BASE, RAM_BYTES / 4096);
-    for (let page = 0; page < map.length; page++) map[page] = (RAM_BASE + page * 4096) | PHYS_READ | PHYS_WRITE;
-    const none = { readPort: () => 0xffffffff, writePort: () => undefined, readMmio: () => 0xffffffff, writeMmio: () => undefined };
-    const quiet = { hasPending: () => false, acknowledge: () => -1, taskPriority: 0, readApicBase: () => 0xfee00900n, writeApicBase: () => true };
-    this.vcpu = new WasmVcpu({ index: 0, memory, memoryBytes, wasm, bus: none, interrupts: quiet, readTsc: () => 0n, random: () => 0n, vcpus: 1 });
+    for (let page = 0; page < map.length; page++)
+      map[page] = (RAM_BASE + page * 4096) | PHYS_READ | PHYS_WRITE;
+    const none = {
+      readPort: () => 0xffffffff,
+      writePort: () => undefined,
+      readMmio: () => 0xffffffff,
+      writeMmio: () => undefined,
+    };
+    const quiet = {
+      hasPending: () => false,
+      acknowledge: () => -1,
+      taskPriority: 0,
+      readApicBase: () => 0xfee00900n,
+      writeApicBase: () => true,
+    };
+    this.vcpu = new WasmVcpu({
+      index: 0,
+      memory,
+      memoryBytes,
+      wasm,
+      bus: none,
+      interrupts: quiet,
+      readTsc: () => 0n,
+      random: () => 0n,
+      vcpus: 1,
+    });
     this.buildTables();
     this.start = { long: this.prepare(false), compatibility: this.prepare(true) };
   }
@@ -58,8 +90,13 @@ export class EngineRunner {
   }
 
   private map(linear: number, gpa: number, flags: number): void {
-    const table = PAGE_TABLES + (linear >>> 21 === CODE >>> 21 ? 0 : linear >>> 21 === DATA >>> 21 ? 0x1000 : 0x2000);
-    this.phys64(PD + 0x1000 * 0 + ((linear >>> 21) & 511) * 8 + (linear >>> 30) * 0x8000, BigInt(table | P | W | U));
+    const table =
+      PAGE_TABLES +
+      (linear >>> 21 === CODE >>> 21 ? 0 : linear >>> 21 === DATA >>> 21 ? 0x1000 : 0x2000);
+    this.phys64(
+      PD + 0x1000 * 0 + ((linear >>> 21) & 511) * 8 + (linear >>> 30) * 0x8000,
+      BigInt(table | P | W | U),
+    );
     this.phys64(table + ((linear >>> 12) & 511) * 8, BigInt(gpa | flags));
   }
 
@@ -68,17 +105,27 @@ export class EngineRunner {
     // Linear gigabytes 0 and 1: page directories 0x8000 apart.
     this.phys64(PDPT, BigInt(PD | P | W | U));
     this.phys64(PDPT + 8, BigInt((PD + 0x8000) | P | W | U));
-    for (let page = 0; page < 2; page++) this.map(CODE + page * 4096, CODE_PAGES + page * 4096, P | W | U);
-    for (let page = 0; page < DATA_BYTES / 4096; page++) this.map(DATA + page * 4096, DATA_PAGES + page * 4096, P | W | U);
-    for (let page = 0x10; page < 0x20; page++) this.map(KERNEL_LINEAR + page * 4096, page * 4096, P | W);
+    for (let page = 0; page < 2; page++)
+      this.map(CODE + page * 4096, CODE_PAGES + page * 4096, P | W | U);
+    for (let page = 0; page < DATA_BYTES / 4096; page++)
+      this.map(DATA + page * 4096, DATA_PAGES + page * 4096, P | W | U);
+    for (let page = 0x10; page < 0x20; page++)
+      this.map(KERNEL_LINEAR + page * 4096, page * 4096, P | W);
     // GDT as Linux lays out user segments: 0x20 32-bit code, 0x28 data, 0x30 64-bit code; 0x08 kernel code, 0x10 data.
     const descriptors: Record<number, bigint> = {
-      0x08: 0x00af9b000000ffffn, 0x10: 0x00cf93000000ffffn, 0x20: 0x00cffb000000ffffn, 0x28: 0x00cff3000000ffffn, 0x30: 0x00affb000000ffffn,
+      0x08: 0x00af9b000000ffffn,
+      0x10: 0x00cf93000000ffffn,
+      0x20: 0x00cffb000000ffffn,
+      0x28: 0x00cff3000000ffffn,
+      0x30: 0x00affb000000ffffn,
     };
     for (const [at, value] of Object.entries(descriptors)) this.phys64(GDT + Number(at), value);
     for (let vector = 0; vector < 32; vector++) {
       const handler = BigInt(KERNEL_LINEAR + STUBS + vector);
-      this.phys64(IDT + vector * 16, (handler & 0xffffn) | (0x08n << 16n) | (0x8e00n << 32n) | ((handler >> 16n) << 48n));
+      this.phys64(
+        IDT + vector * 16,
+        (handler & 0xffffn) | (0x08n << 16n) | (0x8e00n << 32n) | ((handler >> 16n) << 48n),
+      );
       this.phys64(IDT + vector * 16 + 8, handler >> 32n);
       this.u8[RAM_BASE + STUBS + vector] = 0xf4; // HLT
     }
@@ -94,14 +141,23 @@ export class EngineRunner {
     r.efer = 0xd01n; // NXE LMA LME SCE
     r.cr0 = 0x80010033n; // PG WP NE ET MP PE
     const flat = { base: 0n, limit: 0xffffffff };
-    r.setSegment('cs', { ...flat, selector: mode32 ? USER_CODE32 : USER_CODE64, access: mode32 ? 0xc0fb : 0xa0fb });
+    r.setSegment('cs', {
+      ...flat,
+      selector: mode32 ? USER_CODE32 : USER_CODE64,
+      access: mode32 ? 0xc0fb : 0xa0fb,
+    });
     const nul = { selector: 0, base: 0n, limit: 0, access: L.ACCESS_UNUSABLE };
     const data = { ...flat, selector: USER_DATA, access: 0xc0f3 };
     r.setSegment('ds', mode32 ? data : nul);
     r.setSegment('es', mode32 ? data : nul);
     r.setSegment('fs', nul);
     r.setSegment('gs', nul);
-    r.setSegment('tr', { selector: 0x40, base: BigInt(KERNEL_LINEAR + TSS), limit: 0x67, access: 0x8b });
+    r.setSegment('tr', {
+      selector: 0x40,
+      base: BigInt(KERNEL_LINEAR + TSS),
+      limit: 0x67,
+      access: 0x8b,
+    });
     r.setSegment('ss', data);
     r.gdtr = { base: BigInt(KERNEL_LINEAR + GDT), limit: 0x37 };
     r.idtr = { base: BigInt(KERNEL_LINEAR + IDT), limit: 0x1ff };
@@ -112,14 +168,20 @@ export class EngineRunner {
 
   private setVectorState(fx: Uint8Array): void {
     const view = new DataView(fx.buffer, fx.byteOffset);
-    const set = (offset: number, value: number) => this.view.setUint32(this.base + offset, value, true);
+    const set = (offset: number, value: number) =>
+      this.view.setUint32(this.base + offset, value, true);
     const status = view.getUint16(2, true);
     const top = (status >> 11) & 7;
     set(L.S_X87_CONTROL, view.getUint16(0, true));
     set(L.S_X87_STATUS, status & ~0x3800);
     set(L.S_X87_TOP, top);
-    set(L.S_X87_TAGS, fx[4]!);
+    set(L.S_X87_TAGS, fx[4]);
     set(L.S_MXCSR, view.getUint32(24, true));
+    set(L.S_X87_OPCODE, view.getUint16(6, true));
+    this.view.setBigUint64(this.base + L.S_X87_IP, view.getBigUint64(8, true), true);
+    this.view.setBigUint64(this.base + L.S_X87_DP, view.getBigUint64(16, true), true);
+    set(L.S_X87_CS, 0);
+    set(L.S_X87_DS, 0);
     for (let i = 0; i < 8; i++) {
       const at = this.base + L.S_X87 + ((top + i) & 7) * 16;
       this.u8.set(fx.subarray(32 + i * 16, 42 + i * 16), at);
@@ -149,6 +211,8 @@ export class EngineRunner {
     if (this.lastCode !== c.code) {
       this.u8.fill(0xf4, codeAt, codeAt + 0x100);
       this.u8.set(c.code, codeAt);
+      // The harness starts with zeros behind the window.
+      this.u8.fill(0, RAM_BASE + DATA_PAGES, RAM_BASE + DATA_PAGES + DATA_BYTES);
       this.vcpu.invalidateCode(CODE_PAGES + 0x800, 0x100);
       this.lastCode = c.code;
     }

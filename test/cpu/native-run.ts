@@ -31,11 +31,18 @@ export class NativeRunner {
       input.set(c.memory, at + 168);
       input.set(c.fx, at + 168 + WINDOW_BYTES);
     });
-    const output = execFileSync(this.program, { input, maxBuffer: cases.length * OUTPUT_BYTES + 1024 });
-    if (output.length !== cases.length * OUTPUT_BYTES) throw new Error(`the harness answered ${output.length / OUTPUT_BYTES} of ${cases.length} cases`);
+    const output = execFileSync(this.program, {
+      input,
+      maxBuffer: cases.length * OUTPUT_BYTES + 1024,
+    });
+    if (output.length !== cases.length * OUTPUT_BYTES)
+      throw new Error(
+        `the harness answered ${output.length / OUTPUT_BYTES} of ${cases.length} cases`,
+      );
     return cases.map((_, i) => {
       const at = i * OUTPUT_BYTES;
-      const bytes = (offset: number, length: number) => new Uint8Array(output.subarray(at + offset, at + offset + length));
+      const bytes = (offset: number, length: number) =>
+        new Uint8Array(output.subarray(at + offset, at + offset + length));
       const trap = output.readUInt32LE(at + 144);
       return {
         gpr: new BigUint64Array(bytes(0, 128).buffer),

@@ -21,7 +21,7 @@ export class Random {
   }
 
   pick<T>(items: readonly T[]): T {
-    return items[this.below(items.length)]!;
+    return items[this.below(items.length)];
   }
 
   u64(): bigint {
@@ -31,7 +31,25 @@ export class Random {
   /** A 64-bit operand: often an edge of some operand size. */
   operand(): bigint {
     if (this.chance(45)) return this.u64();
-    const edge = this.pick([0n, 1n, 2n, 0x7fn, 0x80n, 0xffn, 0x7fffn, 0x8000n, 0xffffn, 0x7fffffffn, 0x80000000n, 0xffffffffn, 0x7fffffffffffffffn, 0x8000000000000000n, 0xffffffffffffffffn, 0x0fn, 0x10n]);
+    const edge = this.pick([
+      0n,
+      1n,
+      2n,
+      0x7fn,
+      0x80n,
+      0xffn,
+      0x7fffn,
+      0x8000n,
+      0xffffn,
+      0x7fffffffn,
+      0x80000000n,
+      0xffffffffn,
+      0x7fffffffffffffffn,
+      0x8000000000000000n,
+      0xffffffffffffffffn,
+      0x0fn,
+      0x10n,
+    ]);
     const value = edge + BigInt(this.below(3)) - 1n;
     return BigInt.asUintN(64, this.chance(30) ? value | (this.u64() << 32n) : value);
   }

@@ -35,7 +35,8 @@ interface Plan {
   readonly hinted: Map<string, Handler>;
 }
 
-const pseudoRow = (mnemonic: string): OpRow => PSEUDO_ROWS.find((row) => row.mnemonic === mnemonic)!;
+const pseudoRow = (mnemonic: string): OpRow =>
+  PSEUDO_ROWS.find((row) => row.mnemonic === mnemonic)!;
 
 export class BlockDecoder {
   private readonly u8: Uint8Array;
@@ -103,16 +104,23 @@ export class BlockDecoder {
         crosses = over;
         const handler = this.instruction(decoded, offset, hint);
         ended = handler === undefined || handler.definition.ends !== undefined;
-        if (handler) hint = handler.flags === 'unknown' ? undefined : handler.flags === 'none' ? hint : handler.flags;
+        if (handler)
+          hint =
+            handler.flags === 'unknown'
+              ? undefined
+              : handler.flags === 'none'
+                ? hint
+                : handler.flags;
         offset += decoded.length;
       }
       count++;
-      for (let uop = first; uop < this.at; uop += L.UOP_BYTES) this.u8[uop + L.UOP_REMAINING] = count;
+      for (let uop = first; uop < this.at; uop += L.UOP_BYTES)
+        this.u8[uop + L.UOP_REMAINING] = count;
       if (crosses) break;
     }
     if (!ended) this.pseudo('FALLTHROUGH', offset, offset);
     for (let uop = this.start; uop < this.at; uop += L.UOP_BYTES) {
-      this.u8[uop + L.UOP_REMAINING] = Math.max(count - this.u8[uop + L.UOP_REMAINING]! + 1, 0);
+      this.u8[uop + L.UOP_REMAINING] = Math.max(count - this.u8[uop + L.UOP_REMAINING] + 1, 0);
     }
     if (!ended) this.u8[this.at - L.UOP_BYTES + L.UOP_REMAINING] = 0;
     this.finish(header, gpa, count, offset, crosses ? page2 : -1);
@@ -144,7 +152,8 @@ export class BlockDecoder {
   }
 
   private copy(gpa: number, to: number, length: number): void {
-    const entry = gpa >= 0 && gpa < 0x100000000 ? this.u32[(L.PHYS_MAP_BASE >> 2) + Math.floor(gpa / PAGE)]! : 0;
+    const entry =
+      gpa >= 0 && gpa < 0x100000000 ? this.u32[(L.PHYS_MAP_BASE >> 2) + Math.floor(gpa / PAGE)] : 0;
     if ((entry & L.PHYS_READ) === 0) {
       this.window.fill(0xff, to, to + length);
       return;
@@ -155,7 +164,11 @@ export class BlockDecoder {
   }
 
   /** Writes an instruction's micro-ops. Undefined when it raises instead. */
-  private instruction(d: Decoded, offset: number, hint: { kind: FlagKind; bytes: number } | undefined): Handler | undefined {
+  private instruction(
+    d: Decoded,
+    offset: number,
+    hint: { kind: FlagKind; bytes: number } | undefined,
+  ): Handler | undefined {
     const raise = (vector: number, error: number): undefined => {
       this.pseudo('RAISE', offset, vector | ((error + 1) << 8), d.length);
       return undefined;
@@ -173,7 +186,7 @@ export class BlockDecoder {
     if (d.memory) this.reduceAddress(d, offset);
     if (d.memory && this.needsSegmentCheck(d)) {
       const i = d.forms.findIndex((f) => f.kind === 'm');
-      const bytes = i >= 0 ? d.forms[i]!.bytes : 1;
+      const bytes = i >= 0 ? d.forms[i].bytes : 1;
       const write = i === 0 && !handler.definition.reads;
       const uop = this.pseudo('SEGCHK', offset, bytes | (write ? 0x100 : 0), d.length);
       this.operands(uop, d, offset);
@@ -202,7 +215,10 @@ export class BlockDecoder {
     }
   }
 
-  private handlerFor(d: Decoded, hint: { kind: FlagKind; bytes: number } | undefined): Handler | undefined {
+  private handlerFor(
+    d: Decoded,
+    hint: { kind: FlagKind; bytes: number } | undefined,
+  ): Handler | undefined {
     const use = d.use!;
     const plan = this.planOf(use, d.forms);
     return (hint && plan.hinted.get(hint.kind + String(hint.bytes))) ?? plan.plain;
@@ -213,7 +229,8 @@ export class BlockDecoder {
   private planOf(use: RowUse, forms: readonly OperandForm[]): Plan {
     let plans = this.rowPlans.get(use.row);
     if (!plans) this.rowPlans.set(use.row, (plans = []));
-    const index = ((use.operandBytes * 2 + Number(use.memory)) * 16 + use.addressBytes) * 2 + Number(use.long);
+    const index =
+      ((use.operandBytes * 2 + Number(use.memory)) * 16 + use.addressBytes) * 2 + Number(use.long);
     const known = plans[index];
     if (known) return known;
     const table = use.long ? this.handlers.long : this.handlers.legacy;
@@ -296,7 +313,9 @@ export class BlockDecoder {
     this.u16[(uop + L.UOP_BASE) >> 1] = d.ripRelative ? L.S_BLOCK_RIP : d.base;
     this.u16[(uop + L.UOP_INDEX) >> 1] = d.index;
     this.u8[uop + L.UOP_SCALE] = d.scale;
-    this.i32[(uop + L.UOP_DISP) >> 2] = d.ripRelative ? d.displacement + offset + d.length : d.displacement;
+    this.i32[(uop + L.UOP_DISP) >> 2] = d.ripRelative
+      ? d.displacement + offset + d.length
+      : d.displacement;
     this.u16[(uop + L.UOP_PREFIXES) >> 1] = d.prefixes;
   }
 

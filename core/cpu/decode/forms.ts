@@ -13,7 +13,22 @@ export interface RowUse {
 }
 
 const FIXED_BYTES: Record<string, number> = {
-  b: 1, bs: 1, w: 2, d: 4, q: 8, dq: 16, x: 16, ps: 16, pd: 16, ss: 4, sd: 8, t: 10, s: 10, p: 10, m: 1, a: 8,
+  b: 1,
+  bs: 1,
+  w: 2,
+  d: 4,
+  q: 8,
+  dq: 16,
+  x: 16,
+  ps: 16,
+  pd: 16,
+  ss: 4,
+  sd: 8,
+  t: 10,
+  s: 10,
+  p: 10,
+  m: 1,
+  a: 8,
 };
 
 const NAMED: Record<string, (use: RowUse) => OperandForm> = {
@@ -28,35 +43,43 @@ const NAMED: Record<string, (use: RowUse) => OperandForm> = {
   A0: (use) => ({ kind: 'n', bytes: use.addressBytes }),
   STi: () => ({ kind: 'n', bytes: 0 }),
 };
-for (const segment of ['ES', 'CS', 'SS', 'DS', 'FS', 'GS']) NAMED[segment] = () => ({ kind: 'n', bytes: 0 });
+for (const segment of ['ES', 'CS', 'SS', 'DS', 'FS', 'GS'])
+  NAMED[segment] = () => ({ kind: 'n', bytes: 0 });
 
 function sizeOf(code: string, use: RowUse): number {
   if (code === 'v') return use.operandBytes;
   if (code === 'z') return Math.min(use.operandBytes, 4);
   if (code === 'y') return use.operandBytes === 8 ? 8 : 4;
-  return FIXED_BYTES[code]!;
+  return FIXED_BYTES[code];
 }
 
 export function formOf(operand: Operand, use: RowUse): OperandForm {
   const named = NAMED[operand];
   if (named) return named(use);
-  const letter = operand[0]!;
+  const letter = operand[0];
   const size = operand.slice(1);
   const bytes = use.row.fixed && letter === 'R' ? (use.long ? 8 : 4) : sizeOf(size, use);
   switch (letter) {
     case 'E':
       return { kind: use.memory ? 'm' : 'r', bytes };
-    case 'G': case 'R': case 'Z': case 'B':
+    case 'G':
+    case 'R':
+    case 'Z':
+    case 'B':
       return { kind: 'r', bytes };
-    case 'M': case 'O':
+    case 'M':
+    case 'O':
       return { kind: 'm', bytes };
     case 'W':
       return { kind: use.memory ? 'm' : 'x', bytes };
-    case 'V': case 'U': case 'H':
+    case 'V':
+    case 'U':
+    case 'H':
       return { kind: 'x', bytes };
     case 'Q':
       return { kind: use.memory ? 'm' : 'q', bytes };
-    case 'P': case 'N':
+    case 'P':
+    case 'N':
       return { kind: 'q', bytes };
     case 'J':
       return { kind: 'j', bytes: 0 };
@@ -65,7 +88,8 @@ export function formOf(operand: Operand, use: RowUse): OperandForm {
       return { kind: 'i', bytes };
     case 'A':
       return { kind: 'i', bytes: 8 };
-    case 'X': case 'Y':
+    case 'X':
+    case 'Y':
       return { kind: 'n', bytes };
     default:
       return { kind: 'n', bytes: 0 };
@@ -74,7 +98,12 @@ export function formOf(operand: Operand, use: RowUse): OperandForm {
 
 /** True when the form of the row varies with the effective operand size in a way its operands do not show. */
 function namesOperandSize(row: OpRow, forms: readonly OperandForm[]): boolean {
-  return forms.every((f) => f.kind === 'j' || f.kind === 'n' || f.kind === 'i' || f.kind === 'm') || row.mnemonic === 'LOADFAR' || row.d64 === true || row.f64 === true;
+  return (
+    forms.every((f) => f.kind === 'j' || f.kind === 'n' || f.kind === 'i' || f.kind === 'm') ||
+    row.mnemonic === 'LOADFAR' ||
+    row.d64 === true ||
+    row.f64 === true
+  );
 }
 
 export function formsOf(use: RowUse): OperandForm[] {
@@ -94,10 +123,20 @@ export function usesOf(row: OpRow, long: boolean): RowUse[] {
   const sizes: (2 | 4 | 8)[] = long ? (row.f64 ? [8] : row.d64 ? [2, 8] : [2, 4, 8]) : [2, 4];
   const memory = row.operands.some((o) => /^[EWQMO]/.test(o)) && row.mod !== 'reg';
   const register = row.mod !== 'mem' && !row.operands.some((o) => /^[MO]/.test(o));
-  const addresses: (2 | 4 | 8)[] = row.operands.some((o) => o === 'K' || o === 'A0') ? (long ? [4, 8] : [2, 4]) : [long ? 8 : 4];
+  const addresses: (2 | 4 | 8)[] = row.operands.some((o) => o === 'K' || o === 'A0')
+    ? long
+      ? [4, 8]
+      : [2, 4]
+    : [long ? 8 : 4];
   return sizes.flatMap((operandBytes) =>
     addresses.flatMap((addressBytes) =>
-      [...(memory ? [true] : []), ...(register ? [false] : [])].map((m) => ({ row, long, operandBytes, memory: m, addressBytes })),
+      [...(memory ? [true] : []), ...(register ? [false] : [])].map((m) => ({
+        row,
+        long,
+        operandBytes,
+        memory: m,
+        addressBytes,
+      })),
     ),
   );
 }

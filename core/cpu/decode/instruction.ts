@@ -34,7 +34,23 @@ export interface Decoded {
 
 const BY_OPCODE = ROWS.map(indexRows);
 /** Without a memory operand these reach memory through the stack pointer only. */
-const STACK_OPS = new Set(['PUSH', 'POP', 'CALL', 'RET', 'RETFAR', 'IRET', 'PUSHF', 'POPF', 'PUSHSEG', 'POPSEG', 'ENTER', 'LEAVE', 'PUSHA', 'POPA', 'CALLFAR']);
+const STACK_OPS = new Set([
+  'PUSH',
+  'POP',
+  'CALL',
+  'RET',
+  'RETFAR',
+  'IRET',
+  'PUSHF',
+  'POPF',
+  'PUSHSEG',
+  'POPSEG',
+  'ENTER',
+  'LEAVE',
+  'PUSHA',
+  'POPA',
+  'CALLFAR',
+]);
 
 const RIP_BYTES_EXHAUSTED = MAX_INSTRUCTION_BYTES + 1;
 
@@ -44,16 +60,61 @@ function isSystemRegister(row: OpRow, number: number): boolean {
 }
 
 /** Base and index of 16-bit ModR/M r/m values (SDM 2A table 2-1). */
-const ADDRESS16: readonly (readonly [number, number])[] = [[3, 6], [3, 7], [5, 6], [5, 7], [6, -1], [7, -1], [5, -1], [3, -1]];
+const ADDRESS16: readonly (readonly [number, number])[] = [
+  [3, 6],
+  [3, 7],
+  [5, 6],
+  [5, 7],
+  [6, -1],
+  [7, -1],
+  [5, -1],
+  [3, -1],
+];
 
-const SEGMENT_PREFIXES: Record<number, number> = { 0x26: L.SEG_ES, 0x2e: L.SEG_CS, 0x36: L.SEG_SS, 0x3e: L.SEG_DS, 0x64: L.SEG_FS, 0x65: L.SEG_GS };
+const SEGMENT_PREFIXES: Record<number, number> = {
+  0x26: L.SEG_ES,
+  0x2e: L.SEG_CS,
+  0x36: L.SEG_SS,
+  0x3e: L.SEG_DS,
+  0x64: L.SEG_FS,
+  0x65: L.SEG_GS,
+};
 
-const FIXED_REGISTERS: Record<string, number> = { AL: 0, rAX: 0, eAX: 0, AX: 0, CL: 1, K: 1, DX: 2, ES: 0, CS: 1, SS: 2, DS: 3, FS: 4, GS: 5 };
+const FIXED_REGISTERS: Record<string, number> = {
+  AL: 0,
+  rAX: 0,
+  eAX: 0,
+  AX: 0,
+  CL: 1,
+  K: 1,
+  DX: 2,
+  ES: 0,
+  CS: 1,
+  SS: 2,
+  DS: 3,
+  FS: 4,
+  GS: 5,
+};
 
 export class InstructionDecoder {
   readonly out: Decoded = {
-    row: undefined, use: undefined, forms: [], length: 0, prefixes: 0, segment: L.SEG_DS, memory: false, registers: [0, 0, 0],
-    base: L.S_ZERO, index: L.S_ZERO, scale: 0, displacement: 0, ripRelative: false, addressBytes: 4, immediateLow: 0, immediateHigh: 0, lockInvalid: false,
+    row: undefined,
+    use: undefined,
+    forms: [],
+    length: 0,
+    prefixes: 0,
+    segment: L.SEG_DS,
+    memory: false,
+    registers: [0, 0, 0],
+    base: L.S_ZERO,
+    index: L.S_ZERO,
+    scale: 0,
+    displacement: 0,
+    ripRelative: false,
+    addressBytes: 4,
+    immediateLow: 0,
+    immediateHigh: 0,
+    lockInvalid: false,
   };
   private at = 0;
   private bytes: Uint8Array = new Uint8Array(MAX_INSTRUCTION_BYTES);
@@ -79,7 +140,8 @@ export class InstructionDecoder {
       else if (byte === 0xf0) prefixes |= L.PREFIX_LOCK;
       else if (byte === 0xf2) prefixes = (prefixes & ~L.PREFIX_REP) | L.PREFIX_REPNE;
       else if (byte === 0xf3) prefixes = (prefixes & ~L.PREFIX_REPNE) | L.PREFIX_REP;
-      else if (byte in SEGMENT_PREFIXES) segmentOverride = long && byte < 0x60 ? segmentOverride : SEGMENT_PREFIXES[byte]!;
+      else if (byte in SEGMENT_PREFIXES)
+        segmentOverride = long && byte < 0x60 ? segmentOverride : SEGMENT_PREFIXES[byte];
       else if (long && byte >= 0x40 && byte < 0x50) {
         rex = byte;
         continue;
@@ -91,8 +153,16 @@ export class InstructionDecoder {
     let vexRegister = -1;
     let vexLength = 0;
     const protectedMode = (mode & (L.MODE_REAL | L.MODE_V86)) === 0;
-    if ((byte === 0xc4 || byte === 0xc5) && protectedMode && (long || (this.bytes[this.at]! & 0xc0) === 0xc0)) {
-      if (rex !== 0 || (prefixes & (L.PREFIX_OPSIZE | L.PREFIX_LOCK | L.PREFIX_REP | L.PREFIX_REPNE)) !== 0) return this.undefinedOpcode();
+    if (
+      (byte === 0xc4 || byte === 0xc5) &&
+      protectedMode &&
+      (long || (this.bytes[this.at] & 0xc0) === 0xc0)
+    ) {
+      if (
+        rex !== 0 ||
+        (prefixes & (L.PREFIX_OPSIZE | L.PREFIX_LOCK | L.PREFIX_REP | L.PREFIX_REPNE)) !== 0
+      )
+        return this.undefinedOpcode();
       let last = this.u8();
       rex = last & 0x80 ? 0 : 4;
       map = 1;
@@ -106,7 +176,7 @@ export class InstructionDecoder {
       if (map < 1 || map > 3) return this.undefinedOpcode();
       vexRegister = (~last >> 3) & (long ? 15 : 7);
       vexLength = (last >> 2) & 1;
-      prefixes |= [0, L.PREFIX_OPSIZE, L.PREFIX_REP, L.PREFIX_REPNE][last & 3]!;
+      prefixes |= [0, L.PREFIX_OPSIZE, L.PREFIX_REP, L.PREFIX_REPNE][last & 3];
       byte = this.u8();
     } else if (byte === 0x0f) {
       byte = this.u8();
@@ -117,12 +187,14 @@ export class InstructionDecoder {
     if (rexW) prefixes |= L.PREFIX_REXW;
     out.prefixes = prefixes;
 
-    const modrm = this.bytes[this.at]!;
+    const modrm = this.bytes[this.at];
     const row = this.select(map, byte, modrm, prefixes, rex, mode, vexRegister, vexLength);
     if (!row) return this.undefinedOpcode();
 
     const code32 = (mode & L.MODE_CODE32) !== 0;
-    const opsize = (prefixes & L.PREFIX_OPSIZE) !== 0 && row.p !== 0x66 || (row.p === 0x66 && row.operands.some((o) => o.endsWith('v')) && !rexW);
+    const opsize =
+      ((prefixes & L.PREFIX_OPSIZE) !== 0 && row.p !== 0x66) ||
+      (row.p === 0x66 && row.operands.some((o) => o.endsWith('v')) && !rexW);
     let operandBytes: 2 | 4 | 8;
     if (long) operandBytes = row.f64 ? 8 : rexW ? 8 : row.d64 ? (opsize ? 2 : 8) : opsize ? 2 : 4;
     else operandBytes = code32 !== opsize ? 4 : 2;
@@ -139,7 +211,10 @@ export class InstructionDecoder {
     out.memory = false;
     out.immediateLow = 0;
     out.immediateHigh = 0;
-    const needsModrm = row.reg !== undefined || row.mod !== undefined || row.operands.some((o) => /^[EGMWVUQPNRSCD](?![LXS]$)/.test(o) || o === 'STi');
+    const needsModrm =
+      row.reg !== undefined ||
+      row.mod !== undefined ||
+      row.operands.some((o) => /^[EGMWVUQPNRSCD](?![LXS]$)/.test(o) || o === 'STi');
     let reg = 0;
     let rm = 0;
     if (needsModrm && row.mnemonic !== 'XLAT') {
@@ -159,14 +234,24 @@ export class InstructionDecoder {
       out.base = L.S_GPR + 7 * 8;
     }
 
-    const use: RowUse = { row, long, operandBytes, memory: (out.memory && row.mnemonic !== 'MASKMOV') || row.operands.some((o) => o.startsWith('O')), addressBytes: out.addressBytes };
+    const use: RowUse = {
+      row,
+      long,
+      operandBytes,
+      memory:
+        (out.memory && row.mnemonic !== 'MASKMOV') || row.operands.some((o) => o.startsWith('O')),
+      addressBytes: out.addressBytes,
+    };
     out.use = use;
     out.forms = formsOf(use);
-    for (let i = 0; i < row.operands.length; i++) this.operand(row.operands[i]!, i, out.forms[i]!, reg, rm, byte, rex, vexRegister, use);
+    for (let i = 0; i < row.operands.length; i++)
+      this.operand(row.operands[i], i, out.forms[i], reg, rm, byte, rex, vexRegister, use);
     if (segmentOverride >= 0) out.segment = segmentOverride;
-    if (out.memory ? out.segment === L.SEG_SS : STACK_OPS.has(row.mnemonic)) out.prefixes |= L.PREFIX_STACK;
+    if (out.memory ? out.segment === L.SEG_SS : STACK_OPS.has(row.mnemonic))
+      out.prefixes |= L.PREFIX_STACK;
     if (long && out.segment < L.SEG_FS) out.segment = L.SEG_NONE;
-    out.lockInvalid = (prefixes & L.PREFIX_LOCK) !== 0 && !(row.lock && out.memory && out.forms[0]?.kind === 'm');
+    out.lockInvalid =
+      (prefixes & L.PREFIX_LOCK) !== 0 && !(row.lock && out.memory && out.forms[0]?.kind === 'm');
     out.length = this.at;
     return this.at > MAX_INSTRUCTION_BYTES ? this.tooLong() : out;
   }
@@ -187,17 +272,37 @@ export class InstructionDecoder {
     return this.out;
   }
 
-  private select(map: number, opcode: number, modrm: number, prefixes: number, rex: number, mode: number, vexRegister: number, vexLength: number): OpRow | undefined {
+  private select(
+    map: number,
+    opcode: number,
+    modrm: number,
+    prefixes: number,
+    rex: number,
+    mode: number,
+    vexRegister: number,
+    vexLength: number,
+  ): OpRow | undefined {
     const vex = vexRegister >= 0;
     const long = (mode & L.MODE_LONG) !== 0;
     const memory = modrm < 0xc0;
-    const mandatory = prefixes & L.PREFIX_REPNE ? 0xf2 : prefixes & L.PREFIX_REP ? 0xf3 : prefixes & L.PREFIX_OPSIZE ? 0x66 : 'none';
-    for (const row of BY_OPCODE[map]![opcode]!) {
+    const mandatory =
+      prefixes & L.PREFIX_REPNE
+        ? 0xf2
+        : prefixes & L.PREFIX_REP
+          ? 0xf3
+          : prefixes & L.PREFIX_OPSIZE
+            ? 0x66
+            : 'none';
+    for (const row of BY_OPCODE[map][opcode]) {
       if (long ? row.i64 : row.o64) continue;
       if ((row.vex ?? false) !== vex || (vex && vexLength !== 0)) continue;
       // VEX.vvvv must be 1111b (register 0 inverted) when no operand uses it.
       if (vex && vexRegister !== 0 && !row.operands.some((o) => /^[BH]/.test(o))) continue;
-      if (row.operands.some((o) => o === 'Cm' || o === 'Dm') && !isSystemRegister(row, ((modrm >> 3) & 7) | ((rex & 4) << 1))) continue;
+      if (
+        row.operands.some((o) => o === 'Cm' || o === 'Dm') &&
+        !isSystemRegister(row, ((modrm >> 3) & 7) | ((rex & 4) << 1))
+      )
+        continue;
       if (row.reg !== undefined && row.reg !== ((modrm >> 3) & 7)) continue;
       if (row.mod !== undefined && (row.mod === 'mem') !== memory) continue;
       if (row.rm !== undefined && row.rm !== (modrm & 7)) continue;
@@ -223,7 +328,7 @@ export class InstructionDecoder {
         out.displacement = this.immediate(2) & 0xffff;
         return;
       }
-      const [base, index] = ADDRESS16[rm]!;
+      const [base, index] = ADDRESS16[rm];
       out.base = L.S_GPR + base * 8;
       if (index >= 0) out.index = L.S_GPR + index * 8;
       if (base === 5) out.segment = L.SEG_SS;
@@ -269,14 +374,25 @@ export class InstructionDecoder {
   }
 
   private register(number: number, bytes: number, rex: number): number {
-    if (bytes === 1 && number >= 4 && number < 8 && rex === 0) return L.S_GPR + (number - 4) * 8 + 1;
+    if (bytes === 1 && number >= 4 && number < 8 && rex === 0)
+      return L.S_GPR + (number - 4) * 8 + 1;
     return L.S_GPR + number * 8;
   }
 
-  private operand(code: string, i: number, form: OperandForm, reg: number, rm: number, opcode: number, rex: number, vexRegister: number, use: RowUse): void {
+  private operand(
+    code: string,
+    i: number,
+    form: OperandForm,
+    reg: number,
+    rm: number,
+    opcode: number,
+    rex: number,
+    vexRegister: number,
+    use: RowUse,
+  ): void {
     const { out } = this;
     if (code in FIXED_REGISTERS) {
-      const number = FIXED_REGISTERS[code]!;
+      const number = FIXED_REGISTERS[code];
       out.registers[i] = form.kind === 'n' ? number : L.S_GPR + number * 8;
       return;
     }
@@ -286,13 +402,14 @@ export class InstructionDecoder {
       return;
     }
     if (code === 'A0') return;
-    const letter = code[0]!;
+    const letter = code[0];
     const size = code.slice(1);
     switch (letter) {
       case 'G':
         out.registers[i] = this.register(reg, form.bytes, rex);
         break;
-      case 'E': case 'R':
+      case 'E':
+      case 'R':
         if (form.kind === 'r') out.registers[i] = this.register(rm, form.bytes, rex);
         break;
       case 'Z':
@@ -304,7 +421,8 @@ export class InstructionDecoder {
       case 'V':
         out.registers[i] = L.S_XMM + reg * 16;
         break;
-      case 'W': case 'U':
+      case 'W':
+      case 'U':
         if (form.kind === 'x') out.registers[i] = L.S_XMM + rm * 16;
         break;
       case 'H':
@@ -313,20 +431,24 @@ export class InstructionDecoder {
       case 'P':
         out.registers[i] = L.S_X87 + (reg & 7) * 16;
         break;
-      case 'Q': case 'N':
+      case 'Q':
+      case 'N':
         if (form.kind === 'q') out.registers[i] = L.S_X87 + (rm & 7) * 16;
         break;
       case 'S':
         out.registers[i] = reg & 7;
         break;
-      case 'C': case 'D':
+      case 'C':
+      case 'D':
         out.registers[i] = reg;
         break;
       case 'O':
         this.offsetOperand();
         break;
       case 'J':
-        this.setImmediate(size === 'b' ? this.immediate(1) : this.immediate(use.operandBytes === 2 ? 2 : 4));
+        this.setImmediate(
+          size === 'b' ? this.immediate(1) : this.immediate(use.operandBytes === 2 ? 2 : 4),
+        );
         break;
       case 'A':
         out.immediateLow = use.operandBytes === 2 ? this.immediate(2) & 0xffff : this.immediate(4);

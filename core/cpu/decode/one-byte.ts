@@ -5,7 +5,7 @@ import { each8, op, type OpRow } from './op-row';
 
 const ALU = ['ADD', 'OR', 'ADC', 'SBB', 'AND', 'SUB', 'XOR', 'CMP'] as const;
 const SHIFTS = ['ROL', 'ROR', 'RCL', 'RCR', 'SHL', 'SHR', 'SHL', 'SAR'] as const;
-const lockable = (name: string) => ({ lock: name !== 'CMP' });
+const lockable = (name: string): { lock: boolean } => ({ lock: name !== 'CMP' });
 
 export const ONE_BYTE: readonly OpRow[] = [
   ...ALU.flatMap((name, i) => [

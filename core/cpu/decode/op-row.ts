@@ -11,9 +11,67 @@
  * Others: registers by name, `1`, `K` = counter register by address size, `A0` = address size itself,
  * `STi` = x87 stack number in r/m.
  */
-type Size = 'a' | 'b' | 'w' | 'd' | 'q' | 'dq' | 'x' | 'ps' | 'pd' | 'ss' | 'sd' | 't' | 'v' | 'y' | 'z' | 'p' | 'm' | 's' | 'bs';
-type Letter = 'A' | 'B' | 'C' | 'D' | 'E' | 'G' | 'I' | 'J' | 'M' | 'N' | 'O' | 'P' | 'Q' | 'R' | 'S' | 'U' | 'V' | 'W' | 'X' | 'Y' | 'Z' | 'H';
-export type Operand = `${Letter}${Size}` | 'AL' | 'CL' | 'AX' | 'DX' | 'rAX' | 'eAX' | 'ES' | 'CS' | 'SS' | 'DS' | 'FS' | 'GS' | '1' | 'K' | 'A0' | 'STi';
+type Size =
+  | 'a'
+  | 'b'
+  | 'w'
+  | 'd'
+  | 'q'
+  | 'dq'
+  | 'x'
+  | 'ps'
+  | 'pd'
+  | 'ss'
+  | 'sd'
+  | 't'
+  | 'v'
+  | 'y'
+  | 'z'
+  | 'p'
+  | 'm'
+  | 's'
+  | 'bs';
+type Letter =
+  | 'A'
+  | 'B'
+  | 'C'
+  | 'D'
+  | 'E'
+  | 'G'
+  | 'I'
+  | 'J'
+  | 'M'
+  | 'N'
+  | 'O'
+  | 'P'
+  | 'Q'
+  | 'R'
+  | 'S'
+  | 'U'
+  | 'V'
+  | 'W'
+  | 'X'
+  | 'Y'
+  | 'Z'
+  | 'H';
+export type Operand =
+  | `${Letter}${Size}`
+  | 'AL'
+  | 'CL'
+  | 'AX'
+  | 'DX'
+  | 'rAX'
+  | 'eAX'
+  | 'ES'
+  | 'CS'
+  | 'SS'
+  | 'DS'
+  | 'FS'
+  | 'GS'
+  | '1'
+  | 'K'
+  | 'A0'
+  | 'STi';
 
 /** A mandatory prefix: none of 66 F3 F2, or that one. */
 export type MandatoryPrefix = 'none' | 0x66 | 0xf3 | 0xf2;
@@ -54,11 +112,21 @@ export interface OpRow extends RowAttributes {
   readonly operands: readonly Operand[];
 }
 
-export function op(opcode: number, mnemonic: string, operands: readonly Operand[] = [], attributes: RowAttributes = {}): OpRow {
+export function op(
+  opcode: number,
+  mnemonic: string,
+  operands: readonly Operand[] = [],
+  attributes: RowAttributes = {},
+): OpRow {
   return { opcode, mnemonic, operands, ...attributes };
 }
 
 /** The same instruction for eight opcodes that carry a register in their low bits. */
-export function each8(opcode: number, mnemonic: string, operands: readonly Operand[], attributes: RowAttributes = {}): OpRow[] {
+export function each8(
+  opcode: number,
+  mnemonic: string,
+  operands: readonly Operand[],
+  attributes: RowAttributes = {},
+): OpRow[] {
   return Array.from({ length: 8 }, (_, i) => op(opcode + i, mnemonic, operands, attributes));
 }

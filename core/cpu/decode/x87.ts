@@ -8,13 +8,28 @@ import { op, type OpRow, type RowAttributes } from './op-row';
 const ARITH = ['FADD', 'FMUL', 'FCOM', 'FCOMP', 'FSUB', 'FSUBR', 'FDIV', 'FDIVR'] as const;
 /** With ST(i) as destination the subtractions and divisions change places. */
 const ARITH_STI = ['FADD', 'FMUL', '', '', 'FSUBR', 'FSUB', 'FDIVR', 'FDIV'] as const;
-const INTEGER = ['FIADD', 'FIMUL', 'FICOM', 'FICOMP', 'FISUB', 'FISUBR', 'FIDIV', 'FIDIVR'] as const;
+const INTEGER = [
+  'FIADD',
+  'FIMUL',
+  'FICOM',
+  'FICOMP',
+  'FISUB',
+  'FISUBR',
+  'FIDIV',
+  'FIDIVR',
+] as const;
 
 const memory = (reg: number): RowAttributes => ({ reg, mod: 'mem', unit: 'x87', f64: true });
 /** By operand size: 16- or 32-bit images. */
 const image = (reg: number): RowAttributes => ({ reg, mod: 'mem', unit: 'x87' });
 const register = (reg: number): RowAttributes => ({ reg, mod: 'reg', unit: 'x87', f64: true });
-const plain = (reg: number, rm: number): RowAttributes => ({ reg, mod: 'reg', rm, unit: 'x87', f64: true });
+const plain = (reg: number, rm: number): RowAttributes => ({
+  reg,
+  mod: 'reg',
+  rm,
+  unit: 'x87',
+  f64: true,
+});
 
 /** Eight instructions without operands, for rm 0..7. */
 function group(opcode: number, reg: number, names: readonly string[]): OpRow[] {
@@ -37,10 +52,19 @@ export const X87: readonly OpRow[] = [
   op(0xd9, 'FLD', ['STi'], register(0)),
   op(0xd9, 'FXCH', ['STi'], register(1)),
   op(0xd9, 'FNOP', [], plain(2, 0)),
-  op(0xd9, 'FSTP', ['STi'], register(3)),
+  op(0xd9, 'FSTPNCE', ['STi'], register(3)),
   ...group(0xd9, 4, ['FCHS', 'FABS', '', '', 'FTST', 'FXAM']),
   ...group(0xd9, 5, ['FLD1', 'FLDL2T', 'FLDL2E', 'FLDPI', 'FLDLG2', 'FLDLN2', 'FLDZ']),
-  ...group(0xd9, 6, ['F2XM1', 'FYL2X', 'FPTAN', 'FPATAN', 'FXTRACT', 'FPREM1', 'FDECSTP', 'FINCSTP']),
+  ...group(0xd9, 6, [
+    'F2XM1',
+    'FYL2X',
+    'FPTAN',
+    'FPATAN',
+    'FXTRACT',
+    'FPREM1',
+    'FDECSTP',
+    'FINCSTP',
+  ]),
   ...group(0xd9, 7, ['FPREM', 'FYL2XP1', 'FSQRT', 'FSINCOS', 'FRNDINT', 'FSCALE', 'FSIN', 'FCOS']),
   // DA
   ...INTEGER.map((name, reg) => op(0xda, name, ['Md'], memory(reg))),
@@ -65,7 +89,9 @@ export const X87: readonly OpRow[] = [
   op(0xdb, 'FCOMI', ['STi'], register(6)),
   // DC
   ...ARITH.map((name, reg) => op(0xdc, name, ['Mq'], memory(reg))),
-  ...ARITH_STI.flatMap((name, reg) => (name ? [op(0xdc, destination(name), ['STi'], register(reg))] : [])),
+  ...ARITH_STI.flatMap((name, reg) =>
+    name ? [op(0xdc, destination(name), ['STi'], register(reg))] : [],
+  ),
   op(0xdc, 'FCOM', ['STi'], register(2)),
   op(0xdc, 'FCOMP', ['STi'], register(3)),
   // DD

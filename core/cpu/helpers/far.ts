@@ -1,12 +1,39 @@
 // AssemblyScript. Far transfers: JMP, CALL, RET, IRET through code segments, call gates and task gates (SDM 3A 5.8, 6.12, 7.3).
 import * as L from '../layout';
 import { updateMode } from './blocks';
-import { checkStackRoom, innerStack, innerStackPointer, innerStackSelector, longStack, raise } from './exceptions';
+import {
+  checkStackRoom,
+  innerStack,
+  innerStackPointer,
+  innerStackSelector,
+  longStack,
+  raise,
+} from './exceptions';
 import { AC, DF, ID, IF, IOPL, NT, RF, TF, VIF, VIP, VM, writeFlags } from './flags';
 import { isCanonical, readMemory, writeMemory, writeSystem } from './mmu';
 import {
-  accessOf, checkedStack, descriptorAccess, descriptorBase, descriptorLimit, fetchDescriptor, fetchUpper, GP, isLong, isLongActive, isRealLike, limitOf,
-  loadFromDescriptor, loadRealSegment, markAccessed, NP, selectorOf, setSegment, setStackPointer, stackLinear, stackPointer, TS_FAULT,
+  accessOf,
+  checkedStack,
+  descriptorAccess,
+  descriptorBase,
+  descriptorLimit,
+  fetchDescriptor,
+  fetchUpper,
+  GP,
+  isLong,
+  isLongActive,
+  isRealLike,
+  limitOf,
+  loadFromDescriptor,
+  loadRealSegment,
+  markAccessed,
+  NP,
+  selectorOf,
+  setSegment,
+  setStackPointer,
+  stackLinear,
+  stackPointer,
+  TS_FAULT,
 } from './segments';
 import { get32, nextRip, set32, set64, state } from './state';
 import { returnToTask, switchTask } from './task';
@@ -47,11 +74,11 @@ function push(rsp: u64, size: i32, value: u64): u64 {
 }
 
 export function farJump(selectorWord: i32, offset: u64, size: i32): void {
-  farTransfer(<u32>selectorWord & 0xffff, size == 2 ? offset & 0xffff : offset, size, false);
+  farTransfer((<u32>selectorWord) & 0xffff, size == 2 ? offset & 0xffff : offset, size, false);
 }
 
 export function farCall(selectorWord: i32, offset: u64, size: i32): void {
-  farTransfer(<u32>selectorWord & 0xffff, size == 2 ? offset & 0xffff : offset, size, true);
+  farTransfer((<u32>selectorWord) & 0xffff, size == 2 ? offset & 0xffff : offset, size, true);
 }
 
 function farTransfer(selector: u32, offset: u64, size: i32, call: bool): void {
@@ -103,7 +130,7 @@ function farSystem(selector: u32, d: u64, size: i32, call: bool, back: u64): voi
   if (long) raise(GP, error);
   if (type == 5) {
     if (!(access & 0x80)) raise(NP, error);
-    switchTask(<u32>(d >> 16) & 0xffff, call ? 1 : 0, 0);
+    switchTask((<u32>(d >> 16)) & 0xffff, call ? 1 : 0, 0);
   } else if (type == 1 || type == 9) {
     if (!(access & 0x80)) raise(NP, error);
     switchTask(selector, call ? 1 : 0, 0);
@@ -116,7 +143,7 @@ function callGate(gateSelector: u32, gate: u64, call: bool, back: u64): void {
   const long = isLongActive();
   const wide = (descriptorAccess(gate) & 8) != 0;
   const size = long ? 8 : wide ? 4 : 2;
-  const selector = <u32>(gate >> 16) & 0xffff;
+  const selector = (<u32>(gate >> 16)) & 0xffff;
   let target = (gate & 0xffff) | (wide ? (gate >> 32) & 0xffff0000 : 0);
   if (long) target |= fetchUpper(gateSelector, GP, 0) << 32;
   if (!(selector & 0xfffc)) raise(GP, 0);
@@ -161,7 +188,7 @@ function callGate(gateSelector: u32, gate: u64, call: bool, back: u64): void {
     const stack = checkedStack(ss, dpl, TS_FAULT, 0);
     const mask: u64 = stack & 0x40000000000000 ? 0xffffffff : 0xffff;
     const base = <u64>descriptorBase(stack);
-    const parameters = <i32>(gate >> 32) & 31;
+    const parameters = (<i32>(gate >> 32)) & 31;
     const step = <u64>size;
     checkStackRoom(stack, innerStackPointer(), <u32>size * <u32>(parameters + 4), ss, 0);
     let at = innerStackPointer() - step;
@@ -178,7 +205,10 @@ function callGate(gateSelector: u32, gate: u64, call: bool, back: u64): void {
     at -= step;
     writeSystem((base + (at & mask)) & 0xffffffff, size, back);
     loadFromDescriptor(L.SEG_SS, ss, stack);
-    store<u64>(state() + L.S_GPR + 32, mask == 0xffff ? (oldRsp & 0xffff0000) | (at & mask) : at & mask);
+    store<u64>(
+      state() + L.S_GPR + 32,
+      mask == 0xffff ? (oldRsp & 0xffff0000) | (at & mask) : at & mask,
+    );
   }
   enterCode(selector, d, dpl, target);
   updateMode();
@@ -190,7 +220,8 @@ function dropInnerSegments(cpl: u32): void {
     if (segment == L.SEG_CS || segment == L.SEG_SS) continue;
     const access = accessOf(segment);
     if (access & L.ACCESS_UNUSABLE) continue;
-    if ((access & 0x1c) != 0x1c && ((access >> 5) & 3) < cpl) setSegment(segment, 0, 0, 0, L.ACCESS_UNUSABLE);
+    if ((access & 0x1c) != 0x1c && ((access >> 5) & 3) < cpl)
+      setSegment(segment, 0, 0, 0, L.ACCESS_UNUSABLE);
   }
 }
 
@@ -198,7 +229,7 @@ export function farReturn(size: i32, drop: i32): void {
   const step = <u64>size;
   const rsp = stackPointer();
   const rip = readMemory(stackLinear(rsp, size, false), size);
-  const selector = <u32>readMemory(stackLinear(rsp + step, size, false), size) & 0xffff;
+  const selector = (<u32>readMemory(stackLinear(rsp + step, size, false), size)) & 0xffff;
   if (isRealLike()) {
     if (rip > <u64>limitOf(L.SEG_CS)) raise(GP, 0);
     setStackPointer(rsp + 2 * step + <u64>drop);
@@ -219,7 +250,7 @@ export function farReturn(size: i32, drop: i32): void {
   }
   const outer = rsp + 2 * step + <u64>drop;
   const newRsp = readMemory(stackLinear(outer, size, false), size);
-  const ss = <u32>readMemory(stackLinear(outer + step, size, false), size) & 0xffff;
+  const ss = (<u32>readMemory(stackLinear(outer + step, size, false), size)) & 0xffff;
   checkTarget(d, rip);
   returnStack(ss, rpl, (descriptorAccess(d) & 0x2000) != 0);
   enterCode(selector, d, rpl, rip);
@@ -264,7 +295,7 @@ export function interruptReturn(size: i32): void {
   if (isRealLike()) {
     if (flags & VM && (flags & IOPL) != IOPL) raise(GP, 0);
     const rip = readMemory(stackLinear(rsp, size, false), size);
-    const selector = <u32>readMemory(stackLinear(rsp + step, size, false), size) & 0xffff;
+    const selector = (<u32>readMemory(stackLinear(rsp + step, size, false), size)) & 0xffff;
     const image = <u32>readMemory(stackLinear(rsp + 2 * step, size, false), size);
     if (rip > 0xffff) raise(GP, 0);
     setStackPointer(rsp + 3 * step);
@@ -285,7 +316,7 @@ export function interruptReturn(size: i32): void {
   }
   const cpl = get32(L.S_CPL);
   const rip = readMemory(stackLinear(rsp, size, false), size);
-  const selector = <u32>readMemory(stackLinear(rsp + step, size, false), size) & 0xffff;
+  const selector = (<u32>readMemory(stackLinear(rsp + step, size, false), size)) & 0xffff;
   const image = <u32>readMemory(stackLinear(rsp + 2 * step, size, false), size);
   if (size == 4 && (image & VM) != 0 && cpl == 0 && !isLongActive()) {
     returnToV86(rsp, rip, selector, image);
@@ -300,7 +331,7 @@ export function interruptReturn(size: i32): void {
   if (cpl <= (flags & IOPL) >> 12) mask |= IF;
   if (rpl != cpl || isLong()) {
     const newRsp = readMemory(stackLinear(rsp + 3 * step, size, false), size);
-    const ss = <u32>readMemory(stackLinear(rsp + 4 * step, size, false), size) & 0xffff;
+    const ss = (<u32>readMemory(stackLinear(rsp + 4 * step, size, false), size)) & 0xffff;
     returnStack(ss, rpl, (descriptorAccess(d) & 0x2000) != 0);
     enterCode(selector, d, rpl, rip);
     updateMode();

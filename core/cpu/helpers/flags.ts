@@ -25,15 +25,15 @@ export const ARITHMETIC: u32 = 0x8d5;
 export function arithmeticFlags(): u32 {
   const kind = get32(L.S_FLAG_KIND);
   const source = get64(L.S_FLAG_SOURCE);
-  if (kind < 4) return <u32>source & ARITHMETIC;
+  if (kind < 4) return (<u32>source) & ARITHMETIC;
   const result = get64(L.S_FLAG_RESULT);
   const size = kind & 3;
   const bits: u64 = (<u64>8) << size;
   const top: u64 = bits - 1;
   const mask: u64 = size == 3 ? <u64>-1 : ((<u64>1) << bits) - 1;
-  const sign = <u32>(result >> top) & 1;
+  const sign = (<u32>(result >> top)) & 1;
   let flags = (result == 0 ? ZF : 0) | (sign << 7);
-  if (!(popcnt<u32>(<u32>result & 0xff) & 1)) flags |= PF;
+  if (!(popcnt<u32>((<u32>result) & 0xff) & 1)) flags |= PF;
   let carry: u32 = 0;
   let overflow: u32 = 0;
   let adjust: u32 = 0;
@@ -41,58 +41,58 @@ export function arithmeticFlags(): u32 {
     case L.FLAGS_ADD: {
       const a = (result - source) & mask;
       carry = result < source ? 1 : 0;
-      overflow = <u32>(((a ^ result) & (source ^ result)) >> top) & 1;
-      adjust = <u32>(a ^ source ^ result) & AF;
+      overflow = (<u32>(((a ^ result) & (source ^ result)) >> top)) & 1;
+      adjust = (<u32>(a ^ source ^ result)) & AF;
       break;
     }
     case L.FLAGS_ADC: {
       const a = (result - source - 1) & mask;
       carry = result <= source ? 1 : 0;
-      overflow = <u32>(((a ^ result) & (source ^ result)) >> top) & 1;
-      adjust = <u32>(a ^ source ^ result) & AF;
+      overflow = (<u32>(((a ^ result) & (source ^ result)) >> top)) & 1;
+      adjust = (<u32>(a ^ source ^ result)) & AF;
       break;
     }
     case L.FLAGS_SUB: {
       const a = (result + source) & mask;
       carry = a < source ? 1 : 0;
-      overflow = <u32>(((a ^ source) & (a ^ result)) >> top) & 1;
-      adjust = <u32>(a ^ source ^ result) & AF;
+      overflow = (<u32>(((a ^ source) & (a ^ result)) >> top)) & 1;
+      adjust = (<u32>(a ^ source ^ result)) & AF;
       break;
     }
     case L.FLAGS_SBB: {
       const a = (result + source + 1) & mask;
       carry = a <= source ? 1 : 0;
-      overflow = <u32>(((a ^ source) & (a ^ result)) >> top) & 1;
-      adjust = <u32>(a ^ source ^ result) & AF;
+      overflow = (<u32>(((a ^ source) & (a ^ result)) >> top)) & 1;
+      adjust = (<u32>(a ^ source ^ result)) & AF;
       break;
     }
     case L.FLAGS_INC:
-      carry = <u32>source & 1;
+      carry = (<u32>source) & 1;
       overflow = result == (<u64>1) << top ? 1 : 0;
       adjust = !(result & 15) ? AF : 0;
       break;
     case L.FLAGS_DEC:
-      carry = <u32>source & 1;
+      carry = (<u32>source) & 1;
       overflow = result == ((<u64>1) << top) - 1 ? 1 : 0;
       adjust = (result & 15) == 15 ? AF : 0;
       break;
     case L.FLAGS_SHL:
-      carry = <u32>(source >> top) & 1;
+      carry = (<u32>(source >> top)) & 1;
       overflow = carry ^ sign;
       break;
     case L.FLAGS_SHR:
-      carry = <u32>source & 1;
-      overflow = sign ^ (<u32>(result >> (top - 1)) & 1);
+      carry = (<u32>source) & 1;
+      overflow = sign ^ ((<u32>(result >> (top - 1))) & 1);
       break;
     case L.FLAGS_SAR:
-      carry = <u32>source & 1;
+      carry = (<u32>source) & 1;
       break;
     case L.FLAGS_MUL:
-      carry = <u32>source & 1;
+      carry = (<u32>source) & 1;
       overflow = carry;
       break;
     case L.FLAGS_CARRY:
-      carry = <u32>source & 1;
+      carry = (<u32>source) & 1;
       break;
   }
   return flags | carry | (overflow << 11) | adjust;

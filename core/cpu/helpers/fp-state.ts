@@ -4,6 +4,7 @@ import { raise } from './exceptions';
 import { probeWrite, readMemory, writeMemory } from './mmu';
 import { isLong } from './segments';
 import { get32, get64, reg, set32, set64, state } from './state';
+import { updateSummary } from './x87/stack';
 
 const GP: i32 = 13;
 const MXCSR_MASK: u32 = 0xffff;
@@ -60,6 +61,7 @@ function restoreX87(at: u64, wide: bool): void {
     store<u64>(register(i), readMemory(at + 32 + i * 16, 8));
     store<u16>(register(i), <u16>readMemory(at + 40 + i * 16, 2), 8);
   }
+  updateSummary();
 }
 
 function saveVectors(at: u64): void {
@@ -94,9 +96,10 @@ export function saveFx(at: u64, size: i32): void {
 
 export function restoreFx(at: u64, size: i32): void {
   if (at & 15) raise(GP, 0);
+  // The last byte first, as processors do: a fault finds nothing changed.
+  readMemory(at + 511, 1);
   const mxcsr = <u32>readMemory(at + 24, 4);
   if (mxcsr & ~MXCSR_MASK) raise(GP, 0);
-  readMemory(at + 504, 8);
   restoreX87(at, size == 8);
   set32(L.S_MXCSR, mxcsr);
   restoreVectors(at);
@@ -132,7 +135,7 @@ export function restoreExtended(at: u64, size: i32): void {
     mxcsr = <u32>readMemory(at + 24, 4);
     if (mxcsr & ~MXCSR_MASK) raise(GP, 0);
   }
-  readMemory(at + 504, 8);
+  readMemory(at + 511, 1);
   if (mask & X87) {
     if (present & X87) restoreX87(at, size == 8);
     else {

@@ -1,27 +1,113 @@
 // AssemblyScript. Everything the interpreters (ops/helper-types.ts) and TypeScript (vcpu.ts) call.
 export { init } from './state';
 export {
-  checkAligned16, checkCanonical, flushTlb, invalidatePage, probeRead, probeWrite, slowLoad, slowLoad128, slowStore, slowStore128, translateQuietly,
+  checkAligned16,
+  checkCanonical,
+  flushTlb,
+  invalidatePage,
+  probeRead,
+  probeWrite,
+  slowLoad,
+  slowLoad128,
+  slowStore,
+  slowStore128,
+  translateQuietly,
 } from './mmu';
-export { fetchNextPage, flushAllBlocks, invalidateCode, linkBlock, lookupBlock, updateMode } from './blocks';
-export { checkCodeBreakpoints, deliverFault, nonMaskableInterrupt, raise, serviceInterrupts, singleStep, softwareInterrupt, undefinedOpcode } from './exceptions';
+export {
+  fetchNextPage,
+  flushAllBlocks,
+  invalidateCode,
+  linkBlock,
+  lookupBlock,
+  updateMode,
+} from './blocks';
+export {
+  checkCodeBreakpoints,
+  deliverFault,
+  nonMaskableInterrupt,
+  raise,
+  serviceInterrupts,
+  singleStep,
+  softwareInterrupt,
+  undefinedOpcode,
+} from './exceptions';
 export { arithmeticFlags, readFlags, writeFlagsRaw } from './flags';
 export {
-  checkSegment, loadAccessRights, loadGdt, loadIdt, loadLdt, loadSegment, loadSegmentLimit, loadTaskRegister, popSegment, pushSegment, segmentSelector, verifySegment,
+  checkSegment,
+  loadAccessRights,
+  loadGdt,
+  loadIdt,
+  loadLdt,
+  loadSegment,
+  loadSegmentLimit,
+  loadTaskRegister,
+  popSegment,
+  pushSegment,
+  segmentSelector,
+  verifySegment,
 } from './segments';
 export { farCall, farJump, farReturn, interruptReturn } from './far';
 export { systemCall, systemEnter, systemExit, systemReturn } from './syscall';
-export { asciiAdjustMultiply, deposit, divide, divideSigned, extract, mulHighS, mulHighU } from './muldiv';
+export {
+  asciiAdjustMultiply,
+  deposit,
+  divide,
+  divideSigned,
+  extract,
+  mulHighS,
+  mulHighU,
+} from './muldiv';
 export { enter, leave, popAll, popFlags, pushAll, pushFlags } from './stack';
 export { cmps, ins, lods, movs, outs, scas, stos } from './strings';
 export {
-  checkFsGsBase, clearAlignmentCheck, clearInterrupts, clearTaskSwitched, halt, identify, invalidatePcid, loadMachineStatus, portIn, portOut, randomBits, readControl,
-  readDebug, readExtendedControl, readModelSpecific, readPerformance, readTimeStamp, readTimeStampId, resetCpu, setAlignmentCheck, setInterrupts, writeControl,
-  writeDebug, writeExtendedControl, writeModelSpecific,
+  checkFsGsBase,
+  clearAlignmentCheck,
+  clearInterrupts,
+  clearTaskSwitched,
+  halt,
+  identify,
+  invalidatePcid,
+  loadMachineStatus,
+  portIn,
+  portOut,
+  randomBits,
+  readControl,
+  readDebug,
+  readExtendedControl,
+  readModelSpecific,
+  readPerformance,
+  readTimeStamp,
+  readTimeStampId,
+  resetCpu,
+  setAlignmentCheck,
+  setInterrupts,
+  writeControl,
+  writeDebug,
+  writeExtendedControl,
+  writeModelSpecific,
 } from './system';
 export {
-  alignRight, blendDwords, blendQwords, blendWords, extractLane, insertLane, maskedStore, shiftBytesLeft, shiftBytesRight, shuffleDoubles, shuffleDwords, shuffleHighWords,
-  shuffleLowWords, shuffleSingles,
+  alignRight,
+  blendDwords,
+  blendQwords,
+  blendWords,
+  extractLane,
+  insertLane,
+  maskedStore,
+  shiftBytesLeft,
+  shiftBytesRight,
+  shuffleDoubles,
+  shuffleDwords,
+  shuffleHighWords,
+  shuffleLowWords,
+  shuffleSingles,
 } from './lanes';
-export { initialiseX87, loadMxcsr, restoreExtended, restoreFx, saveExtended, saveFx } from './fp-state';
+export {
+  initialiseX87,
+  loadMxcsr,
+  restoreExtended,
+  restoreFx,
+  saveExtended,
+  saveFx,
+} from './fp-state';
 export * from './x87';

@@ -80,12 +80,12 @@ export function divideSigned(value: u64, size: i32): void {
   }
   const bits = <u64>(size * 8);
   const spare = 64 - bits;
-  const divisor = (<i64>value << spare) >> spare;
+  const divisor = ((<i64>value) << spare) >> spare;
   if (divisor == 0) raise(DE, -1);
   const mask = ((<u64>1) << bits) - 1;
   const raw = size == 1 ? reg(0) & 0xffff : ((reg(2) & mask) << bits) | (reg(0) & mask);
   const wide = 64 - 2 * bits;
-  const dividend = (<i64>raw << wide) >> wide;
+  const dividend = ((<i64>raw) << wide) >> wide;
   if (dividend == i64.MIN_VALUE && divisor == -1) raise(DE, -1);
   const quotient = dividend / divisor;
   if ((quotient << spare) >> spare != quotient) raise(DE, -1);
@@ -104,7 +104,7 @@ function divideSigned64(divisor: i64): void {
   const magnitude: u64 = divisor < 0 ? 0 - <u64>divisor : <u64>divisor;
   if (high >= magnitude) raise(DE, -1);
   const quotient = divide128(high, low, magnitude);
-  const minus = negative != (divisor < 0);
+  const minus = negative != divisor < 0;
   if (minus ? quotient > 0x8000000000000000 : quotient > 0x7fffffffffffffff) raise(DE, -1);
   setReg(0, minus ? 0 - quotient : quotient);
   setReg(2, negative ? 0 - remainder : remainder);
@@ -124,7 +124,7 @@ function finish(size: i32, quotient: u64, rest: u64): void {
 /** AAM: AH = AL / base, AL = AL % base. */
 export function asciiAdjustMultiply(base: i32): void {
   if (base == 0) raise(DE, -1);
-  const al = <u32>reg(0) & 0xff;
+  const al = (<u32>reg(0)) & 0xff;
   const result = al % <u32>base;
   store<u16>(state() + L.S_GPR, <u16>(((al / <u32>base) << 8) | result));
   set32(L.S_FLAG_KIND, L.FLAGS_LOGIC);

@@ -50,7 +50,11 @@ export function popAll(size: i32): void {
   const step = <u64>size;
   const rsp = stackPointer();
   const scratch = state() + L.S_SCRATCH;
-  for (let i = 0; i < 8; i++) store<u64>(scratch + ((7 - i) << 3), readMemory(stackLinear(rsp + <u64>i * step, size, false), size));
+  for (let i = 0; i < 8; i++)
+    store<u64>(
+      scratch + ((7 - i) << 3),
+      readMemory(stackLinear(rsp + <u64>i * step, size, false), size),
+    );
   for (let i = 0; i < 8; i++) {
     if (i == 4) continue;
     const value = load<u64>(scratch + (i << 3));
@@ -82,7 +86,11 @@ export function enter(size: i32, operands: i32): void {
     for (let i = 1; i < level; i++) {
       from -= step;
       rsp -= step;
-      writeMemory(stackLinear(rsp, size, true), size, readMemory(stackLinear(from, size, false), size));
+      writeMemory(
+        stackLinear(rsp, size, true),
+        size,
+        readMemory(stackLinear(from, size, false), size),
+      );
     }
     rsp -= step;
     writeMemory(stackLinear(rsp, size, true), size, frame);
@@ -91,6 +99,10 @@ export function enter(size: i32, operands: i32): void {
   // A frame that the stack cannot hold faults now.
   probeWrite(stackLinear(rsp, size, true), size);
   if (size == 2) store<u16>(state() + L.S_GPR + 40, <u16>frame);
-  else store<u64>(state() + L.S_GPR + 40, isLong() ? frame : (frame & stackMask()) | (stackMask() == 0xffff ? reg(5) & 0xffff0000 : 0));
+  else
+    store<u64>(
+      state() + L.S_GPR + 40,
+      isLong() ? frame : (frame & stackMask()) | (stackMask() == 0xffff ? reg(5) & 0xffff0000 : 0),
+    );
   setStackPointer(rsp);
 }

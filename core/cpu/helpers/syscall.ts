@@ -23,11 +23,11 @@ export function systemCall(): void {
   // 64-bit mode only, as on Intel's processors.
   if (!isLong() || !(get64(L.S_EFER) & EFER_SCE)) raise(6, -1);
   const flags = readFlags();
-  const selector = <u32>(get64(L.S_STAR) >> 32) & 0xfffc;
+  const selector = (<u32>(get64(L.S_STAR) >> 32)) & 0xfffc;
   setReg(1, nextRip());
   setReg(11, <u64>(flags & ~RF));
   set64(L.S_RIP, get64(L.S_LSTAR));
-  writeFlags(0, <u32>get64(L.S_FMASK) | RF);
+  writeFlags(0, (<u32>get64(L.S_FMASK)) | RF);
   if ((flags & ~get32(L.S_EFLAGS) & TF) != 0) dropTrace();
   flat(L.SEG_CS, selector, CODE64, 0);
   flat(L.SEG_SS, selector + 8, DATA, 0);
@@ -38,7 +38,7 @@ export function systemCall(): void {
 export function systemReturn(size: i32): void {
   if (!isLong() || !(get64(L.S_EFER) & EFER_SCE)) raise(6, -1);
   if (get32(L.S_CPL) != 0) raise(GP, 0);
-  const base = <u32>(get64(L.S_STAR) >> 48) & 0xffff;
+  const base = (<u32>(get64(L.S_STAR) >> 48)) & 0xffff;
   const target = reg(1);
   if (size == 8) {
     if (!isCanonical(target)) raise(GP, 0);
@@ -60,7 +60,7 @@ export function systemReturn(size: i32): void {
 }
 
 export function systemEnter(): void {
-  const cs = <u32>get64(L.S_SYSENTER_CS) & 0xfffc;
+  const cs = (<u32>get64(L.S_SYSENTER_CS)) & 0xfffc;
   if (!cs) raise(GP, 0);
   writeFlags(0, VM | IF | RF);
   const long = isLongActive();
@@ -68,12 +68,15 @@ export function systemEnter(): void {
   flat(L.SEG_SS, cs + 8, DATA, 0);
   set32(L.S_CPL, 0);
   set64(L.S_RIP, long ? get64(L.S_SYSENTER_EIP) : get64(L.S_SYSENTER_EIP) & 0xffffffff);
-  store<u64>(state() + L.S_GPR + 32, long ? get64(L.S_SYSENTER_ESP) : get64(L.S_SYSENTER_ESP) & 0xffffffff);
+  store<u64>(
+    state() + L.S_GPR + 32,
+    long ? get64(L.S_SYSENTER_ESP) : get64(L.S_SYSENTER_ESP) & 0xffffffff,
+  );
   updateMode();
 }
 
 export function systemExit(size: i32): void {
-  const cs = <u32>get64(L.S_SYSENTER_CS) & 0xfffc;
+  const cs = (<u32>get64(L.S_SYSENTER_CS)) & 0xfffc;
   if (!cs || get32(L.S_CPL) != 0) raise(GP, 0);
   if (size == 8) {
     if (!isCanonical(reg(2)) || !isCanonical(reg(1))) raise(GP, 0);

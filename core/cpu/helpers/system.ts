@@ -62,7 +62,10 @@ function loadPdptes(): void {
   for (let i: u64 = 0; i < 4; i++) {
     // The table is read as memory, paging aside.
     const entry = load<u32>(<usize>(L.PHYS_MAP_BASE + <u32>((base >> 12) << 2)));
-    const value: u64 = entry & L.PHYS_READ ? load<u64>(<usize>((entry & 0xfffff000) | (<u32>base & 0xfff)) + <usize>i * 8) : 0;
+    const value: u64 =
+      entry & L.PHYS_READ
+        ? load<u64>(<usize>((entry & 0xfffff000) | ((<u32>base) & 0xfff)) + <usize>i * 8)
+        : 0;
     if ((value & 1) != 0 && (value & 0xffffff00000001e6) != 0) raise(GP, 0);
     store<u64>(state() + L.S_PDPTE + <usize>i * 8, value);
   }
@@ -70,11 +73,16 @@ function loadPdptes(): void {
 
 export function readControl(index: i32): u64 {
   switch (index) {
-    case 0: return get64(L.S_CR0);
-    case 2: return get64(L.S_CR2);
-    case 3: return get64(L.S_CR3);
-    case 4: return get64(L.S_CR4);
-    case 8: return <u64>host.readTaskPriority();
+    case 0:
+      return get64(L.S_CR0);
+    case 2:
+      return get64(L.S_CR2);
+    case 3:
+      return get64(L.S_CR3);
+    case 4:
+      return get64(L.S_CR4);
+    case 8:
+      return <u64>host.readTaskPriority();
   }
   raise(6, -1);
   return 0;
@@ -82,10 +90,18 @@ export function readControl(index: i32): u64 {
 
 export function writeControl(index: i32, value: u64): void {
   switch (index) {
-    case 0: writeCr0(value); return;
-    case 2: set64(L.S_CR2, value); return;
-    case 3: writeCr3(value); return;
-    case 4: writeCr4(value); return;
+    case 0:
+      writeCr0(value);
+      return;
+    case 2:
+      set64(L.S_CR2, value);
+      return;
+    case 3:
+      writeCr3(value);
+      return;
+    case 4:
+      writeCr4(value);
+      return;
     case 8:
       if (value & ~(<u64>15)) raise(GP, 0);
       host.writeTaskPriority(<i32>value);
@@ -110,7 +126,13 @@ function writeCr0(raw: u64): void {
     if (isLong() || (get64(L.S_CR4) & CR4_PCIDE) != 0) raise(GP, 0);
     set64(L.S_EFER, efer & ~EFER_LMA);
   }
-  if ((value & CR0_PG) != 0 && (get64(L.S_CR4) & CR4_PAE) != 0 && !(get64(L.S_EFER) & EFER_LMA) && ((value ^ old) & 0xe0000000) != 0) loadPdptes();
+  if (
+    (value & CR0_PG) != 0 &&
+    (get64(L.S_CR4) & CR4_PAE) != 0 &&
+    !(get64(L.S_EFER) & EFER_LMA) &&
+    ((value ^ old) & 0xe0000000) != 0
+  )
+    loadPdptes();
   set64(L.S_CR0, value);
   if ((value ^ old) & 0x80010001) flushTlb(0);
   updateMode();
@@ -143,7 +165,10 @@ function loadPdptesOr(old: u64): void {
   const base = value & 0xffffffe0;
   const entry = load<u32>(<usize>(L.PHYS_MAP_BASE + <u32>((base >> 12) << 2)));
   for (let i: u64 = 0; i < 4; i++) {
-    const pdpte: u64 = entry & L.PHYS_READ ? load<u64>(<usize>((entry & 0xfffff000) | (<u32>base & 0xfff)) + <usize>i * 8) : 0;
+    const pdpte: u64 =
+      entry & L.PHYS_READ
+        ? load<u64>(<usize>((entry & 0xfffff000) | ((<u32>base) & 0xfff)) + <usize>i * 8)
+        : 0;
     if ((pdpte & 1) != 0 && (pdpte & 0xffffff00000001e6) != 0) {
       set64(L.S_CR3, old);
       raise(GP, 0);
@@ -156,9 +181,16 @@ function writeCr4(value: u64): void {
   const old = get64(L.S_CR4);
   if (value & ~CR4_WRITABLE) raise(GP, 0);
   if (isLongActive() && !(value & CR4_PAE)) raise(GP, 0);
-  if ((value & ~old & CR4_PCIDE) != 0 && (!isLongActive() || (get64(L.S_CR3) & 0xfff) != 0)) raise(GP, 0);
+  if ((value & ~old & CR4_PCIDE) != 0 && (!isLongActive() || (get64(L.S_CR3) & 0xfff) != 0))
+    raise(GP, 0);
   set64(L.S_CR4, value);
-  if (((value ^ old) & 0xb0) != 0 && (get64(L.S_CR0) & CR0_PG) != 0 && (value & CR4_PAE) != 0 && !isLongActive()) loadPdptes();
+  if (
+    ((value ^ old) & 0xb0) != 0 &&
+    (get64(L.S_CR0) & CR0_PG) != 0 &&
+    (value & CR4_PAE) != 0 &&
+    !isLongActive()
+  )
+    loadPdptes();
   if ((value ^ old) & CR4_PAGING) flushTlb(0);
   updateMode();
 }
@@ -171,7 +203,7 @@ export function clearTaskSwitched(): void {
 /** LMSW: PE MP EM TS; PE cannot be cleared. */
 export function loadMachineStatus(word: i32): void {
   const old = get64(L.S_CR0);
-  writeCr0((old & ~(<u64>14)) | (<u64>word & 15) | (old & 1));
+  writeCr0((old & ~(<u64>14)) | ((<u64>word) & 15) | (old & 1));
 }
 
 // --- debug registers
@@ -223,19 +255,32 @@ const IA32_TSC_DEADLINE: u32 = 0x6e0;
 /** Offset in vcpu state of an MSR kept there, or -1. */
 function stateMsr(index: u32): i32 {
   switch (index) {
-    case 0x174: return L.S_SYSENTER_CS;
-    case 0x175: return L.S_SYSENTER_ESP;
-    case 0x176: return L.S_SYSENTER_EIP;
-    case 0x277: return L.S_PAT;
-    case 0xc0000080: return L.S_EFER;
-    case 0xc0000081: return L.S_STAR;
-    case 0xc0000082: return L.S_LSTAR;
-    case 0xc0000083: return L.S_CSTAR;
-    case 0xc0000084: return L.S_FMASK;
-    case 0xc0000100: return L.S_SEG_BASE + L.SEG_FS * 8;
-    case 0xc0000101: return L.S_SEG_BASE + L.SEG_GS * 8;
-    case 0xc0000102: return L.S_KERNEL_GS_BASE;
-    case 0xc0000103: return L.S_TSC_AUX;
+    case 0x174:
+      return L.S_SYSENTER_CS;
+    case 0x175:
+      return L.S_SYSENTER_ESP;
+    case 0x176:
+      return L.S_SYSENTER_EIP;
+    case 0x277:
+      return L.S_PAT;
+    case 0xc0000080:
+      return L.S_EFER;
+    case 0xc0000081:
+      return L.S_STAR;
+    case 0xc0000082:
+      return L.S_LSTAR;
+    case 0xc0000083:
+      return L.S_CSTAR;
+    case 0xc0000084:
+      return L.S_FMASK;
+    case 0xc0000100:
+      return L.S_SEG_BASE + L.SEG_FS * 8;
+    case 0xc0000101:
+      return L.S_SEG_BASE + L.SEG_GS * 8;
+    case 0xc0000102:
+      return L.S_KERNEL_GS_BASE;
+    case 0xc0000103:
+      return L.S_TSC_AUX;
   }
   return -1;
 }
@@ -274,7 +319,10 @@ export function writeModelSpecific(): void {
       return;
     }
     // The timer counts without the offset; 0 disarms it.
-    set64(L.S_SCRATCH, index == IA32_TSC_DEADLINE && value != 0 ? value - get64(L.S_TSC_OFFSET) : value);
+    set64(
+      L.S_SCRATCH,
+      index == IA32_TSC_DEADLINE && value != 0 ? value - get64(L.S_TSC_OFFSET) : value,
+    );
     if (!host.writeMsr(index)) raise(GP, 0);
     set32(L.S_REQUEST, 1);
     return;

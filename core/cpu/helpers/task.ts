@@ -5,9 +5,23 @@ import { raise } from './exceptions';
 import { NT, readFlags, VM, writeFlags } from './flags';
 import { readSystem, writeSystem } from './mmu';
 import {
-  accessOf, baseOf, descriptorAccess, descriptorBase, descriptorLimit, fetchDescriptor, GP, limitOf, loadFromDescriptor, loadRealSegment, markAccessed, NP,
+  accessOf,
+  baseOf,
+  descriptorAccess,
+  descriptorBase,
+  descriptorLimit,
+  fetchDescriptor,
+  GP,
+  limitOf,
+  loadFromDescriptor,
+  loadRealSegment,
+  markAccessed,
+  NP,
   selectorOf,
-  setSegment, setTypeByte, TS_FAULT, tryDescriptor,
+  setSegment,
+  setTypeByte,
+  TS_FAULT,
+  tryDescriptor,
 } from './segments';
 import { get32, get64, nextRip, set32, set64, state } from './state';
 import { changeDirectory } from './system';
@@ -59,7 +73,7 @@ export function returnToTask(): void {
 }
 
 function markBusy(selector: u32, busy: bool): void {
-  const type = <u32>(tryDescriptor(selector) >> 40) & 0xff;
+  const type = (<u32>(tryDescriptor(selector) >> 40)) & 0xff;
   setTypeByte(selector, busy ? type | 2 : type & ~2);
 }
 
@@ -69,13 +83,15 @@ function saveTask(rip: u64, clearNested: bool): void {
   if (accessOf(L.SEG_TR) & 8) {
     writeSystem(base + 0x20, 4, rip);
     writeSystem(base + 0x24, 4, flags);
-    for (let i: u32 = 0; i < 8; i++) writeSystem(base + 0x28 + i * 4, 4, load<u32>(state() + L.S_GPR + i * 8));
+    for (let i: u32 = 0; i < 8; i++)
+      writeSystem(base + 0x28 + i * 4, 4, load<u32>(state() + L.S_GPR + i * 8));
     for (let i = 0; i < 6; i++) writeSystem(base + 0x48 + i * 4, 2, selectorOf(i));
     return;
   }
   writeSystem(base + 0x0e, 2, rip);
   writeSystem(base + 0x10, 2, flags);
-  for (let i: u32 = 0; i < 8; i++) writeSystem(base + 0x12 + i * 2, 2, load<u32>(state() + L.S_GPR + i * 8));
+  for (let i: u32 = 0; i < 8; i++)
+    writeSystem(base + 0x12 + i * 2, 2, load<u32>(state() + L.S_GPR + i * 8));
   for (let i = 0; i < 4; i++) writeSystem(base + 0x22 + i * 2, 2, selectorOf(i));
 }
 
@@ -89,14 +105,18 @@ function loadTask(wide: bool, nested: bool): void {
     cr3 = readSystem(base + 0x1c, 4);
     set64(L.S_RIP, readSystem(base + 0x20, 4));
     flags = <u32>readSystem(base + 0x24, 4);
-    for (let i: u32 = 0; i < 8; i++) store<u64>(state() + L.S_GPR + i * 8, readSystem(base + 0x28 + i * 4, 4));
-    for (let i: u32 = 0; i < 6; i++) store<u32>(selectors + i * 4, <u32>readSystem(base + 0x48 + i * 4, 2));
+    for (let i: u32 = 0; i < 8; i++)
+      store<u64>(state() + L.S_GPR + i * 8, readSystem(base + 0x28 + i * 4, 4));
+    for (let i: u32 = 0; i < 6; i++)
+      store<u32>(selectors + i * 4, <u32>readSystem(base + 0x48 + i * 4, 2));
     ldt = <u32>readSystem(base + 0x60, 2);
   } else {
     set64(L.S_RIP, readSystem(base + 0x0e, 2));
     flags = <u32>readSystem(base + 0x10, 2);
-    for (let i: u32 = 0; i < 8; i++) store<u64>(state() + L.S_GPR + i * 8, readSystem(base + 0x12 + i * 2, 2) | 0xffff0000);
-    for (let i: u32 = 0; i < 4; i++) store<u32>(selectors + i * 4, <u32>readSystem(base + 0x22 + i * 2, 2));
+    for (let i: u32 = 0; i < 8; i++)
+      store<u64>(state() + L.S_GPR + i * 8, readSystem(base + 0x12 + i * 2, 2) | 0xffff0000);
+    for (let i: u32 = 0; i < 4; i++)
+      store<u32>(selectors + i * 4, <u32>readSystem(base + 0x22 + i * 2, 2));
     store<u32>(selectors + 16, 0);
     store<u32>(selectors + 20, 0);
     ldt = <u32>readSystem(base + 0x2a, 2);
@@ -123,7 +143,8 @@ function loadTask(wide: bool, nested: bool): void {
   const code = fetchDescriptor(cs, TS_FAULT, 0);
   const access = descriptorAccess(code);
   const dpl = (access >> 5) & 3;
-  if ((access & 0x18) != 0x18 || ((access & 4) != 0 ? dpl > cpl : dpl != cpl)) raise(TS_FAULT, cs & 0xfffc);
+  if ((access & 0x18) != 0x18 || ((access & 4) != 0 ? dpl > cpl : dpl != cpl))
+    raise(TS_FAULT, cs & 0xfffc);
   if (!(access & 0x80)) raise(NP, cs & 0xfffc);
   set32(L.S_CPL, cpl);
   markAccessed(cs, code);

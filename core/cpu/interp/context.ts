@@ -4,7 +4,19 @@
  */
 import { assert } from '../../base';
 import {
-  call, callStatement, i32, i64, v128, type Callee, type Expr, type FunctionBuilder, type I32, type I64, type Local, type V128, type ValType,
+  call,
+  callStatement,
+  i32,
+  i64,
+  v128,
+  type Callee,
+  type Expr,
+  type FunctionBuilder,
+  type I32,
+  type I64,
+  type Local,
+  type V128,
+  type ValType,
 } from '../../wasm';
 import * as L from '../layout';
 import type { FlagKind, OpContext, OperandForm, Word, WordBytes, Words } from '../ops/context';
@@ -63,13 +75,14 @@ export class InterpreterContext implements OpContext {
     this.forms = shape.forms;
     this.operandBytes = shape.operandBytes;
     const first = shape.forms[0];
-    const sized = first && [1, 2, 4, 8].includes(first.bytes) && first.kind !== 'j' && first.kind !== 'n';
+    const sized =
+      first && [1, 2, 4, 8].includes(first.bytes) && first.kind !== 'j' && first.kind !== 'n';
     this.bytes = (sized ? first.bytes : shape.operandBytes) as WordBytes;
     this.w = this.wordsOf(this.bytes);
   }
 
   wordsOf(bytes: number): Words {
-    return (bytes === 8 ? i64 : i32) as unknown as Words;
+    return bytes === 8 ? i64 : i32;
   }
 
   // --- micro-op fields
@@ -95,23 +108,24 @@ export class InterpreterContext implements OpContext {
   }
 
   number(i: number): I32 {
-    return this.forms[i]!.kind === 'i' ? i32.wrap(this.immediate()) : this.field16(REG_FIELDS[i]!);
+    return this.forms[i].kind === 'i' ? i32.wrap(this.immediate()) : this.field16(REG_FIELDS[i]);
   }
 
   // --- operands
 
   get(i: number): Word {
-    const { kind, bytes } = this.forms[i]!;
-    if (kind === 'r') return this.loadState(this.field16(REG_FIELDS[i]!), bytes);
-    if (kind === 'i') return bytes === 8 ? this.immediate() : this.truncate(i32.wrap(this.immediate()), bytes);
-    if (kind === 'x' || kind === 'q') return this.loadState(this.field16(REG_FIELDS[i]!), bytes);
+    const { kind, bytes } = this.forms[i];
+    if (kind === 'r') return this.loadState(this.field16(REG_FIELDS[i]), bytes);
+    if (kind === 'i')
+      return bytes === 8 ? this.immediate() : this.truncate(i32.wrap(this.immediate()), bytes);
+    if (kind === 'x' || kind === 'q') return this.loadState(this.field16(REG_FIELDS[i]), bytes);
     assert(kind === 'm', `operand kind ${kind} has no value`);
     if (this.shape.rmw && i === 0) return this.loadForUpdate(bytes as WordBytes);
     return this.loadAt(this.address(), bytes as WordBytes);
   }
 
   getSigned(i: number, bytes?: WordBytes): Word {
-    const form = this.forms[i]!;
+    const form = this.forms[i];
     const to = bytes ?? (form.bytes as WordBytes);
     if (form.kind === 'i') return to === 8 ? this.immediate() : i32.wrap(this.immediate());
     const value = this.signExtend(this.get(i), form.bytes);
@@ -119,26 +133,31 @@ export class InterpreterContext implements OpContext {
   }
 
   set(i: number, value: Word): void {
-    const { kind, bytes } = this.forms[i]!;
-    if (kind === 'r') this.storeState(this.field16(REG_FIELDS[i]!), bytes, value);
-    else if (kind === 'x' || kind === 'q') this.f.do(bytes === 8 ? i64.store(this.field16(REG_FIELDS[i]!), value as I64, this.base) : i32.store(this.field16(REG_FIELDS[i]!), value as I32, this.base));
+    const { kind, bytes } = this.forms[i];
+    if (kind === 'r') this.storeState(this.field16(REG_FIELDS[i]), bytes, value);
+    else if (kind === 'x' || kind === 'q')
+      this.f.do(
+        bytes === 8
+          ? i64.store(this.field16(REG_FIELDS[i]), value as I64, this.base)
+          : i32.store(this.field16(REG_FIELDS[i]), value as I32, this.base),
+      );
     else if (this.host && i === 0) this.storeUpdated(bytes as WordBytes, value);
     else this.storeAt(this.address(), bytes as WordBytes, value);
   }
 
   getVector(i: number): V128 {
-    const { kind, bytes } = this.forms[i]!;
-    if (kind === 'x') return v128.load(this.field16(REG_FIELDS[i]!), this.base);
+    const { kind, bytes } = this.forms[i];
+    if (kind === 'x') return v128.load(this.field16(REG_FIELDS[i]), this.base);
     if (kind === 'm' && bytes === 16) return this.loadVectorAt(this.vectorAddress());
     const word = this.toI64(this.get(i));
     return v128.replace<'i64'>(30, 0)(v128.const(0n, 0n), word);
   }
 
   setVector(i: number, value: V128): void {
-    const { kind, bytes } = this.forms[i]!;
-    if (kind === 'x') this.f.do(v128.store(this.field16(REG_FIELDS[i]!), value, this.base));
+    const { kind, bytes } = this.forms[i];
+    if (kind === 'x') this.f.do(v128.store(this.field16(REG_FIELDS[i]), value, this.base));
     else if (kind === 'q') {
-      const register = this.let(this.field16(REG_FIELDS[i]!));
+      const register = this.let(this.field16(REG_FIELDS[i]));
       this.f.do(i64.store(register, v128.extract('i64', 29, 0)(value), this.base));
       // The exponent of the x87 register below becomes all ones (SDM 1 9.5.1).
       this.f.do(i32.store16(register, i32.const(0xffff), this.base + 8));
@@ -150,7 +169,8 @@ export class InterpreterContext implements OpContext {
   /** Address of a 16-byte operand, its alignment checked where the op wants it. */
   private vectorAddress(): I64 {
     const address = this.address();
-    if (this.shape.aligned) this.f.if(i32.and(i32.wrap(address), i32.const(15)), () => this.raise(13, 0));
+    if (this.shape.aligned)
+      this.f.if(i32.and(i32.wrap(address), i32.const(15)), () => this.raise(13, 0));
     return address;
   }
 
@@ -166,7 +186,10 @@ export class InterpreterContext implements OpContext {
   effectiveAddress(): I64 {
     if (this.long) {
       const base = i64.load(this.field16(L.UOP_BASE), this.base);
-      const index = i64.shl(i64.load(this.field16(L.UOP_INDEX), this.base), i64.load8U(this.uop, L.UOP_SCALE));
+      const index = i64.shl(
+        i64.load(this.field16(L.UOP_INDEX), this.base),
+        i64.load8U(this.uop, L.UOP_SCALE),
+      );
       return i64.add(i64.add(base, index), i64.load32S(this.uop, L.UOP_DISP));
     }
     return i64.extendU(this.effectiveAddress32());
@@ -174,7 +197,10 @@ export class InterpreterContext implements OpContext {
 
   private effectiveAddress32(): I32 {
     const base = i32.load(this.field16(L.UOP_BASE), this.base);
-    const index = i32.shl(i32.load(this.field16(L.UOP_INDEX), this.base), i32.load8U(this.uop, L.UOP_SCALE));
+    const index = i32.shl(
+      i32.load(this.field16(L.UOP_INDEX), this.base),
+      i32.load8U(this.uop, L.UOP_SCALE),
+    );
     return i32.add(i32.add(base, index), i32.load(this.uop, L.UOP_DISP));
   }
 
@@ -185,7 +211,9 @@ export class InterpreterContext implements OpContext {
   /** Adds the segment base to an offset and wraps as the mode does. */
   private linearOf(offset: I64): I64 {
     if (this.long) return i64.add(offset, i64.load(this.segmentSlot(), this.base + L.S_SEG_BASE));
-    return i64.extendU(i32.add(i32.wrap(offset), i32.load(this.segmentSlot(), this.base + L.S_SEG_BASE)));
+    return i64.extendU(
+      i32.add(i32.wrap(offset), i32.load(this.segmentSlot(), this.base + L.S_SEG_BASE)),
+    );
   }
 
   address(): I64 {
@@ -210,7 +238,10 @@ export class InterpreterContext implements OpContext {
 
   /** Address of the TLB entry for a linear address. */
   private entryOf(address: I64): I32 {
-    const slot = i32.and(i32.shrU(i32.wrap(address), i32.const(8)), i32.const((L.TLB_ENTRIES - 1) * L.TLB_ENTRY_BYTES));
+    const slot = i32.and(
+      i32.shrU(i32.wrap(address), i32.const(8)),
+      i32.const((L.TLB_ENTRIES - 1) * L.TLB_ENTRY_BYTES),
+    );
     return i32.add(i32.load(i32.const(this.base + L.S_TLB)), slot);
   }
 
@@ -230,14 +261,15 @@ export class InterpreterContext implements OpContext {
     const out = this.f.local(bytes === 8 ? 'i64' : 'i32');
     this.f.if(
       this.hits(at, bytes, entry, 0),
-      () => this.f.set(out as Local<'i32'>, this.loadMemory(this.hostOf(at, entry, 0), bytes) as I32),
+      () =>
+        this.f.set(out as Local<'i32'>, this.loadMemory(this.hostOf(at, entry, 0), bytes) as I32),
       () => {
         this.mark();
         const value = this.call('slowLoad', 'i64', [at, i32.const(bytes)]);
         this.f.set(out as Local<'i32'>, (bytes === 8 ? value : i32.wrap(value)) as I32);
       },
     );
-    return out.get as Word;
+    return out.get;
   }
 
   storeAt(address: I64, bytes: WordBytes, value: Word): void {
@@ -249,7 +281,9 @@ export class InterpreterContext implements OpContext {
       () => this.storeMemory(this.hostOf(at, entry, L.TLB_WRITE), bytes, kept),
       () => {
         this.mark();
-        this.f.do(callStatement(this.shared.helper('slowStore'), [at, i32.const(bytes), this.toI64(kept)]));
+        this.f.do(
+          callStatement(this.shared.helper('slowStore'), [at, i32.const(bytes), this.toI64(kept)]),
+        );
       },
     );
   }
@@ -304,7 +338,7 @@ export class InterpreterContext implements OpContext {
       },
     );
     this.host = host.get;
-    return out.get as Word;
+    return out.get;
   }
 
   private storeUpdated(bytes: WordBytes, value: Word): void {
@@ -312,7 +346,14 @@ export class InterpreterContext implements OpContext {
     this.f.if(
       this.host!,
       () => this.storeMemory(this.host!, bytes, kept),
-      () => this.f.do(callStatement(this.shared.helper('slowStore'), [this.address(), i32.const(bytes), this.toI64(kept)])),
+      () =>
+        this.f.do(
+          callStatement(this.shared.helper('slowStore'), [
+            this.address(),
+            i32.const(bytes),
+            this.toI64(kept),
+          ]),
+        ),
     );
   }
 
@@ -387,7 +428,14 @@ export class InterpreterContext implements OpContext {
     const offset = this.let(i32.and(moved, this.state32(L.S_STACK_MASK)));
     this.f.if(this.state32(L.S_STACK_CHECK), () => {
       this.mark();
-      this.f.do(callStatement(this.shared.helper('checkSegment'), [i32.const(L.SEG_SS), i64.extendU(offset), i32.const(bytes), i32.const(write ? 1 : 0)]));
+      this.f.do(
+        callStatement(this.shared.helper('checkSegment'), [
+          i32.const(L.SEG_SS),
+          i64.extendU(offset),
+          i32.const(bytes),
+          i32.const(write ? 1 : 0),
+        ]),
+      );
     });
     return i64.extendU(i32.add(offset, this.state32(L.S_SEG_BASE + L.SEG_SS * 8)));
   }
@@ -457,7 +505,8 @@ export class InterpreterContext implements OpContext {
     this.setState32(L.S_FLAG_KIND, i32.const(FLAG_KIND_NUMBERS[kind] + size));
     this.setState64(L.S_FLAG_RESULT, this.toI64(result));
     if (source) this.setState64(L.S_FLAG_SOURCE, this.toI64(source));
-    this.flagEffect = this.flagEffect === 'none' && this.f.nesting === this.nesting ? { kind, bytes } : 'unknown';
+    this.flagEffect =
+      this.flagEffect === 'none' && this.f.nesting === this.nesting ? { kind, bytes } : 'unknown';
   }
 
   setRawFlags(flags: I32): void {
@@ -476,7 +525,15 @@ export class InterpreterContext implements OpContext {
   condition(code: number): I32 {
     const pair = code >> 1;
     const hint = this.shape.flagsHint;
-    const known = hint && conditionOfKind(pair, hint.kind, hint.bytes, this.state64(L.S_FLAG_RESULT), this.state64(L.S_FLAG_SOURCE));
+    const known =
+      hint &&
+      conditionOfKind(
+        pair,
+        hint.kind,
+        hint.bytes,
+        this.state64(L.S_FLAG_RESULT),
+        this.state64(L.S_FLAG_SOURCE),
+      );
     // RESULT is zero exactly when ZF is set, in every kind.
     const zero = pair === 2 ? i64.eqz(this.state64(L.S_FLAG_RESULT)) : undefined;
     const holds = known ?? zero ?? call(this.shared.condition(pair), [], 'i32');
@@ -508,7 +565,7 @@ export class InterpreterContext implements OpContext {
   }
 
   target(i: number): I64 {
-    assert(this.forms[i]!.kind === 'j', 'a branch target');
+    assert(this.forms[i].kind === 'j', 'a branch target');
     return i64.add(this.state64(L.S_BLOCK_RIP), this.immediate());
   }
 
@@ -519,7 +576,11 @@ export class InterpreterContext implements OpContext {
     this.site.leave();
   }
 
-  helper<T extends 'i32' | 'i64' | 'v128' | 'f64'>(name: HelperName, result: T, ...args: Expr[]): Expr<T> {
+  helper<T extends 'i32' | 'i64' | 'v128' | 'f64'>(
+    name: HelperName,
+    result: T,
+    ...args: Expr[]
+  ): Expr<T> {
     this.mark();
     return this.let(this.call(name, result, args));
   }

@@ -2,7 +2,17 @@
  * Generates the interpreter for one mode (64-bit, or all others) as a WebAssembly module: a loop over blocks, a loop
  * over the micro-ops of a block, a switch with the frequent handlers in it and a table of functions for the rest.
  */
-import { i32, i64, ModuleBuilder, type Callee, type FunctionBuilder, type I32, type I64, type Label, type Local } from '../../wasm';
+import {
+  i32,
+  i64,
+  ModuleBuilder,
+  type Callee,
+  type FunctionBuilder,
+  type I32,
+  type I64,
+  type Label,
+  type Local,
+} from '../../wasm';
 import { formsOf, handlerKey, usesOf } from '../decode/forms';
 import { PSEUDO_ROWS, ROWS } from '../decode/maps';
 import * as L from '../layout';
@@ -28,10 +38,12 @@ export interface Interpreter {
 }
 
 /** Hints worth a handler of their own before a conditional jump: `SUB4` and its like. */
-export const FLAG_HINTS: readonly { kind: FlagKind; bytes: number }[] = [1, 2, 4, 8].flatMap((bytes) => [
-  { kind: 'SUB' as const, bytes },
-  { kind: 'LOGIC' as const, bytes },
-]);
+export const FLAG_HINTS: readonly { kind: FlagKind; bytes: number }[] = [1, 2, 4, 8].flatMap(
+  (bytes) => [
+    { kind: 'SUB' as const, bytes },
+    { kind: 'LOGIC' as const, bytes },
+  ],
+);
 
 export function hintName(hint: { kind: FlagKind; bytes: number }): string {
   return hint.kind + String(hint.bytes);
@@ -54,17 +66,27 @@ function planHandlers(long: boolean): Planned[] {
     if (!definition) continue;
     for (const use of usesOf(row, long)) {
       const forms = formsOf(use);
-      const hints = /^J[A-Z]/.test(row.mnemonic) && forms.length === 1 && row.mnemonic !== 'JMP' ? [undefined, ...FLAG_HINTS] : [undefined];
+      const hints =
+        /^J[A-Z]/.test(row.mnemonic) && forms.length === 1 && row.mnemonic !== 'JMP'
+          ? [undefined, ...FLAG_HINTS]
+          : [undefined];
       for (const hint of hints) {
         if (hint && !long && hint.bytes === 8) continue;
         const key = handlerKey(use, forms, hint && hintName(hint));
-        const shape = { forms, operandBytes: use.operandBytes, rmw: definition.rmw === true, aligned: definition.aligned === true, ...(hint && { flagsHint: hint }) };
+        const shape = {
+          forms,
+          operandBytes: use.operandBytes,
+          rmw: definition.rmw === true,
+          aligned: definition.aligned === true,
+          ...(hint && { flagsHint: hint }),
+        };
         if (!planned.has(key)) planned.set(key, { key, definition, shape });
       }
     }
   }
   const all = [...planned.values()];
-  const rank = (p: Planned) => (p.definition.mnemonic === 'REFETCH' ? 0 : isInline(p, long) ? 1 : 2);
+  const rank = (p: Planned): number =>
+    p.definition.mnemonic === 'REFETCH' ? 0 : isInline(p, long) ? 1 : 2;
   return all.sort((a, b) => rank(a) - rank(b));
 }
 
@@ -74,17 +96,24 @@ const HOT_WORD_MOVES = new Set(['MOV', 'MOVZX', 'MOVSX']);
 /** In the main switch: hot definitions at the sizes that compilers use. */
 function isInline({ definition, shape }: Planned, long: boolean): boolean {
   if (!definition.hot) return false;
-  const sizes = shape.forms.filter((f: OperandForm) => f.kind === 'r' || f.kind === 'm').map((f) => f.bytes);
+  const sizes = shape.forms
+    .filter((f: OperandForm) => f.kind === 'r' || f.kind === 'm')
+    .map((f) => f.bytes);
   const word = sizes.includes(2) || (sizes.length === 0 && shape.operandBytes === 2);
   return (!word || HOT_WORD_MOVES.has(definition.mnemonic)) && (long || !sizes.includes(8));
 }
 
-export function generateInterpreter(long: boolean, vcpuIndex: number, memoryPages: number): Interpreter {
+export function generateInterpreter(
+  long: boolean,
+  vcpuIndex: number,
+  memoryPages: number,
+): Interpreter {
   const base = L.VCPU_BASE + vcpuIndex * L.VCPU_STRIDE;
   const jumps = L.JUMP_CACHE_AREA_BASE + vcpuIndex * L.JUMP_CACHE_BYTES;
   const module = new ModuleBuilder({ initial: memoryPages, maximum: memoryPages });
   const helpers = new Map<string, Callee>();
-  for (const [name, signature] of Object.entries(HELPERS)) helpers.set(name, module.import('helpers', name, helperType(signature)));
+  for (const [name, signature] of Object.entries(HELPERS))
+    helpers.set(name, module.import('helpers', name, helperType(signature)));
   const conditions = new Map<number, Callee<'i32'>>();
   const shared: SharedFunctions = {
     helper(name: HelperName) {
@@ -94,7 +123,8 @@ export function generateInterpreter(long: boolean, vcpuIndex: number, memoryPage
     },
     condition: (pair) => conditions.get(pair)!,
   };
-  for (let pair = 0; pair < 8; pair++) if (pair !== CC_Z) conditions.set(pair, conditionFunction(module, pair, base, shared));
+  for (let pair = 0; pair < 8; pair++)
+    if (pair !== CC_Z) conditions.set(pair, conditionFunction(module, pair, base, shared));
 
   const planned = planHandlers(long);
   const hot = planned.filter((p) => isInline(p, long));
@@ -103,19 +133,29 @@ export function generateInterpreter(long: boolean, vcpuIndex: number, memoryPage
   planned.forEach((p, number) => {
     if (number < hot.length) return;
     const { builder, callee } = module.function<'i32'>({ params: ['i32'], results: ['i32'] });
-    const context = new InterpreterContext(long, base, { f: builder, uop: builder.param(0, 'i32'), leave: () => builder.return(i32.const(1)) }, p.shape, shared);
+    const context = new InterpreterContext(
+      long,
+      base,
+      { f: builder, uop: builder.param(0, 'i32'), leave: () => builder.return(i32.const(1)) },
+      p.shape,
+      shared,
+    );
     if (p.definition.ends === 'far') context.setState64(L.S_RIP, context.maskedNextRip());
     p.definition.body(context);
     context.finish();
     builder.return(i32.const(p.definition.ends === 'far' ? 2 : 0));
     outOfLine.push(callee);
-    handlers.set(p.key, { number, definition: p.definition, flags: p.definition.clobbersFlags ? 'unknown' : context.flagEffect });
+    handlers.set(p.key, {
+      number,
+      definition: p.definition,
+      flags: p.definition.clobbersFlags ? 'unknown' : context.flagEffect,
+    });
   });
 
   const { builder: f, callee: run } = module.function({ params: [], results: [] });
   const table = module.table(outOfLine);
-  const at = (offset: number) => i32.const(base + offset);
-  const exit = (reason: number) => {
+  const at = (offset: number): I32 => i32.const(base + offset);
+  const exit = (reason: number): void => {
     f.do(i32.store(at(L.S_EXIT), i32.const(reason)));
     f.return();
   };
@@ -130,17 +170,30 @@ export function generateInterpreter(long: boolean, vcpuIndex: number, memoryPage
             if (number === hot.length) {
               // Not in the switch: 0 goes on, 1 leaves the block, 2 may have changed the mode.
               const index = i32.sub(i32.load16U(uop.get, L.UOP_HANDLER), i32.const(hot.length));
-              f.set(outcome, table.call([uop.get], index, { params: ['i32'], results: ['i32'] }, 'i32'));
+              f.set(
+                outcome,
+                table.call([uop.get], index, { params: ['i32'], results: ['i32'] }, 'i32'),
+              );
               f.if(outcome.get, () => {
                 f.brIf(dispatch, i32.eq(outcome.get, i32.const(1)));
                 f.br(far);
               });
             } else {
-              const p = hot[number]!;
+              const p = hot[number];
               f.scope(() => {
-                const context = new InterpreterContext(long, base, { f, uop, leave: () => f.br(dispatch) }, p.shape, shared);
+                const context = new InterpreterContext(
+                  long,
+                  base,
+                  { f, uop, leave: () => f.br(dispatch) },
+                  p.shape,
+                  shared,
+                );
                 p.definition.body(context);
-                handlers.set(p.key, { number, definition: p.definition, flags: context.flagEffect });
+                handlers.set(p.key, {
+                  number,
+                  definition: p.definition,
+                  flags: context.flagEffect,
+                });
               });
               if (p.definition.ends) return;
             }
@@ -163,11 +216,16 @@ export function generateInterpreter(long: boolean, vcpuIndex: number, memoryPage
 }
 
 /** Nested blocks and a br_table: `body(n)` for case n, the last being all the others. Bodies end with a branch. */
-function switchOver(f: FunctionBuilder, value: I32, cases: number, body: (number: number) => void): void {
+function switchOver(
+  f: FunctionBuilder,
+  value: I32,
+  cases: number,
+  body: (number: number) => void,
+): void {
   const labels: Label[] = [];
-  const nest = (number: number) => {
+  const nest = (number: number): void => {
     if (number < 0) {
-      f.brTable(value, labels.slice(0, cases), labels[cases]!);
+      f.brTable(value, labels.slice(0, cases), labels[cases]);
       return;
     }
     f.block((label) => {
@@ -181,14 +239,26 @@ function switchOver(f: FunctionBuilder, value: I32, cases: number, body: (number
 }
 
 /** Finds the block at S_RIP: by the jump cache, else by the helper, which decodes it if need be. */
-function enterBlock(f: FunctionBuilder, uop: Local<'i32'>, long: boolean, base: number, jumps: number, shared: SharedFunctions): void {
-  const at = (offset: number) => i32.const(base + offset);
+function enterBlock(
+  f: FunctionBuilder,
+  uop: Local<'i32'>,
+  long: boolean,
+  base: number,
+  jumps: number,
+  shared: SharedFunctions,
+): void {
+  const at = (offset: number): I32 => i32.const(base + offset);
   f.scope(() => {
-    const rip = f.let(i64.load(at(L.S_RIP))) as I64;
-    const linear = f.let(long ? rip : i64.extendU(i32.add(i32.wrap(rip), i32.load(at(L.S_SEG_BASE + L.SEG_CS * 8)))));
+    const rip: I64 = f.let(i64.load(at(L.S_RIP)));
+    const linear = f.let(
+      long ? rip : i64.extendU(i32.add(i32.wrap(rip), i32.load(at(L.S_SEG_BASE + L.SEG_CS * 8)))),
+    );
     const tag = i64.or(i64.and(linear, i64.const(0xffffffffffffn)), i64.load(at(L.S_MODE_TAG)));
     const low = i32.wrap(linear);
-    const slot = i32.and(i32.xor(low, i32.shrU(low, i32.const(12))), i32.const(L.JUMP_CACHE_ENTRIES - 1));
+    const slot = i32.and(
+      i32.xor(low, i32.shrU(low, i32.const(12))),
+      i32.const(L.JUMP_CACHE_ENTRIES - 1),
+    );
     const entry = f.let(i32.shl(slot, i32.const(4)));
     f.if(
       i64.eq(i64.load(entry, jumps), tag),
@@ -199,24 +269,45 @@ function enterBlock(f: FunctionBuilder, uop: Local<'i32'>, long: boolean, base: 
       },
     );
     f.do(i64.store(at(L.S_BLOCK_RIP), rip));
-    const left = i32.sub(i32.load(at(L.S_BUDGET)), i32.load16U(i32.sub(uop.get, i32.const(L.BLOCK_HEADER_BYTES)), L.BLOCK_INSTRUCTIONS));
+    const left = i32.sub(
+      i32.load(at(L.S_BUDGET)),
+      i32.load16U(i32.sub(uop.get, i32.const(L.BLOCK_HEADER_BYTES)), L.BLOCK_INSTRUCTIONS),
+    );
     f.do(i32.store(at(L.S_BUDGET), left));
   });
 }
 
 /** A condition (code >> 1) from the kept flags whatever set them: the frequent kinds first, else all six flags are made. */
-function conditionFunction(module: ModuleBuilder, pair: number, base: number, shared: SharedFunctions): Callee<'i32'> {
+function conditionFunction(
+  module: ModuleBuilder,
+  pair: number,
+  base: number,
+  shared: SharedFunctions,
+): Callee<'i32'> {
   const { builder: f, callee } = module.function<'i32'>({ params: [], results: ['i32'] });
   const result = i64.load(i32.const(base + L.S_FLAG_RESULT));
   const source = i64.load(i32.const(base + L.S_FLAG_SOURCE));
   const kind = f.let(i32.load(i32.const(base + L.S_FLAG_KIND)));
-  const frequent: [FlagKind, number][] = [['SUB', 4], ['SUB', 8], ['SUB', 1], ['LOGIC', 4], ['LOGIC', 8], ['LOGIC', 1], ['INC', 4], ['DEC', 4], ['ADD', 8], ['ADD', 4]];
+  const frequent: [FlagKind, number][] = [
+    ['SUB', 4],
+    ['SUB', 8],
+    ['SUB', 1],
+    ['LOGIC', 4],
+    ['LOGIC', 8],
+    ['LOGIC', 1],
+    ['INC', 4],
+    ['DEC', 4],
+    ['ADD', 8],
+    ['ADD', 4],
+  ];
   for (const [name, bytes] of frequent) {
     const holds = conditionOfKind(pair, name, bytes, result, source);
-    if (holds) f.if(i32.eq(kind, i32.const(FLAG_KIND_NUMBERS[name] + Math.log2(bytes))), () => f.return(holds));
+    if (holds)
+      f.if(i32.eq(kind, i32.const(FLAG_KIND_NUMBERS[name] + Math.log2(bytes))), () =>
+        f.return(holds),
+      );
   }
   const flags = f.let(call(shared.helper('arithmeticFlags') as Callee<'i32'>, [], 'i32'));
   f.return(conditionOfFlags(pair, flags));
   return callee;
 }
-

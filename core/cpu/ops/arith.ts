@@ -18,7 +18,7 @@ function binary(c: OpContext, operator: BinaryName, keep: boolean): void {
 
 /** Operand 1, an immediate sign-extended to the size of operand 0 and cut to it. */
 function operandOf(c: OpContext): Word {
-  return c.forms[1]!.kind === 'i' ? c.truncate(c.getSigned(1, c.bytes), c.bytes) : c.get(1);
+  return c.forms[1].kind === 'i' ? c.truncate(c.getSigned(1, c.bytes), c.bytes) : c.get(1);
 }
 
 /**
@@ -76,8 +76,12 @@ function addOneFlag(c: OpContext, flagBit: number): void {
   const b = c.let(c.get(1));
   const carry = c.let(i32.and(i32.shrU(flags, i32.const(flagBit)), i32.const(1)));
   const partial = c.let(c.truncate(c.w.add(a, b), c.bytes));
-  const result = c.let(c.truncate(c.w.add(partial, c.bytes === 8 ? c.toI64(carry) : carry), c.bytes));
+  const result = c.let(
+    c.truncate(c.w.add(partial, c.bytes === 8 ? c.toI64(carry) : carry), c.bytes),
+  );
   c.set(0, result);
   const out = i32.or(c.w.ltU(partial, a), c.w.ltU(result, partial));
-  c.setRawFlags(i32.or(i32.and(flags, i32.const(~(1 << flagBit))), i32.shl(out, i32.const(flagBit))));
+  c.setRawFlags(
+    i32.or(i32.and(flags, i32.const(~(1 << flagBit))), i32.shl(out, i32.const(flagBit))),
+  );
 }

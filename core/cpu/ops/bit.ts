@@ -19,13 +19,21 @@ function changed(c: OpContext, value: Word, mask: Word, change: BitChange): Word
  */
 function bitTest(c: OpContext, change: BitChange): void {
   const bits = c.bytes * 8;
-  const string = c.forms[0]!.kind === 'm' && c.forms[1]!.kind === 'r';
+  const string = c.forms[0].kind === 'm' && c.forms[1].kind === 'r';
   const offset = c.let(c.get(1));
-  const index = c.let(c.w.and(c.bytes === 8 && c.forms[1]!.kind === 'i' ? c.toI64(offset) : offset, c.w.const(bits - 1)));
+  const index = c.let(
+    c.w.and(
+      c.bytes === 8 && c.forms[1].kind === 'i' ? c.toI64(offset) : offset,
+      c.w.const(bits - 1),
+    ),
+  );
   const mask = c.let(c.w.shl(c.w.const(1), index));
   let value: Word;
   if (string) {
-    const whole = i64.shrS(c.toI64(c.bytes === 8 ? offset : i64.extendS(c.toI32(c.signExtend(offset, c.bytes)))), i64.const(Math.log2(bits)));
+    const whole = i64.shrS(
+      c.toI64(c.bytes === 8 ? offset : i64.extendS(c.toI32(c.signExtend(offset, c.bytes)))),
+      i64.const(Math.log2(bits)),
+    );
     const address = c.let(c.bitStringAddress(i64.shl(whole, i64.const(Math.log2(c.bytes)))));
     if (change !== 'none') c.run('probeWrite', address, i32.const(c.bytes));
     value = c.let(c.loadAt(address, c.bytes));
@@ -41,7 +49,8 @@ function bitTest(c: OpContext, change: BitChange): void {
 /** BSF/BSR: a zero source sets ZF and leaves the destination as it was (AMD states it, Intel does it), bits 32-63 too. */
 function bitScan(c: OpContext, reverse: boolean): void {
   const source = c.let(c.get(1));
-  const flags = (zero: number) => c.setRawFlags(i32.or(i32.and(c.arithmeticFlags(), i32.const(~ZF)), i32.const(zero)));
+  const flags = (zero: number): void =>
+    c.setRawFlags(i32.or(i32.and(c.arithmeticFlags(), i32.const(~ZF)), i32.const(zero)));
   c.f.if(
     c.w.eqz(source),
     () => {
@@ -60,7 +69,8 @@ function countZeros(c: OpContext, leading: boolean): void {
   const source = c.let(c.get(1));
   const bits = c.bytes * 8;
   let count = leading ? c.w.clz(source) : c.w.ctz(source);
-  if (bits === 16) count = leading ? c.w.sub(count, c.w.const(16)) : pick(c.w.const(16), count, c.w.eqz(source));
+  if (bits === 16)
+    count = leading ? c.w.sub(count, c.w.const(16)) : pick(c.w.const(16), count, c.w.eqz(source));
   const result = c.let(count);
   c.set(0, result);
   setCarryZero(c, c.w.eqz(source), result);
@@ -79,7 +89,11 @@ function withCarry(c: OpContext, operand: number, result: Word, carry: I32): voi
   c.setFlags('CARRY', c.bytes, kept, out);
 }
 
-function lowestSet(c: OpContext, combine: (less: Word, value: Word) => Word, carryIfZero: boolean): void {
+function lowestSet(
+  c: OpContext,
+  combine: (less: Word, value: Word) => Word,
+  carryIfZero: boolean,
+): void {
   const value = c.let(c.get(1));
   const zero = c.w.eqz(value);
   const less = combine(c.w.sub(value, c.w.const(1)), value);
@@ -100,7 +114,9 @@ export const BIT: readonly OpDefinition[] = [
     c.set(0, count);
     c.setRawFlags(i32.shl(c.w.eqz(count), i32.const(6)));
   }),
-  define('ANDN', {}, (c) => withCarry(c, 0, c.w.and(c.w.xor(c.get(1), c.w.const(-1)), c.get(2)), i32.const(0))),
+  define('ANDN', {}, (c) =>
+    withCarry(c, 0, c.w.and(c.w.xor(c.get(1), c.w.const(-1)), c.get(2)), i32.const(0)),
+  ),
   define('BLSR', {}, (c) => lowestSet(c, (less, v) => c.w.and(less, v), true)),
   define('BLSMSK', {}, (c) => lowestSet(c, (less, v) => c.w.xor(less, v), true)),
   define('BLSI', {}, (c) => {
@@ -111,7 +127,9 @@ export const BIT: readonly OpDefinition[] = [
     const control = c.let(c.toI32(c.get(2)));
     const start = c.let(i64.extendU(i32.and(control, i32.const(0xff))));
     const length = c.let(i64.extendU(i32.and(i32.shrU(control, i32.const(8)), i32.const(0xff))));
-    const shifted = c.let(pick(i64.shrU(c.toI64(c.get(1)), start), i64.const(0), i64.ltU(start, i64.const(64))));
+    const shifted = c.let(
+      pick(i64.shrU(c.toI64(c.get(1)), start), i64.const(0), i64.ltU(start, i64.const(64))),
+    );
     const mask = i64.sub(i64.shl(i64.const(1), length), i64.const(1));
     const field = pick(i64.and(c.toI64(shifted), mask), shifted, i64.ltU(length, i64.const(64)));
     withCarry(c, 0, c.bytes === 8 ? field : c.toI32(field), i32.const(0));

@@ -16,7 +16,7 @@ function branchIf(c: OpContext, operand: number, taken: I32): void {
 
 /** The counter register by address size, which the row gives as operand 1. */
 function countdown(c: OpContext, extra: (notZero: I32) => I32): void {
-  const bytes = c.forms[1]!.bytes as WordBytes;
+  const bytes = c.forms[1].bytes as WordBytes;
   const w = c.wordsOf(bytes);
   const count = c.let(c.truncate(w.sub(c.get(1), w.const(1)), bytes));
   c.set(1, count);
@@ -25,7 +25,7 @@ function countdown(c: OpContext, extra: (notZero: I32) => I32): void {
 
 /** Operand 0 as an address to go to; a non-canonical one faults before anything changes. */
 function targetOf(c: OpContext): I64 {
-  if (c.forms[0]!.kind === 'j') return c.let(c.target(0));
+  if (c.forms[0].kind === 'j') return c.let(c.target(0));
   const target = c.let(c.toI64(c.get(0)));
   checkCanonical(c, target);
   return target;
@@ -41,13 +41,16 @@ function returnNear(c: OpContext): void {
   const bytes = ripBytes(c);
   const target = c.let(c.toI64(c.peekStack(bytes)));
   checkCanonical(c, target);
-  if (c.forms.length > 0) c.dropStack(i32.add(i32.and(i32.wrap(c.immediate()), i32.const(0xffff)), i32.const(bytes)));
+  if (c.forms.length > 0)
+    c.dropStack(i32.add(i32.and(i32.wrap(c.immediate()), i32.const(0xffff)), i32.const(bytes)));
   else c.dropStack(bytes);
   c.jump(target, bytes);
 }
 
 export const BRANCH: readonly OpDefinition[] = [
-  ...CONDITIONS.map((name, code) => define(`J${name}`, { hot: true, ends: 'near' }, (c) => branchIf(c, 0, c.condition(code)))),
+  ...CONDITIONS.map((name, code) =>
+    define(`J${name}`, { hot: true, ends: 'near' }, (c) => branchIf(c, 0, c.condition(code))),
+  ),
   define('JMP', { reads: true, hot: true, ends: 'near' }, (c) => {
     c.jump(targetOf(c), ripBytes(c));
   }),
@@ -61,5 +64,7 @@ export const BRANCH: readonly OpDefinition[] = [
   define('LOOP', { ends: 'near' }, (c) => countdown(c, (more) => more)),
   define('LOOPE', { ends: 'near' }, (c) => countdown(c, (more) => i32.and(more, c.condition(4)))),
   define('LOOPNE', { ends: 'near' }, (c) => countdown(c, (more) => i32.and(more, c.condition(5)))),
-  define('JCXZ', { ends: 'near' }, (c) => branchIf(c, 0, c.wordsOf(c.forms[1]!.bytes).eqz(c.get(1)))),
+  define('JCXZ', { ends: 'near' }, (c) =>
+    branchIf(c, 0, c.wordsOf(c.forms[1].bytes).eqz(c.get(1))),
+  ),
 ];

@@ -22,7 +22,8 @@ export interface OperandForm {
 }
 
 /** Flag kinds of layout.ts without the size index. */
-export type FlagKind = 'ADD' | 'ADC' | 'SUB' | 'SBB' | 'LOGIC' | 'INC' | 'DEC' | 'SHL' | 'SHR' | 'SAR' | 'MUL' | 'CARRY';
+export type FlagKind =
+  'ADD' | 'ADC' | 'SUB' | 'SBB' | 'LOGIC' | 'INC' | 'DEC' | 'SHL' | 'SHR' | 'SAR' | 'MUL' | 'CARRY';
 
 export interface OpContext {
   readonly f: FunctionBuilder;
@@ -113,7 +114,11 @@ export interface OpContext {
   jump(rip: I64, bytes: number): void;
 
   /** Calls a helper for its value; anything that may fault is preceded by `mark`. */
-  helper<T extends 'i32' | 'i64' | 'v128' | 'f64'>(name: HelperName, result: T, ...args: Expr[]): Expr<T>;
+  helper<T extends 'i32' | 'i64' | 'v128' | 'f64'>(
+    name: HelperName,
+    result: T,
+    ...args: Expr[]
+  ): Expr<T>;
   run(name: HelperName, ...args: Expr[]): void;
   raise(vector: number, error?: number): void;
 }

@@ -23,6 +23,10 @@ export interface OpDefinition extends OpAttributes {
   readonly body: (c: OpContext) => void;
 }
 
-export function define(mnemonic: string, attributes: OpAttributes, body: (c: OpContext) => void): OpDefinition {
+export function define(
+  mnemonic: string,
+  attributes: OpAttributes,
+  body: (c: OpContext) => void,
+): OpDefinition {
   return { mnemonic, body, ...attributes };
 }

@@ -30,9 +30,15 @@ function signZeroParity(c: OpContext, byte: I32): I32 {
 function decimalAdjust(c: OpContext, subtract: boolean): void {
   const flags = c.let(c.arithmeticFlags());
   const al = c.let(c.toI32(c.reg(0, 1)));
-  const low = c.let(i32.or(i32.gtU(i32.and(al, i32.const(15)), i32.const(9)), i32.ne(i32.and(flags, i32.const(AF)), i32.const(0))));
+  const low = c.let(
+    i32.or(
+      i32.gtU(i32.and(al, i32.const(15)), i32.const(9)),
+      i32.ne(i32.and(flags, i32.const(AF)), i32.const(0)),
+    ),
+  );
   const high = c.let(i32.or(i32.gtU(al, i32.const(0x99)), i32.and(flags, i32.const(CF))));
-  const step = (at: I32, amount: number) => select(i32.const(subtract ? -amount : amount), i32.const(0), at);
+  const step = (at: I32, amount: number): I32 =>
+    select(i32.const(subtract ? -amount : amount), i32.const(0), at);
   const lowStep = c.let(i32.add(al, step(low, 6)));
   const lowCarry = subtract ? i32.and(low, i32.ltU(al, i32.const(6))) : i32.const(0);
   const result = c.let(i32.and(i32.add(lowStep, step(high, 0x60)), i32.const(0xff)));
@@ -45,7 +51,12 @@ function decimalAdjust(c: OpContext, subtract: boolean): void {
 function asciiAdjust(c: OpContext, subtract: boolean): void {
   const flags = c.let(c.arithmeticFlags());
   const ax = c.let(c.toI32(c.reg(0, 2)));
-  const adjust = c.let(i32.or(i32.gtU(i32.and(ax, i32.const(15)), i32.const(9)), i32.ne(i32.and(flags, i32.const(AF)), i32.const(0))));
+  const adjust = c.let(
+    i32.or(
+      i32.gtU(i32.and(ax, i32.const(15)), i32.const(9)),
+      i32.ne(i32.and(flags, i32.const(AF)), i32.const(0)),
+    ),
+  );
   const changed = select(i32.const(subtract ? -0x106 : 0x106), i32.const(0), adjust);
   c.setReg(0, 2, i32.and(i32.add(ax, changed), i32.const(0xff0f)));
   const keep = i32.and(flags, i32.const(~(AF | CF)));
@@ -59,8 +70,15 @@ export const FLAG_CONTROL: readonly OpDefinition[] = [
   define('CLD', {}, (c) => changeDirection(c, false)),
   define('STD', {}, (c) => changeDirection(c, true)),
   define('LAHF', {}, (c) => {
-    const ah = i32.or(i32.and(c.arithmeticFlags(), i32.const(SF | ZF | AF | PF | CF)), i32.const(2));
-    c.setReg(0, 2, i32.or(i32.and(c.toI32(c.reg(0, 2)), i32.const(0xff)), i32.shl(ah, i32.const(8))));
+    const ah = i32.or(
+      i32.and(c.arithmeticFlags(), i32.const(SF | ZF | AF | PF | CF)),
+      i32.const(2),
+    );
+    c.setReg(
+      0,
+      2,
+      i32.or(i32.and(c.toI32(c.reg(0, 2)), i32.const(0xff)), i32.shl(ah, i32.const(8))),
+    );
   }),
   define('SAHF', {}, (c) => {
     const ah = i32.shrU(c.toI32(c.reg(0, 2)), i32.const(8));
@@ -71,13 +89,16 @@ export const FLAG_CONTROL: readonly OpDefinition[] = [
   define('DAS', {}, (c) => decimalAdjust(c, true)),
   define('AAA', {}, (c) => asciiAdjust(c, false)),
   define('AAS', {}, (c) => asciiAdjust(c, true)),
-  define('AAM', { clobbersFlags: true }, (c) => c.run('asciiAdjustMultiply', i32.and(i32.wrap(c.immediate()), i32.const(0xff)))),
+  define('AAM', { clobbersFlags: true }, (c) =>
+    c.run('asciiAdjustMultiply', i32.and(i32.wrap(c.immediate()), i32.const(0xff))),
+  ),
   define('AAD', {}, (c) => {
     const ax = c.let(c.toI32(c.reg(0, 2)));
     const base = i32.and(i32.wrap(c.immediate()), i32.const(0xff));
-    const result = c.let(i32.and(i32.add(ax, i32.mul(i32.shrU(ax, i32.const(8)), base)), i32.const(0xff)));
+    const result = c.let(
+      i32.and(i32.add(ax, i32.mul(i32.shrU(ax, i32.const(8)), base)), i32.const(0xff)),
+    );
     c.setReg(0, 2, result);
     c.setFlags('LOGIC', 1, result);
   }),
 ];
-

@@ -4,7 +4,18 @@
  */
 import { i32, i64, type I32, type I64 } from '../../wasm';
 import {
-  FLAGS_ADC, FLAGS_ADD, FLAGS_CARRY, FLAGS_DEC, FLAGS_INC, FLAGS_LOGIC, FLAGS_MUL, FLAGS_SAR, FLAGS_SBB, FLAGS_SHL, FLAGS_SHR, FLAGS_SUB,
+  FLAGS_ADC,
+  FLAGS_ADD,
+  FLAGS_CARRY,
+  FLAGS_DEC,
+  FLAGS_INC,
+  FLAGS_LOGIC,
+  FLAGS_MUL,
+  FLAGS_SAR,
+  FLAGS_SBB,
+  FLAGS_SHL,
+  FLAGS_SHR,
+  FLAGS_SUB,
 } from '../layout';
 import type { FlagKind } from './context';
 
@@ -16,8 +27,18 @@ export const SF = 0x080;
 export const OF = 0x800;
 
 export const FLAG_KIND_NUMBERS: Record<FlagKind, number> = {
-  ADD: FLAGS_ADD, ADC: FLAGS_ADC, SUB: FLAGS_SUB, SBB: FLAGS_SBB, LOGIC: FLAGS_LOGIC, INC: FLAGS_INC, DEC: FLAGS_DEC,
-  SHL: FLAGS_SHL, SHR: FLAGS_SHR, SAR: FLAGS_SAR, MUL: FLAGS_MUL, CARRY: FLAGS_CARRY,
+  ADD: FLAGS_ADD,
+  ADC: FLAGS_ADC,
+  SUB: FLAGS_SUB,
+  SBB: FLAGS_SBB,
+  LOGIC: FLAGS_LOGIC,
+  INC: FLAGS_INC,
+  DEC: FLAGS_DEC,
+  SHL: FLAGS_SHL,
+  SHR: FLAGS_SHR,
+  SAR: FLAGS_SAR,
+  MUL: FLAGS_MUL,
+  CARRY: FLAGS_CARRY,
 };
 
 /** Condition code pairs, SDM 2 appendix B table B-10: code >> 1, odd codes negate. */
@@ -31,7 +52,16 @@ const CC_L = 6;
 const CC_LE = 7;
 
 /** Flags that the conditions read, by code >> 1. */
-export const CONDITION_FLAGS: readonly number[] = [OF, CF, ZF, CF | ZF, SF, PF, SF | OF, ZF | SF | OF];
+export const CONDITION_FLAGS: readonly number[] = [
+  OF,
+  CF,
+  ZF,
+  CF | ZF,
+  SF,
+  PF,
+  SF | OF,
+  ZF | SF | OF,
+];
 
 const zero = i64.const(0);
 
@@ -54,7 +84,13 @@ function parity(result: I64): I32 {
  * The condition (code >> 1, not negated) when the kind of the last flag setter is known, as a 0/1 expression;
  * undefined where only the general routine knows.
  */
-export function conditionOfKind(pair: number, kind: FlagKind, bytes: number, result: I64, source: I64): I32 | undefined {
+export function conditionOfKind(
+  pair: number,
+  kind: FlagKind,
+  bytes: number,
+  result: I64,
+  source: I64,
+): I32 | undefined {
   if (pair === CC_Z) return i64.eqz(result);
   if (pair === CC_S) return i64.ltS(signed(result, bytes), zero);
   if (pair === CC_P) return parity(result);
@@ -79,9 +115,9 @@ export function conditionOfKind(pair: number, kind: FlagKind, bytes: number, res
 
 /** The condition from materialised flags. */
 export function conditionOfFlags(pair: number, flags: I32): I32 {
-  const bit = (mask: number) => i32.ne(i32.and(flags, i32.const(mask)), i32.const(0));
-  const less = () => i32.ne(bit(SF), bit(OF));
+  const bit = (mask: number): I32 => i32.ne(i32.and(flags, i32.const(mask)), i32.const(0));
+  const less = (): I32 => i32.ne(bit(SF), bit(OF));
   if (pair === CC_L) return less();
   if (pair === CC_LE) return i32.or(less(), bit(ZF));
-  return bit(CONDITION_FLAGS[pair]!);
+  return bit(CONDITION_FLAGS[pair]);
 }

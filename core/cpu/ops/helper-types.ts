@@ -143,6 +143,7 @@ export const HELPERS: Readonly<Record<string, string>> = {
   x87StoreInteger: 'liii>',
   x87StoreDecimal: 'l>',
   x87StoreRegister: 'ii>',
+  x87StoreUnchecked: 'i>',
   x87RoundToInteger: '>',
   x87Scale: '>',
   x87Extract: '>',
@@ -168,6 +169,6 @@ const LETTERS: Record<string, ValType> = { i: 'i32', l: 'i64', d: 'f64', v: 'v12
 
 export function helperType(signature: string): { params: ValType[]; results: ValType[] } {
   const [params = '', results = ''] = signature.split('>');
-  const types = (letters: string) => [...letters].map((letter) => LETTERS[letter]!);
+  const types = (letters: string): ValType[] => [...letters].map((letter) => LETTERS[letter]);
   return { params: types(params), results: types(results) };
 }

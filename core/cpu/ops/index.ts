@@ -16,5 +16,22 @@ import { X87 } from './x87';
 
 /** Every instruction definition, by mnemonic. */
 export const OPS: ReadonlyMap<string, OpDefinition> = new Map(
-  [PSEUDO, ARITH, MOVE, SHIFT, MULDIV, BIT, STACK, BRANCH, FLAG_CONTROL, SYSTEM, FP_STATE, SSE_MOVE, SSE_INTEGER, X87].flat().map((d) => [d.mnemonic, d]),
+  [
+    PSEUDO,
+    ARITH,
+    MOVE,
+    SHIFT,
+    MULDIV,
+    BIT,
+    STACK,
+    BRANCH,
+    FLAG_CONTROL,
+    SYSTEM,
+    FP_STATE,
+    SSE_MOVE,
+    SSE_INTEGER,
+    X87,
+  ]
+    .flat()
+    .map((d) => [d.mnemonic, d]),
 );

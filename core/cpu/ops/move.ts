@@ -4,14 +4,35 @@ import type { OpContext, Word, WordBytes } from './context';
 import { define, type OpDefinition } from './define';
 import { ZF } from './flags';
 
-const CONDITIONS = ['O', 'NO', 'B', 'NB', 'Z', 'NZ', 'BE', 'NBE', 'S', 'NS', 'P', 'NP', 'L', 'NL', 'LE', 'NLE'] as const;
+const CONDITIONS = [
+  'O',
+  'NO',
+  'B',
+  'NB',
+  'Z',
+  'NZ',
+  'BE',
+  'NBE',
+  'S',
+  'NS',
+  'P',
+  'NP',
+  'L',
+  'NL',
+  'LE',
+  'NLE',
+] as const;
 
 export function pick(a: Word, b: Word, condition: Expr<'i32'>): Word {
   return select(a, b, condition);
 }
 
 export function byteSwap(c: OpContext, value: Word, bytes: number): Word {
-  if (bytes === 2) return i32.or(i32.and(i32.shrU(c.toI32(value), i32.const(8)), i32.const(0xff)), i32.and(i32.shl(c.toI32(value), i32.const(8)), i32.const(0xff00)));
+  if (bytes === 2)
+    return i32.or(
+      i32.and(i32.shrU(c.toI32(value), i32.const(8)), i32.const(0xff)),
+      i32.and(i32.shl(c.toI32(value), i32.const(8)), i32.const(0xff00)),
+    );
   if (bytes === 4) {
     const v = c.let(c.toI32(value));
     return i32.or(
@@ -37,7 +58,11 @@ function extendAccumulator(c: OpContext): void {
 function signToData(c: OpContext): void {
   const w = c.wordsOf(c.operandBytes);
   const value = c.signExtend(c.reg(0, c.operandBytes), c.operandBytes);
-  c.setReg(2, c.operandBytes, c.truncate(w.shrS(value, w.const(c.operandBytes === 8 ? 63 : 31)), c.operandBytes));
+  c.setReg(
+    2,
+    c.operandBytes,
+    c.truncate(w.shrS(value, w.const(c.operandBytes === 8 ? 63 : 31)), c.operandBytes),
+  );
 }
 
 /** CMPXCHG: flags as CMP accumulator, operand; SDM 2A, CMPXCHG. */
@@ -48,11 +73,11 @@ function compareExchange(c: OpContext): void {
   const equal = c.let(c.w.eqz(result));
   const source = c.let(c.get(1));
   // Memory is written back either way; a register keeps bits 32-63 when unequal.
-  if (c.forms[0]!.kind === 'm') c.set(0, pick(source, old, equal));
+  if (c.forms[0].kind === 'm') c.set(0, pick(source, old, equal));
   c.f.if(
     equal,
     () => {
-      if (c.forms[0]!.kind === 'r') c.set(0, source);
+      if (c.forms[0].kind === 'r') c.set(0, source);
     },
     () => c.setReg(0, c.bytes, old),
   );
@@ -80,11 +105,15 @@ function compareExchangePair(c: OpContext, half: 4 | 8): void {
 }
 
 export const MOVE: readonly OpDefinition[] = [
-  define('MOV', { hot: true }, (c) => c.set(0, c.forms[1]!.kind === 'i' ? c.getSigned(1, c.bytes) : c.get(1))),
+  define('MOV', { hot: true }, (c) =>
+    c.set(0, c.forms[1].kind === 'i' ? c.getSigned(1, c.bytes) : c.get(1)),
+  ),
   define('MOVZX', { hot: true }, (c) => c.set(0, c.bytes === 8 ? c.toI64(c.get(1)) : c.get(1))),
   define('MOVSX', { hot: true }, (c) => c.set(0, c.getSigned(1, c.bytes))),
   define('MOVSXD', { hot: true }, (c) => c.set(0, c.getSigned(1, c.bytes))),
-  define('LEA', { hot: true }, (c) => c.set(0, c.bytes === 8 ? c.effectiveAddress() : i32.wrap(c.effectiveAddress()))),
+  define('LEA', { hot: true }, (c) =>
+    c.set(0, c.bytes === 8 ? c.effectiveAddress() : i32.wrap(c.effectiveAddress())),
+  ),
   define('XCHG', { rmw: true }, (c) => {
     const a = c.let(c.get(0));
     const b = c.let(c.get(1));
@@ -104,9 +133,9 @@ export const MOVE: readonly OpDefinition[] = [
     const b = c.let(c.get(1));
     const result = c.let(c.truncate(c.w.add(a, b), c.bytes));
     // The sum goes last so that `XADD r, r` of one register leaves the sum (SDM 2D, XADD).
-    if (c.forms[0]!.kind === 'm') c.set(0, result);
+    if (c.forms[0].kind === 'm') c.set(0, result);
     c.set(1, a);
-    if (c.forms[0]!.kind !== 'm') c.set(0, result);
+    if (c.forms[0].kind !== 'm') c.set(0, result);
     c.setFlags('ADD', c.bytes, result, b);
   }),
   ...CONDITIONS.flatMap((name, code) => [

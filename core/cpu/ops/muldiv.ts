@@ -14,11 +14,14 @@ function multiply(c: OpContext, isSigned: boolean): void {
     const high = c.let(c.helper(isSigned ? 'mulHighS' : 'mulHighU', 'i64', a, b));
     c.setReg(0, 8, low);
     c.setReg(2, 8, high);
-    const significant = isSigned ? i64.ne(high, i64.shrS(low, i64.const(63))) : i64.ne(high, i64.const(0));
+    const significant = isSigned
+      ? i64.ne(high, i64.shrS(low, i64.const(63)))
+      : i64.ne(high, i64.const(0));
     c.setFlags('MUL', 8, low, significant);
     return;
   }
-  const extend = (v: Word) => (isSigned ? i64.extendS(c.toI32(c.signExtend(v, bytes))) : c.toI64(v));
+  const extend = (v: Word): I64 =>
+    isSigned ? i64.extendS(c.toI32(c.signExtend(v, bytes))) : c.toI64(v);
   const product = c.let(i64.mul(extend(c.reg(0, bytes)), extend(c.get(0))));
   const low = c.let(c.truncate(i32.wrap(product), bytes));
   if (bytes === 1) c.setReg(0, 2, c.truncate(i32.wrap(product), 2));
@@ -54,8 +57,12 @@ export const MULDIV: readonly OpDefinition[] = [
   define('MUL', { reads: true }, (c) => multiply(c, false)),
   define('IMUL1', { reads: true }, (c) => multiply(c, true)),
   define('IMUL', { hot: true }, multiplyTruncated),
-  define('DIV', { reads: true, clobbersFlags: true }, (c) => c.run('divide', c.toI64(c.get(0)), i32.const(c.bytes))),
-  define('IDIV', { reads: true, clobbersFlags: true }, (c) => c.run('divideSigned', c.toI64(c.get(0)), i32.const(c.bytes))),
+  define('DIV', { reads: true, clobbersFlags: true }, (c) =>
+    c.run('divide', c.toI64(c.get(0)), i32.const(c.bytes)),
+  ),
+  define('IDIV', { reads: true, clobbersFlags: true }, (c) =>
+    c.run('divideSigned', c.toI64(c.get(0)), i32.const(c.bytes)),
+  ),
   define('MULX', {}, (c) => {
     const a = c.let(c.reg(2, c.bytes));
     const b = c.let(c.get(2));
@@ -70,4 +77,3 @@ export const MULDIV: readonly OpDefinition[] = [
     c.set(0, high);
   }),
 ];
-

@@ -24,7 +24,11 @@ export const PSEUDO: readonly OpDefinition[] = [
   /** IMM: vector, and error code + 1 in bits 8 up. */
   define('RAISE', { ends: 'far' }, (c) => {
     const value = i32.wrap(c.immediate());
-    c.run('raise', i32.and(value, i32.const(0xff)), i32.sub(i32.shrU(value, i32.const(8)), i32.const(1)));
+    c.run(
+      'raise',
+      i32.and(value, i32.const(0xff)),
+      i32.sub(i32.shrU(value, i32.const(8)), i32.const(1)),
+    );
   }),
   /** The instruction's second page could not be fetched when it was decoded: faults, or looks again. */
   define('FETCH', { ends: 'far' }, (c) => c.run('fetchNextPage')),

@@ -1,5 +1,5 @@
 /** Shifts and rotates, SDM Vol. 2B/2C (SAL/SAR/SHL/SHR, RCL/RCR/ROL/ROR, SHLD/SHRD, and BMI2's flagless forms). */
-import { i32, i64, type I32 } from '../../wasm';
+import { i32, i64, type I32, type I64 } from '../../wasm';
 import type { OpContext, Word } from './context';
 import { define, type OpDefinition } from './define';
 import { CF, OF } from './flags';
@@ -15,7 +15,7 @@ function wide(c: OpContext, count: I32): Word {
 
 /** Runs `body` unless the count is zero, when nothing changes but the upper half of a 32-bit register. */
 function unlessZero(c: OpContext, count: I32, value: Word, body: () => void): void {
-  if (c.forms[0]!.kind === 'r' && c.bytes === 4) c.f.if(count, body, () => c.set(0, value));
+  if (c.forms[0].kind === 'r' && c.bytes === 4) c.f.if(count, body, () => c.set(0, value));
   else c.f.if(count, body);
 }
 
@@ -23,7 +23,8 @@ function shift(c: OpContext, kind: 'SHL' | 'SHR' | 'SAR'): void {
   const value = c.let(kind === 'SAR' ? c.signExtend(c.get(0), c.bytes) : c.get(0));
   const count = c.let(countOf(c, 1));
   unlessZero(c, count, value, () => {
-    const operator = kind === 'SHL' ? c.w.shl : kind === 'SHR' ? c.w.shrU : c.w.shrS;
+    const operator = (a: Word, n: Word): Word =>
+      kind === 'SHL' ? c.w.shl(a, n) : kind === 'SHR' ? c.w.shrU(a, n) : c.w.shrS(a, n);
     // The last bit out: a shift by count - 1 leaves it at the edge.
     const before = c.let(operator(value, wide(c, i32.sub(count, i32.const(1)))));
     const result = c.let(c.truncate(operator(before, c.w.const(1)), c.bytes));
@@ -49,7 +50,8 @@ function rotate(c: OpContext, left: boolean): void {
     }
     const result = c.let(rotated);
     c.set(0, result);
-    const bit = (at: number) => c.toI32(c.w.and(c.w.shrU(result, c.w.const(at)), c.w.const(1)));
+    const bit = (at: number): I32 =>
+      c.toI32(c.w.and(c.w.shrU(result, c.w.const(at)), c.w.const(1)));
     const carry = left ? bit(0) : bit(bits - 1);
     const overflow = left ? i32.xor(bit(bits - 1), bit(0)) : i32.xor(bit(bits - 1), bit(bits - 2));
     setCarryOverflow(c, carry, overflow);
@@ -74,8 +76,17 @@ function rotateCarry(c: OpContext, left: boolean): void {
       const joined = c.let(i64.or(i64.shl(carryIn, i64.const(bits)), c.toI64(value)));
       const n = c.let(i64.extendU(count));
       const back = i64.sub(i64.const(bits + 1), n);
-      const turned = c.let(left ? i64.or(i64.shl(joined, n), i64.shrU(joined, back)) : i64.or(i64.shrU(joined, n), i64.shl(joined, back)));
-      finishRotateCarry(c, left, c.let(c.truncate(i32.wrap(turned), c.bytes)), i32.and(i32.wrap(i64.shrU(turned, i64.const(bits))), i32.const(1)));
+      const turned = c.let(
+        left
+          ? i64.or(i64.shl(joined, n), i64.shrU(joined, back))
+          : i64.or(i64.shrU(joined, n), i64.shl(joined, back)),
+      );
+      finishRotateCarry(
+        c,
+        left,
+        c.let(c.truncate(i32.wrap(turned), c.bytes)),
+        i32.and(i32.wrap(i64.shrU(turned, i64.const(bits))), i32.const(1)),
+      );
       return;
     }
     const v = value as ReturnType<OpContext['toI64']>;
@@ -96,8 +107,12 @@ function finishRotateCarry(c: OpContext, left: boolean, result: Word, carry: I32
   const bits = c.bytes * 8;
   const out = c.let(carry);
   c.set(0, result);
-  const bit = (at: number) => c.toI32(c.w.and(c.w.shrU(result, c.w.const(at)), c.w.const(1)));
-  setCarryOverflow(c, out, left ? i32.xor(bit(bits - 1), out) : i32.xor(bit(bits - 1), bit(bits - 2)));
+  const bit = (at: number): I32 => c.toI32(c.w.and(c.w.shrU(result, c.w.const(at)), c.w.const(1)));
+  setCarryOverflow(
+    c,
+    out,
+    left ? i32.xor(bit(bits - 1), out) : i32.xor(bit(bits - 1), bit(bits - 2)),
+  );
 }
 
 /** `value % divisor` for a value below 32. */
@@ -124,15 +139,27 @@ function doubleShift(c: OpContext, left: boolean): void {
     if (bits === 16) {
       const joined = c.let(
         left
-          ? i64.or(i64.or(i64.shl(c.toI64(value), i64.const(32)), i64.shl(c.toI64(source), i64.const(16))), c.toI64(value))
-          : i64.or(i64.or(c.toI64(value), i64.shl(c.toI64(source), i64.const(16))), i64.shl(c.toI64(value), i64.const(32))),
+          ? i64.or(
+              i64.or(
+                i64.shl(c.toI64(value), i64.const(32)),
+                i64.shl(c.toI64(source), i64.const(16)),
+              ),
+              c.toI64(value),
+            )
+          : i64.or(
+              i64.or(c.toI64(value), i64.shl(c.toI64(source), i64.const(16))),
+              i64.shl(c.toI64(value), i64.const(32)),
+            ),
       );
-      const by = (k: Word) => (left ? i64.shrU(i64.shl(joined, c.toI64(k)), i64.const(32)) : i64.shrU(joined, c.toI64(k)));
+      const by = (k: Word): I64 =>
+        left ? i64.shrU(i64.shl(joined, c.toI64(k)), i64.const(32)) : i64.shrU(joined, c.toI64(k));
       result = c.truncate(i32.wrap(by(n)), 2);
       before = c.truncate(i32.wrap(by(less)), 2);
     } else {
       const rest = c.let(c.w.sub(c.w.const(bits), n));
-      result = left ? c.w.or(c.w.shl(value, n), c.w.shrU(source, rest)) : c.w.or(c.w.shrU(value, n), c.w.shl(source, rest));
+      result = left
+        ? c.w.or(c.w.shl(value, n), c.w.shrU(source, rest))
+        : c.w.or(c.w.shrU(value, n), c.w.shl(source, rest));
       before = left ? c.w.shl(value, less) : c.w.shrU(value, less);
     }
     const kept = c.let(result);
@@ -140,7 +167,9 @@ function doubleShift(c: OpContext, left: boolean): void {
     c.set(0, kept);
     // CF is the last bit out, OF whether the sign changed; the rest follow the result.
     const carry = c.toI32(c.w.and(left ? c.w.shrU(last, c.w.const(bits - 1)) : last, c.w.const(1)));
-    const changed = c.toI32(c.w.and(c.w.shrU(c.w.xor(kept, value), c.w.const(bits - 1)), c.w.const(1)));
+    const changed = c.toI32(
+      c.w.and(c.w.shrU(c.w.xor(kept, value), c.w.const(bits - 1)), c.w.const(1)),
+    );
     const out = c.let(carry);
     const overflow = c.let(changed);
     c.setFlags('LOGIC', c.bytes, kept);
@@ -166,4 +195,3 @@ export const SHIFT: readonly OpDefinition[] = [
   define('SHRX', {}, (c) => c.set(0, c.w.shrU(c.get(1), wide(c, countOf(c, 2))))),
   define('SARX', {}, (c) => c.set(0, c.w.shrS(c.get(1), wide(c, countOf(c, 2))))),
 ];
-

@@ -19,14 +19,17 @@ export const SHIFTS = {
   i64x2: { shl: 203, shrS: 204, shrU: 205 },
 } as const;
 
-export const binary = (name: keyof typeof SIMD): ((a: V128, b: V128) => V128) => v128.binary(SIMD[name]);
+export const binary = (name: keyof typeof SIMD): ((a: V128, b: V128) => V128) =>
+  v128.binary(SIMD[name]);
 export const unary = (name: keyof typeof SIMD): ((a: V128) => V128) => v128.unary(SIMD[name]);
 
 export const low64 = (v: V128): Expr<'i64'> => v128.extract('i64', 29, 0)(v);
 export const high64 = (v: V128): Expr<'i64'> => v128.extract('i64', 29, 1)(v);
 export const low32 = (v: V128): I32 => v128.extract('i32', 27, 0)(v);
-export const withLow64 = (v: V128, value: Expr<'i64'>): V128 => v128.replace<'i64'>(30, 0)(v, value);
-export const withHigh64 = (v: V128, value: Expr<'i64'>): V128 => v128.replace<'i64'>(30, 1)(v, value);
+export const withLow64 = (v: V128, value: Expr<'i64'>): V128 =>
+  v128.replace<'i64'>(30, 0)(v, value);
+export const withHigh64 = (v: V128, value: Expr<'i64'>): V128 =>
+  v128.replace<'i64'>(30, 1)(v, value);
 export const withLow32 = (v: V128, value: I32): V128 => v128.replace<'i32'>(28, 0)(v, value);
 export const ZERO = v128.const(0n, 0n);
 export const fromI64 = (value: Expr<'i64'>): V128 => withLow64(ZERO, value);
@@ -37,10 +40,11 @@ export const bitmask32 = v128.bitmask(164);
 export const bitmask64 = v128.bitmask(196);
 
 /** Lane numbers of a byte shuffle made of lanes of `bytes` bytes. */
-export const lanes = (bytes: number, ...numbers: number[]): number[] => numbers.flatMap((n) => Array.from({ length: bytes }, (_, i) => n * bytes + i));
+export const lanes = (bytes: number, ...numbers: number[]): number[] =>
+  numbers.flatMap((n) => Array.from({ length: bytes }, (_, i) => n * bytes + i));
 
 /** The first operand is an MMX register. */
-export const isMmx = (c: OpContext): boolean => c.forms[0]!.kind === 'q';
+export const isMmx = (c: OpContext): boolean => c.forms[0].kind === 'q';
 
 export const anyTrue = (v: V128): I32 => v128.bitmask(83)(v);
 export const allOnes64 = i64.const(-1);

@@ -52,17 +52,31 @@ function unpack(mnemonic: string, bytes: number, high: boolean): OpDefinition {
   return two(mnemonic, (a, b, c) => {
     const total = isMmx(c) ? 8 / bytes : 16 / bytes;
     const from = high ? total / 2 : 0;
-    const list = Array.from({ length: total / 2 }, (_, i) => [from + i, from + i + 16 / bytes]).flat();
+    const list = Array.from({ length: total / 2 }, (_, i) => [
+      from + i,
+      from + i + 16 / bytes,
+    ]).flat();
     const full = lanes(bytes, ...list);
-    return v128.shuffle(a, b, Array.from({ length: 16 }, (_, i) => full[i] ?? 0));
+    return v128.shuffle(
+      a,
+      b,
+      Array.from({ length: 16 }, (_, i) => full[i] ?? 0),
+    );
   });
 }
 
 /** Shifts by a count of 64 bits or an immediate: a count that is too large gives zero, or all signs. */
-function shift(mnemonic: string, shape: keyof typeof SHIFTS, bits: number, operator: 'shl' | 'shrS' | 'shrU'): OpDefinition {
+function shift(
+  mnemonic: string,
+  shape: keyof typeof SHIFTS,
+  bits: number,
+  operator: 'shl' | 'shrS' | 'shrU',
+): OpDefinition {
   return define(mnemonic, ALIGNED, (c) => {
-    const immediate = c.forms[1]!.kind === 'i';
-    const count = c.let(immediate ? i64.and(c.immediate(), i64.const(0xff)) : low64(c.getVector(1)));
+    const immediate = c.forms[1].kind === 'i';
+    const count = c.let(
+      immediate ? i64.and(c.immediate(), i64.const(0xff)) : low64(c.getVector(1)),
+    );
     const value = c.let(c.getVector(0));
     const inRange = i64.ltU(count, i64.const(bits));
     const opcode = SHIFTS[shape][operator];
@@ -92,10 +106,14 @@ function sumDifferences(a: V128, b: V128, c: OpContext): V128 {
 function horizontal(mnemonic: string, bytes: 2 | 4, operator: keyof typeof SIMD): OpDefinition {
   return two(mnemonic, (a, b, c) => {
     const perOperand = (isMmx(c) ? 8 : 16) / bytes;
-    const pick = (odd: number) => {
+    const pick = (odd: number): V128 => {
       const list = [...Array(perOperand / 2).keys()].map((i) => i * 2 + odd);
       const full = lanes(bytes, ...list, ...list.map((n) => n + 16 / bytes));
-      return v128.shuffle(a, b, Array.from({ length: 16 }, (_, i) => full[i] ?? 0));
+      return v128.shuffle(
+        a,
+        b,
+        Array.from({ length: 16 }, (_, i) => full[i] ?? 0),
+      );
     };
     return binary(operator)(pick(0), pick(1));
   });
@@ -103,7 +121,12 @@ function horizontal(mnemonic: string, bytes: 2 | 4, operator: keyof typeof SIMD)
 
 /** PMOVSX/PMOVZX: the source holds 8, 4 or 2 bytes in its low part. */
 function extend(mnemonic: string, steps: readonly (keyof typeof SIMD)[]): OpDefinition {
-  return define(mnemonic, {}, (c) => c.setVector(0, steps.reduce((v, step) => unary(step)(v), c.getVector(1))));
+  return define(mnemonic, {}, (c) =>
+    c.setVector(
+      0,
+      steps.reduce((v, step) => unary(step)(v), c.getVector(1)),
+    ),
+  );
 }
 
 /** Lane choice by an immediate goes through helpers: the interpreter's immediates are not constants. */
@@ -125,20 +148,38 @@ function mixByImmediate(mnemonic: string, helper: string): OpDefinition {
 /** PEXTRx: one lane to a general register (zero-extended) or memory. */
 function extractLane(mnemonic: string, bytes: 1 | 2 | 4 | 8): OpDefinition {
   return define(mnemonic, {}, (c) => {
-    const value = c.helper('extractLane', 'i64', c.getVector(1), i32.wrap(c.immediate()), i32.const(isMmxSource(c) ? 8 : 16), i32.const(bytes));
-    const form = c.forms[0]!;
+    const value = c.helper(
+      'extractLane',
+      'i64',
+      c.getVector(1),
+      i32.wrap(c.immediate()),
+      i32.const(isMmxSource(c) ? 8 : 16),
+      i32.const(bytes),
+    );
+    const form = c.forms[0];
     if (form.kind === 'm') c.storeAt(c.address(), bytes, bytes === 8 ? value : i32.wrap(value));
     else c.set(0, form.bytes === 8 ? value : i32.wrap(value));
   });
 }
 
-const isMmxSource = (c: OpContext): boolean => c.forms[1]!.kind === 'q';
+const isMmxSource = (c: OpContext): boolean => c.forms[1].kind === 'q';
 
 function insertLane(mnemonic: string, bytes: 1 | 2 | 4 | 8): OpDefinition {
   return define(mnemonic, {}, (c) => {
-    const form = c.forms[1]!;
+    const form = c.forms[1];
     const value = c.let(form.kind === 'm' ? c.loadAt(c.address(), bytes) : c.get(1));
-    c.setVector(0, c.helper('insertLane', 'v128', c.getVector(0), c.toI64(value), i32.wrap(c.immediate()), i32.const(isMmx(c) ? 8 : 16), i32.const(bytes)));
+    c.setVector(
+      0,
+      c.helper(
+        'insertLane',
+        'v128',
+        c.getVector(0),
+        c.toI64(value),
+        i32.wrap(c.immediate()),
+        i32.const(isMmx(c) ? 8 : 16),
+        i32.const(bytes),
+      ),
+    );
   });
 }
 
@@ -147,7 +188,8 @@ function blendVariable(mnemonic: string, mask: (v: V128) => V128): OpDefinition 
   return two(mnemonic, (a, b, c) => v128.bitselect(b, a, mask(c.xmm(0))));
 }
 
-const signs = (shape: keyof typeof SHIFTS, bits: number) => (v: V128) => v128.shift(SHIFTS[shape].shrS)(v, i32.const(bits - 1));
+const signs = (shape: keyof typeof SHIFTS, bits: number) => (v: V128) =>
+  v128.shift(SHIFTS[shape].shrS)(v, i32.const(bits - 1));
 
 export const SSE_INTEGER: readonly OpDefinition[] = [
   ...simple.map(([mnemonic, name]) => two(mnemonic, binary(name))),
@@ -177,8 +219,12 @@ export const SSE_INTEGER: readonly OpDefinition[] = [
   shift('PSRLQ', 'i64x2', 64, 'shrU'),
   shift('PSRAW', 'i16x8', 16, 'shrS'),
   shift('PSRAD', 'i32x4', 32, 'shrS'),
-  define('PSLLDQ', {}, (c) => c.setVector(0, c.helper('shiftBytesLeft', 'v128', c.getVector(0), i32.wrap(c.immediate())))),
-  define('PSRLDQ', {}, (c) => c.setVector(0, c.helper('shiftBytesRight', 'v128', c.getVector(0), i32.wrap(c.immediate())))),
+  define('PSLLDQ', {}, (c) =>
+    c.setVector(0, c.helper('shiftBytesLeft', 'v128', c.getVector(0), i32.wrap(c.immediate()))),
+  ),
+  define('PSRLDQ', {}, (c) =>
+    c.setVector(0, c.helper('shiftBytesRight', 'v128', c.getVector(0), i32.wrap(c.immediate()))),
+  ),
   two('PSHUFB', (a, b, c) => {
     const index = isMmx(c) ? 0x8787878787878787n : 0x8f8f8f8f8f8f8f8fn;
     return binary('swizzle')(a, binary('and')(b, v128.const(index, index)));
@@ -194,7 +240,17 @@ export const SSE_INTEGER: readonly OpDefinition[] = [
   mixByImmediate('BLENDPD', 'blendQwords'),
   define('PALIGNR', ALIGNED, (c) => {
     const source = c.let(c.getVector(1));
-    c.setVector(0, c.helper('alignRight', 'v128', c.getVector(0), source, i32.wrap(c.immediate()), i32.const(isMmx(c) ? 8 : 16)));
+    c.setVector(
+      0,
+      c.helper(
+        'alignRight',
+        'v128',
+        c.getVector(0),
+        source,
+        i32.wrap(c.immediate()),
+        i32.const(isMmx(c) ? 8 : 16),
+      ),
+    );
   }),
   blendVariable('PBLENDVB', (v) => v128.binary(SIMD.i8x16_gt_s)(ZERO, v)),
   blendVariable('BLENDVPS', signs('i32x4', 32)),
@@ -232,7 +288,12 @@ export const SSE_INTEGER: readonly OpDefinition[] = [
     const b = c.let(c.getVector(1));
     const a = c.let(c.getVector(0));
     const none = (v: V128): I32 => i32.eqz(anyTrue(v));
-    c.setRawFlags(i32.or(i32.mul(none(binary('and')(a, b)), i32.const(ZF)), i32.mul(none(binary('andnot')(b, a)), i32.const(CF))));
+    c.setRawFlags(
+      i32.or(
+        i32.mul(none(binary('and')(a, b)), i32.const(ZF)),
+        i32.mul(none(binary('andnot')(b, a)), i32.const(CF)),
+      ),
+    );
   }),
   define('MOVQ2DQ', {}, (c) => c.setVector(0, fromI64(low64(c.getVector(1))))),
 ];

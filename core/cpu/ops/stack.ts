@@ -10,13 +10,13 @@ const RBP = 5;
 /** A pushed segment selector or immediate takes the operand size, extended. */
 function pushOperand(c: OpContext): void {
   const bytes = c.operandBytes;
-  c.push(bytes, c.forms[0]!.kind === 'i' ? c.truncate(c.getSigned(0, bytes), bytes) : c.get(0));
+  c.push(bytes, c.forms[0].kind === 'i' ? c.truncate(c.getSigned(0, bytes), bytes) : c.get(0));
 }
 
 /** POP: the stack pointer moves before a memory operand's address is computed (SDM 2B, POP), so read, move, store; a fault of the store undoes the move. */
 function popOperand(c: OpContext): void {
   const bytes = c.operandBytes;
-  if (c.forms[0]!.kind === 'r') {
+  if (c.forms[0].kind === 'r') {
     const value = c.let(c.peekStack(bytes));
     c.dropStack(bytes);
     c.set(0, value);
@@ -57,6 +57,7 @@ export const STACK: readonly OpDefinition[] = [
   }),
   define('ENTER', {}, (c) => c.run('enter', i32.const(c.operandBytes), i32.wrap(c.immediate()))),
   define('PUSHF', {}, (c) => c.run('pushFlags', i32.const(c.operandBytes))),
-  define('POPF', { ends: 'far', clobbersFlags: true }, (c) => c.run('popFlags', i32.const(c.operandBytes))),
+  define('POPF', { ends: 'far', clobbersFlags: true }, (c) =>
+    c.run('popFlags', i32.const(c.operandBytes)),
+  ),
 ];
-

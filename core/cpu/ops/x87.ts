@@ -16,7 +16,11 @@ function wait(c: OpContext): void {
 }
 
 /** A waiting instruction. */
-function waiting(mnemonic: string, attributes: OpAttributes, body: (c: OpContext) => void): OpDefinition {
+function waiting(
+  mnemonic: string,
+  attributes: OpAttributes,
+  body: (c: OpContext) => void,
+): OpDefinition {
   return define(mnemonic, attributes, (c) => {
     wait(c);
     body(c);
@@ -33,8 +37,8 @@ function withRegister(mnemonic: string, helper: HelperName, ...args: number[]): 
   return waiting(mnemonic, {}, (c) => c.run(helper, c.number(0), ...args.map(number)));
 }
 
-const isRegister = (c: OpContext): boolean => c.forms[0]!.kind === 'n';
-const isSingle = (c: OpContext): boolean => c.forms[0]!.bytes === 4;
+const isRegister = (c: OpContext): boolean => c.forms[0].kind === 'n';
+const isSingle = (c: OpContext): boolean => c.forms[0].bytes === 4;
 
 /** FADD, FMUL, FSUB(R), FDIV(R): `code` is the ModR/M reg field of D8. */
 function arith(name: string, code: number): OpDefinition[] {
@@ -43,9 +47,15 @@ function arith(name: string, code: number): OpDefinition[] {
       if (isRegister(c)) c.run('x87Arith', number(code), number(0), c.number(0), number(0));
       else c.run(isSingle(c) ? 'x87ArithSingle' : 'x87ArithDouble', number(code), c.get(0));
     }),
-    waiting(`${name}STI`, {}, (c) => c.run('x87Arith', number(code), c.number(0), number(0), number(0))),
-    waiting(`${name}P`, {}, (c) => c.run('x87Arith', number(code), c.number(0), number(0), number(1))),
-    waiting(`FI${name.slice(1)}`, READS, (c) => c.run('x87ArithInteger', number(code), c.getSigned(0, 4))),
+    waiting(`${name}STI`, {}, (c) =>
+      c.run('x87Arith', number(code), c.number(0), number(0), number(0)),
+    ),
+    waiting(`${name}P`, {}, (c) =>
+      c.run('x87Arith', number(code), c.number(0), number(0), number(1)),
+    ),
+    waiting(`FI${name.slice(1)}`, READS, (c) =>
+      c.run('x87ArithInteger', number(code), c.getSigned(0, 4)),
+    ),
   ];
 }
 
@@ -59,13 +69,15 @@ function compare(name: string, quiet: boolean, drop: number): OpDefinition {
 /** FCOMI and its like: the helper gives ZF PF CF, or -1 when the flags stay. */
 function compareFlags(name: string, quiet: boolean, drop: number): OpDefinition {
   return waiting(name, {}, (c) => {
-    const flags = c.let(c.helper('x87CompareFlags', 'i32', c.number(0), number(quiet ? 1 : 0), number(drop)));
+    const flags = c.let(
+      c.helper('x87CompareFlags', 'i32', c.number(0), number(quiet ? 1 : 0), number(drop)),
+    );
     c.f.if(i32.geS(flags, number(0)), () => c.setRawFlags(flags));
   });
 }
 
 const load = waiting('FLD', READS, (c) => {
-  const { bytes } = c.forms[0]!;
+  const { bytes } = c.forms[0];
   if (isRegister(c)) c.run('x87LoadRegister', c.number(0));
   else if (bytes < 10) c.run(bytes === 4 ? 'x87LoadSingle' : 'x87LoadDouble', c.get(0));
   else loadTen(c, 'x87LoadExtended');
@@ -79,7 +91,7 @@ function loadTen(c: OpContext, helper: HelperName): void {
 
 function store(name: string, drop: number): OpDefinition {
   return waiting(name, {}, (c) => {
-    const { bytes } = c.forms[0]!;
+    const { bytes } = c.forms[0];
     if (isRegister(c)) c.run('x87StoreRegister', c.number(0), number(drop));
     else if (bytes === 10) c.run('x87StoreExtended', c.address());
     else c.run(bytes === 4 ? 'x87StoreSingle' : 'x87StoreDouble', c.address(), number(drop));
@@ -87,7 +99,9 @@ function store(name: string, drop: number): OpDefinition {
 }
 
 function storeInteger(name: string, drop: number, truncate: number): OpDefinition {
-  return waiting(name, {}, (c) => c.run('x87StoreInteger', c.address(), number(c.forms[0]!.bytes), number(drop), number(truncate)));
+  return waiting(name, {}, (c) =>
+    c.run('x87StoreInteger', c.address(), number(c.forms[0].bytes), number(drop), number(truncate)),
+  );
 }
 
 /** FNSTENV and its like: an image whose size follows the operand size; outside 64-bit mode its segment is checked. */
@@ -97,7 +111,14 @@ function image(name: string, helper: HelperName, registers: boolean, write: bool
     if (!write) wait(c);
     const unit = Math.min(c.operandBytes, 4);
     const bytes = unit * 7 + (registers ? 80 : 0);
-    if (!c.long) c.run('checkSegment', c.segment(), c.effectiveAddress(), number(bytes), number(write ? 1 : 0));
+    if (!c.long)
+      c.run(
+        'checkSegment',
+        c.segment(),
+        c.effectiveAddress(),
+        number(bytes),
+        number(write ? 1 : 0),
+      );
     c.run(helper, c.address(), number(unit));
   });
 }
@@ -135,6 +156,7 @@ export const X87: readonly OpDefinition[] = [
   waiting('FBLD', READS, (c) => loadTen(c, 'x87LoadDecimal')),
   store('FST', 0),
   store('FSTP', 1),
+  withRegister('FSTPNCE', 'x87StoreUnchecked'),
   storeInteger('FIST', 0, 0),
   storeInteger('FISTP', 1, 0),
   storeInteger('FISTTP', 1, 1),

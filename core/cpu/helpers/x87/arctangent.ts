@@ -2,12 +2,47 @@
 // rounded once (by RC, to 64 bits whatever PC says).
 import { divide128, divisionRemainder, setResult } from '../softfloat';
 import {
-  classify, denormals, exponentOf, FINITE, INFINITE, invalid, NAN, normalOf, pack, propagate, setValue, UNSUPPORTED, valueSe, valueSignificand, ZERO,
+  classify,
+  denormals,
+  exponentOf,
+  FINITE,
+  INFINITE,
+  invalid,
+  NAN,
+  normalOf,
+  pack,
+  propagate,
+  setValue,
+  UNSUPPORTED,
+  valueSe,
+  valueSignificand,
+  ZERO,
 } from './number';
-import { beginRounding, enter, INDEFINITE, INDEFINITE_SE, isEmpty, pop, settle, signExponentOf, significandOf, stackFault, write } from './stack';
+import {
+  beginRounding,
+  enter,
+  INDEFINITE,
+  INDEFINITE_SE,
+  isEmpty,
+  pop,
+  settle,
+  signExponentOf,
+  significandOf,
+  stackFault,
+  write,
+} from './stack';
 import { ARC_TANGENTS, RECIPROCAL_ODDS } from './tables';
 import {
-  wideAdd, wideAdjust, wideDivide, wideHigh, wideLow, wideMultiply, wideNormalise, wideSeries, wideShiftRight, wideSubtract,
+  wideAdd,
+  wideAdjust,
+  wideDivide,
+  wideHigh,
+  wideLow,
+  wideMultiply,
+  wideNormalise,
+  wideSeries,
+  wideShiftRight,
+  wideSubtract,
 } from './wide';
 
 /** pi = 11.001..., exponent 1. */
@@ -33,7 +68,7 @@ function small(exponent: i32, h: u64, l: u64): void {
   wideSeries(RECIPROCAL_ODDS, 1, TERMS, wh, wl, true);
   wideMultiply(wideHigh(), wideLow(), wh, wl);
   wideMultiply(wideHigh(), wideLow(), h, l);
-  const low = wideLow() | <u64>((wideHigh() | wideLow()) == 0);
+  const low = wideLow() | (<u64>((wideHigh() | wideLow()) == 0));
   wideSubtract(h, l, wideHigh(), low);
   wideNormalise(wideHigh(), wideLow());
   angleHigh = wideHigh();
@@ -135,9 +170,10 @@ function angleOf(xSe: u32, x: u64, ySe: u32, y: u64): void {
     else constant(sign, -1, PI_HIGH, PI_LOW);
   } else if (cy == ZERO || cx == INFINITE) {
     if (left) constant(sign, 1, PI_HIGH, PI_LOW);
-    else setValue(<u32>sign << 15, 0);
+    else setValue((<u32>sign) << 15, 0);
   } else if (cx == ZERO) constant(sign, 0, PI_HIGH, PI_LOW);
-  else if (cx == FINITE) finite(sign, left, exponentOf(xSe, x), normalOf(x), exponentOf(ySe, y), normalOf(y));
+  else if (cx == FINITE)
+    finite(sign, left, exponentOf(xSe, x), normalOf(x), exponentOf(ySe, y), normalOf(y));
 }
 
 function finite(sign: i32, left: bool, ex: i32, mx: u64, ey: i32, my: u64): void {

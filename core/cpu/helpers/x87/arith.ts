@@ -1,12 +1,51 @@
 // AssemblyScript. FADD, FSUB(R), FMUL, FDIV(R), FSQRT, FABS, FCHS and their integer and memory forms (SDM 2A).
-import { addFinite, DE, divideFinite, DOWN, multiplyFinite, raiseFlags, rootFinite, roundingMode, ZE } from '../softfloat';
+import {
+  addFinite,
+  DE,
+  divideFinite,
+  DOWN,
+  multiplyFinite,
+  raiseFlags,
+  rootFinite,
+  roundingMode,
+  ZE,
+} from '../softfloat';
 import { conversionFlags, fromDouble, fromInteger, fromSingle } from './load';
 import {
-  classify, denormals, exponentOf, FINITE, INFINITE, invalid, NAN, normalOf, pack, propagate, propagateOne, setValue, unpackAs, UNSUPPORTED, valueSe,
-  valueSignificand, ZERO,
+  classify,
+  denormals,
+  exponentOf,
+  FINITE,
+  INFINITE,
+  invalid,
+  NAN,
+  normalOf,
+  pack,
+  propagate,
+  propagateOne,
+  setValue,
+  unpackAs,
+  UNSUPPORTED,
+  valueSe,
+  valueSignificand,
+  ZERO,
 } from './number';
 import {
-  beginRounding, enter, INDEFINITE, INDEFINITE_SE, INTEGER_BIT, isEmpty, pop, precision, settle, signExponentOf, significandOf, stackFault, write, C1, setStatus,
+  beginRounding,
+  enter,
+  INDEFINITE,
+  INDEFINITE_SE,
+  INTEGER_BIT,
+  isEmpty,
+  pop,
+  precision,
+  settle,
+  signExponentOf,
+  significandOf,
+  stackFault,
+  write,
+  C1,
+  setStatus,
   status,
 } from './stack';
 
@@ -108,7 +147,8 @@ export function x87Arith(op: i32, dst: i32, src: i32, drop: i32): void {
 function withMemory(op: i32): void {
   if (conversionFlags() & DE) {
     const c = classify(signExponentOf(0), significandOf(0));
-    if (c != NAN && c != UNSUPPORTED) raiseFlags(DE);
+    // Division by zero comes first: it alone is reported.
+    if (c != NAN && c != UNSUPPORTED && !(op == DIVR && c == ZERO)) raiseFlags(DE);
   }
   operate(op, signExponentOf(0), significandOf(0), valueSe(), valueSignificand());
   if (settle()) write(0, valueSe(), valueSignificand());
@@ -169,5 +209,5 @@ export function x87ChangeSign(flip: i32, clear: i32): void {
   enter();
   if (emptyTop()) return;
   setStatus(status() & ~C1);
-  write(0, (signExponentOf(0) & ~(<u32>clear)) ^ <u32>flip, significandOf(0));
+  write(0, (signExponentOf(0) & ~(<u32>clear)) ^ (<u32>flip), significandOf(0));
 }

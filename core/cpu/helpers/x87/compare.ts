@@ -1,9 +1,35 @@
 // AssemblyScript. FCOM, FUCOM, FICOM, FTST, FCOMI, FUCOMI, FXAM (SDM 2A; SDM 1 8.1.3.1, 8.3.6).
 import { DE, IE, raiseFlags } from '../softfloat';
 import { conversionFlags, fromDouble, fromInteger, fromSingle } from './load';
-import { classify, exponentOf, INFINITE, isDenormal, isSignaling, NAN, normalOf, UNSUPPORTED, valueSe, valueSignificand, ZERO } from './number';
 import {
-  beginRounding, C0, C1, C2, C3, CONDITIONS, enter, isEmpty, pop, setStatus, settle, signExponentOf, significandOf, stackFault, status,
+  classify,
+  exponentOf,
+  INFINITE,
+  isDenormal,
+  isSignaling,
+  NAN,
+  normalOf,
+  UNSUPPORTED,
+  valueSe,
+  valueSignificand,
+  ZERO,
+} from './number';
+import {
+  beginRounding,
+  C0,
+  C1,
+  C2,
+  C3,
+  CONDITIONS,
+  enter,
+  isEmpty,
+  pop,
+  setStatus,
+  settle,
+  signExponentOf,
+  significandOf,
+  stackFault,
+  status,
 } from './stack';
 
 /** Places of C0, C2, C3. */
@@ -17,7 +43,14 @@ function order(aSe: u32, a: u64, bSe: u32, b: u64, quiet: bool): u32 {
   const ca = classify(aSe, a);
   const cb = classify(bSe, b);
   if (ca >= NAN || cb >= NAN) {
-    if (!quiet || ca == UNSUPPORTED || cb == UNSUPPORTED || (ca == NAN && isSignaling(a)) || (cb == NAN && isSignaling(b))) raiseFlags(IE);
+    if (
+      !quiet ||
+      ca == UNSUPPORTED ||
+      cb == UNSUPPORTED ||
+      (ca == NAN && isSignaling(a)) ||
+      (cb == NAN && isSignaling(b))
+    )
+      raiseFlags(IE);
     return UNORDERED;
   }
   if (isDenormal(aSe, a) || isDenormal(bSe, b) || (conversionFlags() & DE) != 0) raiseFlags(DE);
@@ -63,7 +96,10 @@ export function x87Compare(i: i32, quiet: i32, drop: i32): void {
   }
   beginRounding();
   fromInteger(0);
-  finish(order(signExponentOf(0), significandOf(0), signExponentOf(i), significandOf(i), quiet != 0), drop);
+  finish(
+    order(signExponentOf(0), significandOf(0), signExponentOf(i), significandOf(i), quiet != 0),
+    drop,
+  );
 }
 
 export function x87CompareSingle(bits: u32, drop: i32): void {
@@ -109,7 +145,13 @@ export function x87CompareFlags(i: i32, quiet: i32, drop: i32): i32 {
   } else {
     beginRounding();
     fromInteger(0);
-    codes = order(signExponentOf(0), significandOf(0), signExponentOf(i), significandOf(i), quiet != 0);
+    codes = order(
+      signExponentOf(0),
+      significandOf(0),
+      signExponentOf(i),
+      significandOf(i),
+      quiet != 0,
+    );
     if (!settle()) return -1;
   }
   if (drop) pop();

@@ -49,7 +49,7 @@ function fullTags(): u32 {
   for (let i: u32 = 0; i < 8; i++) {
     let tag = TAG_EMPTY;
     if ((abridged >> i) & 1) {
-      const at = state() + L.S_X87 + (<usize>i << 4);
+      const at = state() + L.S_X87 + ((<usize>i) << 4);
       const se = <u32>load<u16>(at, 8);
       const c = classify(se, load<u64>(at));
       tag = c == ZERO ? TAG_ZERO : c == FINITE && (se & 0x7fff) != 0 ? TAG_VALID : TAG_SPECIAL;
@@ -80,9 +80,9 @@ function storeEnvironment(linear: u64, size: i32): void {
   const real = isRealLike();
   const step = <u64>size;
   const reserved: u64 = size == 4 ? 0xffff0000 : 0;
-  put(linear, 0, size, <u64>get32(L.S_X87_CONTROL) | reserved);
-  put(linear, step, size, <u64>statusWord() | reserved);
-  put(linear, step * 2, size, <u64>fullTags() | reserved);
+  put(linear, 0, size, (<u64>get32(L.S_X87_CONTROL)) | reserved);
+  put(linear, step, size, (<u64>statusWord()) | reserved);
+  put(linear, step * 2, size, (<u64>fullTags()) | reserved);
   const opcode = get32(L.S_X87_OPCODE) & 0x7ff;
   let ip = get64(L.S_X87_IP);
   let dp = get64(L.S_X87_DP);
@@ -119,8 +119,8 @@ function loadEnvironment(linear: u64, size: i32): void {
   let dp = read(linear, step * 5, size);
   const data = <u32>read(linear, step * 6, size);
   if (isRealLike()) {
-    ip = (ip & 0xffff) | ((<u64>code >> 12) << 16);
-    dp = (dp & 0xffff) | ((<u64>data >> 12) << 16);
+    ip = (ip & 0xffff) | (((<u64>code) >> 12) << 16);
+    dp = (dp & 0xffff) | (((<u64>data) >> 12) << 16);
     set32(L.S_X87_OPCODE, code & 0x7ff);
     set32(L.S_X87_CS, 0);
     set32(L.S_X87_DS, 0);

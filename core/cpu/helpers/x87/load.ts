@@ -4,8 +4,23 @@ import { get32, set32 } from '../state';
 import * as L from '../../layout';
 import { setValue, valueSe, valueSignificand } from './number';
 import {
-  beginRounding, C1, enter, INDEFINITE, INDEFINITE_SE, INTEGER_BIT, isEmpty, push, pushChecked, setStatus, settle, signExponentOf, significandOf, stackFault,
-  status, top, write,
+  beginRounding,
+  C1,
+  enter,
+  INDEFINITE,
+  INDEFINITE_SE,
+  INTEGER_BIT,
+  isEmpty,
+  push,
+  pushChecked,
+  setStatus,
+  settle,
+  signExponentOf,
+  significandOf,
+  stackFault,
+  status,
+  top,
+  write,
 } from './stack';
 
 /** What the last conversion from memory would raise: IE for an SNaN, DE for a denormal. */
@@ -18,7 +33,7 @@ export function conversionFlags(): i32 {
 export function fromSingle(bits: u32): void {
   const sign = (bits >> 16) & 0x8000;
   const e = (bits >> 23) & 0xff;
-  const fraction = <u64>(bits & 0x7fffff) << 40;
+  const fraction = (<u64>(bits & 0x7fffff)) << 40;
   conversion = 0;
   if (e != 0 && e != 0xff) setValue(sign | (e + 0x3f80), INTEGER_BIT | fraction);
   else if (e != 0) nanOrInfinity(sign, fraction);
@@ -32,8 +47,8 @@ export function fromSingle(bits: u32): void {
 
 /** binary64 to the value. */
 export function fromDouble(bits: u64): void {
-  const sign = <u32>(bits >> 48) & 0x8000;
-  const e = <u32>(bits >> 52) & 0x7ff;
+  const sign = (<u32>(bits >> 48)) & 0x8000;
+  const e = (<u32>(bits >> 52)) & 0x7ff;
   const fraction = (bits << 12) >> 1;
   conversion = 0;
   if (e != 0 && e != 0x7ff) setValue(sign | (e + 0x3c00), INTEGER_BIT | fraction);
@@ -89,7 +104,7 @@ export function x87LoadDouble(bits: u64): void {
 export function x87LoadExtended(significand: u64, se: i32): void {
   enter();
   setStatus(status() & ~C1);
-  pushChecked(<u32>se & 0xffff, significand);
+  pushChecked((<u32>se) & 0xffff, significand);
 }
 
 export function x87LoadInteger(value: i64): void {
@@ -112,13 +127,9 @@ export function x87LoadRegister(i: i32): void {
 
 /** FLD1 FLDL2T FLDL2E FLDPI FLDLG2 FLDLN2 FLDZ in the order of D9 E8..EE: exponent, then 64 bits and what follows them. */
 const CONSTANTS: usize = memory.data<u64>([
-  0x3fff, 0x8000000000000000, 0,
-  0x4000, 0xd49a784bcd1b8afe, 0x492bf6ff4dafdb4c,
-  0x3fff, 0xb8aa3b295c17f0bb, 0xbe87fed0691d3e88,
-  0x4000, 0xc90fdaa22168c234, 0xc4c6628b80dc1cd1,
-  0x3ffd, 0x9a209a84fbcff798, 0x8f8959ac0b7c9178,
-  0x3ffe, 0xb17217f7d1cf79ab, 0xc9e3b39803f2f6af,
-  0, 0, 0,
+  0x3fff, 0x8000000000000000, 0, 0x4000, 0xd49a784bcd1b8afe, 0x492bf6ff4dafdb4c, 0x3fff,
+  0xb8aa3b295c17f0bb, 0xbe87fed0691d3e88, 0x4000, 0xc90fdaa22168c234, 0xc4c6628b80dc1cd1, 0x3ffd,
+  0x9a209a84fbcff798, 0x8f8959ac0b7c9178, 0x3ffe, 0xb17217f7d1cf79ab, 0xc9e3b39803f2f6af, 0, 0, 0,
 ]);
 
 /** Rounded by RC; no precision exception (SDM 2A, FLD1...). */
@@ -138,10 +149,11 @@ export function x87LoadDecimal(low: u64, high: i32): void {
   enter();
   setStatus(status() & ~C1);
   let value: u64 = 0;
-  for (let i = 1; i >= 0; i--) value = value * 10 + ((<u64>(<u32>high & 0xff) >> <u64>(i * 4)) & 15);
-  for (let i = 15; i >= 0; i--) value = value * 10 + ((low >> <u64>(i * 4)) & 15);
+  for (let i = 1; i >= 0; i--)
+    value = value * 10 + (((<u64>((<u32>high) & 0xff)) >> (<u64>(i * 4))) & 15);
+  for (let i = 15; i >= 0; i--) value = value * 10 + ((low >> (<u64>(i * 4))) & 15);
   fromInteger(<i64>value);
-  pushChecked(valueSe() | (<u32>high & 0x8000), valueSignificand());
+  pushChecked(valueSe() | ((<u32>high) & 0x8000), valueSignificand());
 }
 
 /** FXCH: empty registers become indefinite when that is masked. */

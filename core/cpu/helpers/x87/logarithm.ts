@@ -1,15 +1,51 @@
 // AssemblyScript. F2XM1, FYL2X, FYL2XP1 (SDM 2A, SDM 1 8.3.9), computed to about 110 bits and rounded once (by RC, to
 // 64 bits whatever PC says).
-import { raiseFlags, setResult, ZE } from '../softfloat';
+import { PE, raiseFlags, setResult, ZE } from '../softfloat';
 import {
-  classify, denormals, exponentOf, FINITE, INFINITE, invalid, NAN, normalOf, pack, propagate, propagateOne, setValue, UNSUPPORTED, valueSe, valueSignificand, ZERO,
+  classify,
+  denormals,
+  exponentOf,
+  FINITE,
+  INFINITE,
+  invalid,
+  NAN,
+  normalOf,
+  pack,
+  propagate,
+  propagateOne,
+  setValue,
+  UNSUPPORTED,
+  valueSe,
+  valueSignificand,
+  ZERO,
 } from './number';
 import {
-  beginRounding, enter, INDEFINITE, INDEFINITE_SE, INTEGER_BIT, isEmpty, pop, settle, signExponentOf, significandOf, stackFault, write,
+  beginRounding,
+  enter,
+  INDEFINITE,
+  INDEFINITE_SE,
+  INTEGER_BIT,
+  isEmpty,
+  pop,
+  settle,
+  signExponentOf,
+  significandOf,
+  stackFault,
+  write,
 } from './stack';
 import { RECIPROCAL_FACTORIALS, RECIPROCAL_ODDS } from './tables';
 import {
-  wideAdd, wideAdjust, wideDivide, wideHigh, wideLow, wideMultiply, wideMultiplySignificands, wideNormalise, wideSeries, wideShiftRight, wideSubtract,
+  wideAdd,
+  wideAdjust,
+  wideDivide,
+  wideHigh,
+  wideLow,
+  wideMultiply,
+  wideMultiplySignificands,
+  wideNormalise,
+  wideSeries,
+  wideShiftRight,
+  wideSubtract,
 } from './wide';
 
 /** ln 2 = 0.1011..., exponent -1. */
@@ -41,8 +77,10 @@ export function x87PowerMinusOne(): void {
     if (se & 0x8000) setValue(0xbfff, INTEGER_BIT);
   } else if (c == FINITE && denormals(se, a, se, a)) {
     const exponent = exponentOf(se, a);
+    raiseFlags(PE);
     if (exponent < 0) power(<i32>(se >> 15), exponent, normalOf(a));
-    else if (exponent == 0 && a == INTEGER_BIT) setValue(se & 0x8000 ? 0xbffe : 0x3fff, INTEGER_BIT);
+    else if (exponent == 0 && a == INTEGER_BIT)
+      setValue(se & 0x8000 ? 0xbffe : 0x3fff, INTEGER_BIT);
   }
   if (settle()) write(0, valueSe(), valueSignificand());
 }
@@ -132,7 +170,7 @@ function logOf(k: i32, mh: u64, ml: u64): void {
 /** Adds an integer other than zero to the logarithm, in units of 2^-112. */
 function addInteger(k: i32): void {
   const sign = k < 0 ? 1 : 0;
-  const whole = <u64>(k < 0 ? -k : k) << 48;
+  const whole = (<u64>(k < 0 ? -k : k)) << 48;
   wideShiftRight(logHigh, logLow, 15 - logExponent);
   if (logSign == sign || logHigh == 0) wideAdd(whole, 0, wideHigh(), wideLow());
   else wideSubtract(whole, 0, wideHigh(), wideLow());
@@ -146,7 +184,13 @@ function addInteger(k: i32): void {
 /** y times the logarithm; `exact` when the logarithm is an integer. */
 function multiplyLog(ySe: u32, y: u64, exact: bool): void {
   wideMultiplySignificands(logHigh, logLow, normalOf(y), 0);
-  setResult(logSign ^ <i32>(ySe >> 15), logExponent + exponentOf(ySe, y) + wideAdjust(), wideHigh(), exact ? wideLow() : wideLow() | 1);
+  raiseFlags(PE);
+  setResult(
+    logSign ^ (<i32>(ySe >> 15)),
+    logExponent + exponentOf(ySe, y) + wideAdjust(),
+    wideHigh(),
+    exact ? wideLow() : wideLow() | 1,
+  );
   pack(64);
 }
 
@@ -237,13 +281,15 @@ function plusOneOf(xSe: u32, x: u64, cx: i32, ySe: u32, y: u64, cy: i32): void {
   }
   const exponent = exponentOf(xSe, x);
   const negative = (xSe & 0x8000) != 0;
-  if (negative && exponent >= 0) {
-    invalid();
-    return;
-  }
   if (!denormals(xSe, x, ySe, y)) return;
   if (cy != FINITE) {
     setValue(sign | (cy == INFINITE ? 0x7fff : 0), cy == INFINITE ? INTEGER_BIT : 0);
+    return;
+  }
+  if (negative && exponent >= 0) {
+    // No logarithm: real processors give ST(0) back.
+    raiseFlags(PE);
+    setValue(xSe, x);
     return;
   }
   const m = normalOf(x);
@@ -276,7 +322,7 @@ function outOfRange(negative: bool, exponent: i32, m: u64): void {
     h = 0;
     l = m;
     // Units of 2^(-63 + exponent): 1 is 2^(63 - exponent).
-    const one: u64 = 1 << <u64>(-1 - exponent);
+    const one: u64 = 1 << (<u64>(-1 - exponent));
     if (negative) wideSubtract(one, 0, h, l);
     else wideAdd(one, 0, h, l);
     wideNormalise(wideHigh(), wideLow());

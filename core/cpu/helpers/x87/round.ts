@@ -1,12 +1,54 @@
 // AssemblyScript. FRNDINT, FSCALE, FXTRACT, FPREM, FPREM1 (SDM 2A).
-import { DOWN, NEAREST, PE, raiseFlags, roundingMode, setAway, setResult, UP, ZE } from '../softfloat';
 import {
-  BIAS, classify, denormals, exponentOf, FINITE, INFINITE, invalid, NAN, normalOf, pack, propagate, propagateOne, setValue, UNSUPPORTED, valueSe,
-  valueSignificand, ZERO,
+  DOWN,
+  NEAREST,
+  PE,
+  raiseFlags,
+  roundingMode,
+  setAway,
+  setResult,
+  UP,
+  ZE,
+} from '../softfloat';
+import {
+  BIAS,
+  classify,
+  denormals,
+  exponentOf,
+  FINITE,
+  INFINITE,
+  invalid,
+  NAN,
+  normalOf,
+  pack,
+  propagate,
+  propagateOne,
+  setValue,
+  UNSUPPORTED,
+  valueSe,
+  valueSignificand,
+  ZERO,
 } from './number';
 import {
-  beginRounding, C0, C1, C2, C3, CONDITIONS, enter, INDEFINITE, INDEFINITE_SE, INTEGER_BIT, isEmpty, push, setStatus, settle, signExponentOf, significandOf,
-  stackFault, status, write,
+  beginRounding,
+  C0,
+  C1,
+  C2,
+  C3,
+  CONDITIONS,
+  enter,
+  INDEFINITE,
+  INDEFINITE_SE,
+  INTEGER_BIT,
+  isEmpty,
+  push,
+  setStatus,
+  settle,
+  signExponentOf,
+  significandOf,
+  stackFault,
+  status,
+  write,
 } from './stack';
 
 export function x87RoundToInteger(): void {
@@ -39,12 +81,14 @@ function roundFinite(se: u32, a: u64): void {
     setValue((se & 0x8000) | (up ? BIAS : 0), up ? INTEGER_BIT : 0);
     return;
   }
-  const unit: u64 = INTEGER_BIT >> <u64>exponent;
+  const unit: u64 = INTEGER_BIT >> (<u64>exponent);
   const fraction = a & (unit - 1);
   if (fraction == 0) return;
   raiseFlags(PE);
   const half = unit >> 1;
-  const up = directed || (roundingMode() == NEAREST && (fraction > half || (fraction == half && (a & unit) != 0)));
+  const up =
+    directed ||
+    (roundingMode() == NEAREST && (fraction > half || (fraction == half && (a & unit) != 0)));
   let result = a - fraction;
   if (up) {
     setAway();
@@ -61,7 +105,7 @@ function chopped(se: u32, a: u64): i32 {
   const exponent = exponentOf(se, a);
   let n: i32 = 0;
   if (exponent >= 16) n = SCALE_LIMIT;
-  else if (exponent >= 0) n = <i32>(normalOf(a) >> <u64>(63 - exponent));
+  else if (exponent >= 0) n = <i32>(normalOf(a) >> (<u64>(63 - exponent)));
   return se & 0x8000 ? -n : n;
 }
 
@@ -84,7 +128,8 @@ function scale(aSe: u32, a: u64, bSe: u32, b: u64): void {
   else if (cb == INFINITE) {
     const grows = (bSe & 0x8000) == 0;
     if (ca == (grows ? ZERO : INFINITE)) invalid();
-    else if (denormals(aSe, a, bSe, b)) setValue((aSe & 0x8000) | (grows ? 0x7fff : 0), grows ? INTEGER_BIT : 0);
+    else if (denormals(aSe, a, bSe, b))
+      setValue((aSe & 0x8000) | (grows ? 0x7fff : 0), grows ? INTEGER_BIT : 0);
   } else if (denormals(aSe, a, bSe, b)) {
     if (ca != FINITE) setValue(aSe, a);
     else {
@@ -141,6 +186,7 @@ export function x87Extract(): void {
 }
 
 let quotient: u64 = 0;
+let kept: u32 = 0;
 
 /** `(a << n) mod b` for normalised a and b; the quotient's low bits in `quotient`. */
 function reduce(a: u64, b: u64, n: i32): u64 {
@@ -167,13 +213,19 @@ function reduce(a: u64, b: u64, n: i32): u64 {
 export function x87Remainder(nearest: i32): void {
   enter();
   if (isEmpty(0) || isEmpty(1)) {
-    if (!stackFault(false)) return;
-    setStatus(status() & ~(C0 | C2 | C3));
-    write(0, INDEFINITE_SE, INDEFINITE);
+    if (stackFault(false)) write(0, INDEFINITE_SE, INDEFINITE);
     return;
   }
   beginRounding();
-  const codes = remainder(signExponentOf(0), significandOf(0), signExponentOf(1), significandOf(1), nearest != 0);
+  // NaNs and invalid operations leave the condition codes.
+  kept = status() & (C0 | C2 | C3);
+  const codes = remainder(
+    signExponentOf(0),
+    significandOf(0),
+    signExponentOf(1),
+    significandOf(1),
+    nearest != 0,
+  );
   if (!settle()) return;
   setStatus((status() & ~CONDITIONS) | codes);
   write(0, valueSe(), valueSignificand());
@@ -196,7 +248,7 @@ function remainder(aSe: u32, a: u64, bSe: u32, b: u64, nearest: bool): u32 {
     }
     return remainderFinite(aSe, a, bSe, b, nearest);
   }
-  return 0;
+  return kept;
 }
 
 function remainderFinite(aSe: u32, a: u64, bSe: u32, b: u64, nearest: bool): u32 {
@@ -239,7 +291,7 @@ function remainderFinite(aSe: u32, a: u64, bSe: u32, b: u64, nearest: bool): u32
 
 function finishRemainder(sign: i32, exponent: i32, r: u64): void {
   if (r == 0) {
-    setValue(<u32>sign << 15, 0);
+    setValue((<u32>sign) << 15, 0);
     return;
   }
   setResult(sign, exponent - <i32>clz(r), normalOf(r), 0);

@@ -1,10 +1,49 @@
 // AssemblyScript. FST(P), FIST(P), FISTTP, FBSTP: conversions from 80 bits (SDM 2A, SDM 1 8.3.3, 8.5).
-import { clearAway, DE, DOWN, IE, NEAREST, packDouble, packSingle, PE, raiseFlags, roundingMode, setAway, TRUNCATE, UP } from '../softfloat';
+import {
+  clearAway,
+  DE,
+  DOWN,
+  IE,
+  NEAREST,
+  packDouble,
+  packSingle,
+  PE,
+  raiseFlags,
+  roundingMode,
+  setAway,
+  TRUNCATE,
+  UP,
+} from '../softfloat';
 import { probeWrite, writeMemory } from '../mmu';
 import { addressMask } from '../address';
-import { classify, exponentOf, FINITE, INFINITE, isDenormal, isSignaling, normalOf, unpackAs, UNSUPPORTED, ZERO } from './number';
+
 import {
-  beginRounding, C1, enter, INDEFINITE, INDEFINITE_SE, isEmpty, pop, setStatus, settleStore, signExponentOf, significandOf, stackFault, status, write,
+  classify,
+  exponentOf,
+  FINITE,
+  INFINITE,
+  isDenormal,
+  isSignaling,
+  normalOf,
+  unpackAs,
+  UNSUPPORTED,
+  ZERO,
+} from './number';
+import {
+  beginRounding,
+  C1,
+  enter,
+  INDEFINITE,
+  INDEFINITE_SE,
+  isEmpty,
+  pop,
+  setStatus,
+  settleStore,
+  signExponentOf,
+  significandOf,
+  stackFault,
+  status,
+  write,
 } from './stack';
 
 /** FST(P) m32. Memory is written before the status word, so that a page fault finds nothing changed. */
@@ -49,14 +88,14 @@ function toSingle(): u32 {
     return 0xffc00000;
   }
   if (isSignaling(a)) raiseFlags(IE);
-  return sign | 0x7fc00000 | (<u32>(a >> 40) & 0x3fffff);
+  return sign | 0x7fc00000 | ((<u32>(a >> 40)) & 0x3fffff);
 }
 
 function toDouble(): u64 {
   const se = signExponentOf(0);
   const a = significandOf(0);
   const c = classify(se, a);
-  const sign = <u64>(se & 0x8000) << 48;
+  const sign = (<u64>(se & 0x8000)) << 48;
   if (c == FINITE) {
     if (isDenormal(se, a)) raiseFlags(DE);
     unpackAs(<i32>(se >> 15), se, a);
@@ -86,6 +125,14 @@ export function x87StoreExtended(linear: u64): void {
     writeMemory(linear, 8, significandOf(0));
     writeMemory(high, 2, <u64>signExponentOf(0));
   }
+  pop();
+}
+
+/** FSTPNCE (D9 D8+i): an empty ST(0) is no fault and leaves ST(i). */
+export function x87StoreUnchecked(i: i32): void {
+  enter();
+  setStatus(status() & ~C1);
+  if (!isEmpty(0)) write(i, signExponentOf(0), significandOf(0));
   pop();
 }
 
@@ -121,14 +168,15 @@ function toMagnitude(se: u32, a: u64, mode: i32): bool {
   if (exponent < -1) fraction = 1;
   else if (exponent == -1) fraction = significand;
   else {
-    magnitude = significand >> <u64>(63 - exponent);
-    fraction = exponent == 63 ? 0 : significand << <u64>(exponent + 1);
+    magnitude = significand >> (<u64>(63 - exponent));
+    fraction = exponent == 63 ? 0 : significand << (<u64>(exponent + 1));
   }
   if (fraction == 0) return true;
   raiseFlags(PE);
   const negative = (se & 0x8000) != 0;
   let up = mode == (negative ? DOWN : UP);
-  if (mode == NEAREST) up = fraction > 0x8000000000000000 || (fraction == 0x8000000000000000 && (magnitude & 1) != 0);
+  if (mode == NEAREST)
+    up = fraction > 0x8000000000000000 || (fraction == 0x8000000000000000 && (magnitude & 1) != 0);
   if (up) {
     magnitude++;
     setAway();
@@ -141,7 +189,7 @@ function toMagnitude(se: u32, a: u64, mode: i32): bool {
 export function x87StoreInteger(linear: u64, size: i32, drop: i32, truncate: i32): void {
   enter();
   probeWrite(linear, size);
-  const limit: u64 = <u64>1 << <u64>(size * 8 - 1);
+  const limit: u64 = (<u64>1) << (<u64>(size * 8 - 1));
   if (isEmpty(0)) {
     if (!stackFault(false)) return;
     writeMemory(linear, size, limit);
@@ -149,7 +197,9 @@ export function x87StoreInteger(linear: u64, size: i32, drop: i32, truncate: i32
     beginRounding();
     const se = signExponentOf(0);
     const negative = (se & 0x8000) != 0;
-    const fits = toMagnitude(se, significandOf(0), truncate ? TRUNCATE : roundingMode()) && (magnitude < limit || (negative && magnitude == limit));
+    const fits =
+      toMagnitude(se, significandOf(0), truncate ? TRUNCATE : roundingMode()) &&
+      (magnitude < limit || (negative && magnitude == limit));
     if (!fits) invalidStore();
     if (!settleStore()) return;
     writeMemory(linear, size, fits ? (negative ? 0 - magnitude : magnitude) : limit);
@@ -185,7 +235,7 @@ export function x87StoreDecimal(linear: u64): void {
         low |= (magnitude % 10) << i;
         magnitude /= 10;
       }
-      high = (magnitude % 10) | ((magnitude / 10) << 4) | <u64>(se & 0x8000);
+      high = (magnitude % 10) | ((magnitude / 10) << 4) | (<u64>(se & 0x8000));
     }
   }
   writeMemory(linear, 8, low);

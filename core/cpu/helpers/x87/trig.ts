@@ -1,12 +1,53 @@
 // AssemblyScript. FSIN, FCOS, FSINCOS, FPTAN (SDM 2A, SDM 1 8.3.8): arguments are reduced with the 66-bit pi of real
 // processors, results computed to about 120 bits and rounded once (by RC, to 64 bits whatever PC says).
 import { PE, raiseFlags, setResult } from '../softfloat';
-import { BIAS, classify, denormals, exponentOf, INFINITE, invalid, NAN, normalOf, pack, propagateOne, setValue, UNSUPPORTED, valueSe, valueSignificand, ZERO } from './number';
 import {
-  beginRounding, C1, C2, enter, INDEFINITE, INDEFINITE_SE, INTEGER_BIT, isEmpty, push, setStatus, settle, signExponentOf, significandOf, stackFault, status, write,
+  BIAS,
+  classify,
+  denormals,
+  exponentOf,
+  INFINITE,
+  invalid,
+  NAN,
+  normalOf,
+  pack,
+  propagateOne,
+  setValue,
+  UNSUPPORTED,
+  valueSe,
+  valueSignificand,
+  ZERO,
+} from './number';
+import {
+  beginRounding,
+  C1,
+  C2,
+  enter,
+  INDEFINITE,
+  INDEFINITE_SE,
+  INTEGER_BIT,
+  isEmpty,
+  push,
+  setStatus,
+  settle,
+  signExponentOf,
+  significandOf,
+  stackFault,
+  status,
+  write,
 } from './stack';
 import { RECIPROCAL_FACTORIALS } from './tables';
-import { wideAdjust, wideDivide, wideHigh, wideLow, wideMultiply, wideMultiplySignificands, wideNormalise, wideSeries, wideShiftRight } from './wide';
+import {
+  wideAdjust,
+  wideDivide,
+  wideHigh,
+  wideLow,
+  wideMultiply,
+  wideMultiplySignificands,
+  wideNormalise,
+  wideSeries,
+  wideShiftRight,
+} from './wide';
 
 /** Half of the 66-bit pi in units of 2^-65. */
 const HALF_PI_HIGH: u64 = 3;
@@ -72,7 +113,7 @@ function oneMinus(zh: u64, zl: u64, first: usize): void {
   wideSeries(RECIPROCAL_FACTORIALS + first * 16, 2, TERMS, zh, zl, true);
   wideMultiply(wideHigh(), wideLow(), zh, zl);
   const h = wideHigh();
-  const l = wideLow() | <u64>((h | wideLow()) == 0);
+  const l = wideLow() | (<u64>((h | wideLow()) == 0));
   // 2^128 - h:l
   wideNormalise(~h + <u64>(l == 0), 0 - l);
 }
@@ -203,8 +244,9 @@ export function x87Tangent(): void {
     const turned = (quadrant & 1) != 0;
     if (turned) wideDivide(cosineHigh, cosineLow, sineHigh, sineLow);
     else wideDivide(sineHigh, sineLow, cosineHigh, cosineLow);
-    const exponent = (turned ? cosineExponent - sineExponent : sineExponent - cosineExponent) + wideAdjust();
-    setResult(<i32>(se >> 15) ^ restSign ^ (turned ? 1 : 0), exponent, wideHigh(), wideLow() | 1);
+    const exponent =
+      (turned ? cosineExponent - sineExponent : sineExponent - cosineExponent) + wideAdjust();
+    setResult((<i32>(se >> 15)) ^ restSign ^ (turned ? 1 : 0), exponent, wideHigh(), wideLow() | 1);
     pack(64);
     raiseFlags(PE);
   }
