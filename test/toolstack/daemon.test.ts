@@ -131,7 +131,7 @@ describe('domus with a daemon', () => {
     };
     await life();
     const before = { open: open(), files: files() };
-    for (let i = 0; i < 8; i++) await life();
+    for (let i = 0; i < 4; i++) await life();
     await expect.poll(open).toBe(before.open);
     expect(files()).toEqual(before.files);
   });
