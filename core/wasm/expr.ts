@@ -81,7 +81,7 @@ function wordOps<T extends 'i32' | 'i64'>(
 ): WordOps<T> {
   const test = (n: number): ((a: Expr<T>, b: Expr<T>) => I32) =>
     binary<T, 'i32'>('i32', compare + n);
-  const arith = (n: number) => binary<T, T>(type, count + n);
+  const arith = (n: number): ((a: Expr<T>, b: Expr<T>) => Expr<T>) => binary<T, T>(type, count + n);
   return {
     const: (value) => ({ type, code: [constOpcode, ...signedLeb(value)] }),
     eqz: unary('i32', compare),

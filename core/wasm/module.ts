@@ -107,7 +107,10 @@ export class ModuleBuilder {
   }
 
   private typeIndex(type: FunctionType): number {
-    const list = (types: readonly ValType[]) => [types.length, ...types.map((t) => TYPE_CODES[t])];
+    const list = (types: readonly ValType[]): number[] => [
+      types.length,
+      ...types.map((t) => TYPE_CODES[t]),
+    ];
     const key = [0x60, ...list(type.params), ...list(type.results)].join(',');
     const found = this.types.indexOf(key);
     return found >= 0 ? found : this.types.push(key) - 1;
