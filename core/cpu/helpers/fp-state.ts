@@ -88,6 +88,7 @@ export function loadMxcsr(value: i32): void {
 /** FXSAVE; `size` 8 with REX.W: 64-bit pointers. */
 export function saveFx(at: u64, size: i32): void {
   if (at & 15) raise(GP, 0);
+  probeWrite(at + 511, 1);
   probeWrite(at, 512);
   saveX87(at, size == 8);
   writeMemory(at + 24, 8, <u64>get32(L.S_MXCSR) | (<u64>MXCSR_MASK << 32));

@@ -174,6 +174,13 @@ export class InterpreterContext implements OpContext {
     return address;
   }
 
+  /** Before the body: an MMX instruction first raises the x87 exception that waits (SDM 1 9.6.6). */
+  start(): void {
+    if (!this.forms.some((form) => form.kind === 'q')) return;
+    const pending = i32.and(this.state32(L.S_X87_STATUS), i32.const(0x80));
+    this.f.if(pending, () => this.run('x87RaisePending'));
+  }
+
   /** Behind the body: an MMX instruction leaves the x87 stack full with its top at register 0. */
   finish(): void {
     if (!this.forms.some((form) => form.kind === 'q')) return;

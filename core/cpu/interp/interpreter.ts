@@ -141,6 +141,7 @@ export function generateInterpreter(
       shared,
     );
     if (p.definition.ends === 'far') context.setState64(L.S_RIP, context.maskedNextRip());
+    context.start();
     p.definition.body(context);
     context.finish();
     builder.return(i32.const(p.definition.ends === 'far' ? 2 : 0));

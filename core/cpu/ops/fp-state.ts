@@ -10,6 +10,7 @@ export const FP_STATE: readonly OpDefinition[] = [
     c.set(0, i32.or(c.state32(S_X87_STATUS), i32.shl(c.state32(S_X87_TOP), i32.const(11)))),
   ),
   define('EMMS', {}, (c) => {
+    c.f.if(i32.and(c.state32(S_X87_STATUS), i32.const(0x80)), () => c.run('x87RaisePending'));
     c.setState32(S_X87_TAGS, i32.const(0));
     c.setState32(S_X87_TOP, i32.const(0));
   }),
