@@ -34,7 +34,7 @@ export const SERVICE_KEY = 0x89;
 export const SERVICE_RTC = 0xf0;
 export const SERVICE_MOUSE = 0xf4;
 
-const ROM_SEGMENT = 0xf000;
+export const ROM_SEGMENT = 0xf000;
 const EOI = 0x20;
 const PIC1 = 0x20;
 const PIC2 = 0xa0;

@@ -106,6 +106,13 @@ describe('keyboard (INT 09h, INT 16h)', () => {
     expect([woken.action, woken.zero]).toEqual([0, true]);
     bench.clock.advance(20_000);
     expect(bench.call(0x16, { rax: 0x0100 }).action).toBe(WAIT);
+    // Under DOS programs poll while they work.
+    bench.memory.writeU16(0x21 * 4 + 2, 0x00a7);
+    for (let i = 0; i < 100; i++) {
+      bench.clock.advance(20_000);
+      expect(bench.call(0x16, { rax: 0x0100 }).action).toBe(0);
+    }
+    bench.memory.writeU16(0x21 * 4 + 2, 0xf000);
     // A program that does other things between polls is never put to sleep.
     for (let i = 0; i < 100; i++) {
       bench.clock.advance(20_000);

@@ -1,12 +1,20 @@
 /**
  * INT 09h (scan codes into the buffer of the BIOS data area) and INT 16h (keyboard services).
  * Spec: IBM PS/2 and PC BIOS Interface Technical Reference (1991).
- * Missing: Pause (the hold state), keyboard LEDs follow on the next INT 16h only on real PCs; here at once in INT 09h.
+ * Missing: Pause (the hold state), keyboard LEDs.
  */
 import type { Clock, GuestMemory } from '../../../hw';
 import * as bda from '../bda';
 import type { ServiceCall } from '../call';
-import { KEY_BREAK, KEY_PRINT_SCREEN, KEY_RESET, KEY_SYSTEM, DONE, WAIT } from '../rom-code';
+import {
+  KEY_BREAK,
+  ROM_SEGMENT,
+  KEY_PRINT_SCREEN,
+  KEY_RESET,
+  KEY_SYSTEM,
+  DONE,
+  WAIT,
+} from '../rom-code';
 import { EXTENDED_KEYS, KEYS } from './keys';
 
 /** 40:17 */
@@ -44,8 +52,9 @@ const KEYPAD_DIGITS: Readonly<Record<number, number>> = {
 
 /** Polls of an empty keyboard in a row, and the longest time between two, that make a waiting loop. */
 const IDLE_POLLS = 32;
-const IDLE_GAP_NS = 200_000;
+const IDLE_GAP_NS = 2_000_000;
 const FLAG_INTERRUPT = 0x0200;
+const DOS_VECTOR = 0x21;
 
 export class Keyboard {
   /** Empty polls in a row, with nothing but hardware interrupts between them. Timing only: not part of the saved state. */
@@ -64,14 +73,20 @@ export class Keyboard {
 
   /**
    * A program that does nothing but ask for a key is put to sleep until the next interrupt, at most one tick: boot
-   * menus would keep a host processor busy otherwise. Never with interrupts off.
+   * menus would keep a host processor busy otherwise. Never with interrupts off, and not under DOS (INT 21h), where
+   * programs poll in the middle of their work.
    */
   private idles(call: ServiceCall): boolean {
     const { now } = this.clock;
     const close = now - this.lastPollNs < IDLE_GAP_NS;
     this.lastPollNs = now;
     this.polls = close ? this.polls + 1 : 0;
-    return this.polls >= IDLE_POLLS && (call.flags & FLAG_INTERRUPT) !== 0;
+    return this.polls >= IDLE_POLLS && (call.flags & FLAG_INTERRUPT) !== 0 && !this.hasDos;
+  }
+
+  /** INT 21h no longer points at the ROM, as POST left it. */
+  private get hasDos(): boolean {
+    return this.memory.readU16(DOS_VECTOR * 4 + 2) !== ROM_SEGMENT;
   }
 
   /** BDA fields at POST. */
