@@ -86,7 +86,8 @@ async function gather(read: ReadBytes, volume: IsoVolume): Promise<Facts> {
     if (await findPath(read, volume, path)) texts.push({ from: 'file', where: 'file', text: path });
   for (const path of MENU_PATHS) {
     for (const line of (await readText(read, volume, path, MAX_MENU_BYTES)) ?? [])
-      if (line !== '') texts.push({ from: 'menu', where: path, text: line });
+      if (line !== '' && !line.startsWith('#'))
+        texts.push({ from: 'menu', where: path, text: line });
   }
   return { volume, texts };
 }

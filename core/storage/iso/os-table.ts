@@ -91,7 +91,6 @@ export const OS_TABLE: readonly OsRow[] = [
     20,
   ),
   row('menu', /\bUbuntu\b/i, 'ubuntu', 'Ubuntu', 2048, 25),
-  row('menu', /memtest86\+?/i, 'memtest86', 'Memtest86+', 64, 1),
   row('file', /^boot\/memtest(?:86\+?)?(?:\.bin)?$|^memtest$/i, 'memtest86', 'Memtest86+', 64, 1),
   row('file', /^boot\/grub\/i386-pc$/i, 'grub', 'GRUB rescue CD', 256, 4),
 ];
