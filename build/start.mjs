@@ -18,7 +18,9 @@ function checkDisplay() {
 function launch(executable) {
   const flags = [];
   if (process.platform === 'linux' && isRoot()) {
-    process.stderr.write('start: running as root, so the sandbox of the window is off (--no-sandbox)\n');
+    process.stderr.write(
+      'start: running as root, so the sandbox of the window is off (--no-sandbox)\n',
+    );
     flags.push('--no-sandbox');
   }
   const environment = { ...process.env };

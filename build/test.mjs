@@ -49,7 +49,8 @@ async function setUp(name, work) {
 
 async function prepare() {
   const { generate } = await import('./gen/index.mjs');
-  const { installTestPackages, prepareElectron, prepareGuests } = await import('./test-setup/machine.mjs');
+  const { installTestPackages, prepareElectron, prepareGuests } =
+    await import('./test-setup/machine.mjs');
   await setUp('packages', installTestPackages);
   await setUp('generated sources', generate);
   if (['toolstack', 'boot', 'e2e'].some(runs)) {
@@ -71,9 +72,15 @@ async function runSuite(name, capMs) {
   }
   process.stdout.write(`\n=== ${name}\n`);
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
-  const result = await runCommand(process.execPath, ['build/suite.mjs', name, ...reporters], { limitMs });
+  const result = await runCommand(process.execPath, ['build/suite.mjs', name, ...reporters], {
+    limitMs,
+  });
   const report = readReport(file);
-  const note = result.timedOut ? `stopped after ${Math.round(limitMs / 1000)} s` : report === undefined ? 'could not run' : '';
+  const note = result.timedOut
+    ? `stopped after ${Math.round(limitMs / 1000)} s`
+    : report === undefined
+      ? 'could not run'
+      : '';
   const { passed = 0, failed = 0, skipped = 0 } = report ?? {};
   // Whatever made vitest fail without a failing test (a crash, an unhandled error, no test at all) counts as one.
   const unexplained = (!result.ok || passed + failed === 0) && failed === 0 ? 1 : 0;
@@ -83,7 +90,10 @@ async function runSuite(name, capMs) {
 function readReport(file) {
   if (!existsSync(file)) return undefined;
   const report = JSON.parse(readFileSync(file, 'utf8'));
-  const broken = report.testResults.filter(({ status, assertionResults }) => status === 'failed' && !assertionResults.some((test) => test.status === 'failed'));
+  const broken = report.testResults.filter(
+    ({ status, assertionResults }) =>
+      status === 'failed' && !assertionResults.some((test) => test.status === 'failed'),
+  );
   return {
     passed: report.numPassedTests,
     failed: report.numFailedTests + broken.length,
@@ -97,7 +107,9 @@ try {
   await prepare();
   if (runs('checks')) {
     const { runChecks } = await import('./lib/run-steps.mjs');
-    await runChecks((name, { ok, seconds }) => count(`check ${name}`, ok ? 1 : 0, ok ? 0 : 1, 0, seconds));
+    await runChecks((name, { ok, seconds }) =>
+      count(`check ${name}`, ok ? 1 : 0, ok ? 0 : 1, 0, seconds),
+    );
   }
   for (const [name, capMs] of Object.entries(SUITES)) if (runs(name)) await runSuite(name, capMs);
 } catch (error) {
@@ -105,6 +117,10 @@ try {
   count('npm test', 0, 1, 0, elapsed() / 1000, 'broke off');
 }
 
-process.stdout.write(`\n${lines.join('\n')}\n${`total ${(elapsed() / 1000).toFixed(0)} s`.padEnd(22)}\n\n`);
-process.stdout.write(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped\n`);
+process.stdout.write(
+  `\n${lines.join('\n')}\n${`total ${(elapsed() / 1000).toFixed(0)} s`.padEnd(22)}\n\n`,
+);
+process.stdout.write(
+  `${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped\n`,
+);
 process.exitCode = totals.failed > 0 || totals.passed === 0 ? 1 : 0;

@@ -2,18 +2,20 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const setup = (name: string): string => fileURLToPath(new URL(`./test-setup/${name}.mjs`, import.meta.url));
+const setup = (name: string): string =>
+  fileURLToPath(new URL(`./test-setup/${name}.mjs`, import.meta.url));
 
 const MINUTE = 60_000;
 
 /** Suites that need a machine, a guest or the app: one file after another, each with time to boot. */
-const SLOW_SUITES: Readonly<Record<string, { readonly setup: string; readonly timeout: number }>> = {
-  cpu: { setup: 'gen', timeout: 5 * MINUTE },
-  toolstack: { setup: 'core', timeout: 2 * MINUTE },
-  boot: { setup: 'core', timeout: 5 * MINUTE },
-  e2e: { setup: 'app', timeout: 5 * MINUTE },
-  bench: { setup: 'core', timeout: 10 * MINUTE },
-};
+const SLOW_SUITES: Readonly<Record<string, { readonly setup: string; readonly timeout: number }>> =
+  {
+    cpu: { setup: 'gen', timeout: 5 * MINUTE },
+    toolstack: { setup: 'core', timeout: 2 * MINUTE },
+    boot: { setup: 'core', timeout: 5 * MINUTE },
+    e2e: { setup: 'app', timeout: 5 * MINUTE },
+    bench: { setup: 'core', timeout: 10 * MINUTE },
+  };
 
 export default defineConfig({
   root,

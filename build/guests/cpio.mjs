@@ -36,8 +36,24 @@ export class CpioWriter {
   #add(name, mode, content = Buffer.alloc(0), major = 0, minor = 0) {
     const nameBytes = Buffer.from(`${name}\0`);
     // ino mode uid gid nlink mtime filesize devmajor devminor rdevmajor rdevminor namesize check
-    const fields = [this.#inode++, mode, 0, 0, 1, 0, content.length, 0, 0, major, minor, nameBytes.length, 0];
-    const header = Buffer.from(`070701${fields.map((field) => field.toString(16).padStart(8, '0')).join('')}`);
+    const fields = [
+      this.#inode++,
+      mode,
+      0,
+      0,
+      1,
+      0,
+      content.length,
+      0,
+      0,
+      major,
+      minor,
+      nameBytes.length,
+      0,
+    ];
+    const header = Buffer.from(
+      `070701${fields.map((field) => field.toString(16).padStart(8, '0')).join('')}`,
+    );
     this.#parts.push(padTo4(Buffer.concat([header, nameBytes])), padTo4(content));
     return this;
   }

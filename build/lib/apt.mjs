@@ -57,7 +57,9 @@ export function installPackages(packages, purpose) {
   const names = packages.map(nameHere);
   const args = ['install', '-y', '--no-install-recommends', ...names];
   if (!isRoot()) {
-    throw new SetupError(`${purpose} needs packages that are not installed. Run:\n  sudo apt-get ${args.join(' ')}`);
+    throw new SetupError(
+      `${purpose} needs packages that are not installed. Run:\n  sudo apt-get ${args.join(' ')}`,
+    );
   }
   try {
     runApt(args);

@@ -11,7 +11,9 @@ const MINIMUM = [20, 19];
 export function ensureDependencies() {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   if (major < MINIMUM[0] || (major === MINIMUM[0] && minor < MINIMUM[1])) {
-    throw new SetupError(`Node ${MINIMUM.join('.')} or newer is needed; this is ${process.versions.node}.`);
+    throw new SetupError(
+      `Node ${MINIMUM.join('.')} or newer is needed; this is ${process.versions.node}.`,
+    );
   }
   if (isCurrent()) return;
   process.stderr.write('setup: npm ci\n');
@@ -24,7 +26,10 @@ export function ensureDependencies() {
 }
 
 const stampFile = () => join(ROOT, 'node_modules/.domus-installed');
-const lockHash = () => createHash('sha256').update(readFileSync(join(ROOT, 'package-lock.json'))).digest('hex');
+const lockHash = () =>
+  createHash('sha256')
+    .update(readFileSync(join(ROOT, 'package-lock.json')))
+    .digest('hex');
 
 /** npm keeps its own copy of the lock file, so a hand-made `npm ci` counts as well as ours. */
 function isCurrent() {
@@ -34,6 +39,7 @@ function isCurrent() {
   const wanted = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')).packages;
   const present = JSON.parse(readFileSync(installed, 'utf8')).packages;
   return Object.entries(wanted).every(
-    ([path, entry]) => path === '' || entry.optional === true || present[path]?.version === entry.version,
+    ([path, entry]) =>
+      path === '' || entry.optional === true || present[path]?.version === entry.version,
   );
 }

@@ -59,7 +59,8 @@ export async function runChecks(report) {
   const worker = async () => {
     for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
       const result = await runCommand(...npmRun(name), { quiet: true, limitMs: 6 * 60_000 });
-      if (!result.ok && result.output !== '') process.stdout.write(`\n--- ${name}\n${result.output}\n`);
+      if (!result.ok && result.output !== '')
+        process.stdout.write(`\n--- ${name}\n${result.output}\n`);
       report(name, result);
     }
   };

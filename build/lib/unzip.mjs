@@ -1,5 +1,13 @@
 // Unpacks a .zip with Node alone: a bare machine has no unzip. Keeps modes and symbolic links.
-import { closeSync, mkdirSync, openSync, readSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, normalize, sep } from 'node:path';
 import { inflateRawSync } from 'node:zlib';
 
@@ -21,7 +29,8 @@ export function unzip(archive, folder) {
 
 function readAt(file, position, length) {
   const bytes = Buffer.alloc(length);
-  if (readSync(file, bytes, 0, length, position) !== length) throw new Error('the zip file is truncated');
+  if (readSync(file, bytes, 0, length, position) !== length)
+    throw new Error('the zip file is truncated');
   return bytes;
 }
 
@@ -35,7 +44,8 @@ function readDirectory(file, size) {
   const directory = readAt(file, tail.readUInt32LE(end + 16), tail.readUInt32LE(end + 12));
   const entries = [];
   for (let at = 0, i = 0; i < count; i++) {
-    if (directory.readUInt32LE(at) !== ENTRY_SIGNATURE) throw new Error('the zip directory is damaged');
+    if (directory.readUInt32LE(at) !== ENTRY_SIGNATURE)
+      throw new Error('the zip directory is damaged');
     const nameBytes = directory.readUInt16LE(at + 28);
     entries.push({
       method: directory.readUInt16LE(at + 10),
@@ -51,7 +61,8 @@ function readDirectory(file, size) {
 
 function unpack(file, entry, folder) {
   const path = normalize(join(folder, entry.name));
-  if (!path.startsWith(normalize(folder + sep))) throw new Error(`the zip leaves its folder: ${entry.name}`);
+  if (!path.startsWith(normalize(folder + sep)))
+    throw new Error(`the zip leaves its folder: ${entry.name}`);
   if (entry.name.endsWith('/')) {
     mkdirSync(path, { recursive: true });
     return;
@@ -62,5 +73,5 @@ function unpack(file, entry, folder) {
   const packed = readAt(file, dataAt, entry.bytes);
   const content = entry.method === 0 ? packed : inflateRawSync(packed);
   if ((entry.mode & S_IFMT) === S_IFLNK) symlinkSync(content.toString('utf8'), path);
-  else writeFileSync(path, content, { mode: (entry.mode & 0o777) || 0o644 });
+  else writeFileSync(path, content, { mode: entry.mode & 0o777 || 0o644 });
 }

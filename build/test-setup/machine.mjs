@@ -12,7 +12,10 @@ const isInstalled = (name) =>
 
 export function installTestPackages() {
   if (!hasApt()) return;
-  installPackages(PACKAGES.filter((name) => !isInstalled(name)), 'The test run');
+  installPackages(
+    PACKAGES.filter((name) => !isInstalled(name)),
+    'The test run',
+  );
 }
 
 export async function prepareElectron() {
@@ -21,5 +24,6 @@ export async function prepareElectron() {
 
 /** Guests that tests ask for by name are made when they ask; these are large and wanted by several. */
 export async function prepareGuests() {
-  for (const name of ['debian-amd64-linux', 'debian-netboot.iso', 'busybox-initrd.gz']) await guest(name);
+  for (const name of ['debian-amd64-linux', 'debian-netboot.iso', 'busybox-initrd.gz'])
+    await guest(name);
 }
