@@ -33,12 +33,18 @@ describe('the page', () => {
     expect(preferences.allowRunningInsecureContent ?? false).toBe(false);
     expect(preferences.experimentalFeatures ?? false).toBe(false);
     expect(preferences.enableBlinkFeatures ?? '').toBe('');
-    const globals = await app.page.evaluate(() => ['require', 'process', 'module', 'Buffer', 'electron', 'ipcRenderer'].filter((name) => name in window));
+    const globals = await app.page.evaluate(() =>
+      ['require', 'process', 'module', 'Buffer', 'electron', 'ipcRenderer'].filter(
+        (name) => name in window,
+      ),
+    );
     expect(globals).toEqual([]);
   });
 
   it('gets named functions from the preload, and nothing of Electron behind them', async () => {
-    const kinds = await app.page.evaluate(() => Object.values(window.domus).map((member) => typeof member));
+    const kinds = await app.page.evaluate(() =>
+      Object.values(window.domus).map((member) => typeof member),
+    );
     expect(new Set(kinds)).toEqual(new Set(['function']));
     const frozen = await app.page.evaluate(() => {
       try {
@@ -53,25 +59,33 @@ describe('the page', () => {
 
   it('comes from app:// with a policy that allows nothing from elsewhere and no inline script', async () => {
     expect(await app.page.evaluate(() => window.location.origin)).toBe('app://domus');
-    const policy = await app.page.evaluate(async () => (await fetch('/index.html')).headers.get('content-security-policy'));
+    const policy = await app.page.evaluate(async () =>
+      (await fetch('/index.html')).headers.get('content-security-policy'),
+    );
     expect(policy).toMatch(/default-src 'none'/);
     expect(policy).toMatch(/script-src 'self' 'wasm-unsafe-eval'(;|$)/);
     expect(policy).toMatch(/style-src 'self' 'nonce-[A-Za-z0-9+/=]{20,}'(;|$)/);
-    for (const directive of ["base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"]) expect(policy).toContain(directive);
-    const again = await app.page.evaluate(async () => (await fetch('/index.html')).headers.get('content-security-policy'));
+    for (const directive of ["base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"])
+      expect(policy).toContain(directive);
+    const again = await app.page.evaluate(async () =>
+      (await fetch('/index.html')).headers.get('content-security-policy'),
+    );
     expect(again, 'a nonce is used once').not.toBe(policy);
   });
 
   it('runs no inline script, no eval and loads nothing from elsewhere', async () => {
     const outcome = await app.page.evaluate(async () => {
       const blocked: string[] = [];
-      document.addEventListener('securitypolicyviolation', (event) => blocked.push(event.effectiveDirective));
+      document.addEventListener('securitypolicyviolation', (event) =>
+        blocked.push(event.effectiveDirective),
+      );
       const flag = window as unknown as { ran?: string };
       const script = document.createElement('script');
       script.textContent = 'window.ran = "inline"';
       document.body.append(script);
       const holder = document.createElement('div');
-      holder.innerHTML = '<img src="x:" onerror="window.ran = \'handler\'"><iframe src="https://example.org"></iframe><object data="https://example.org"></object><style>body{--leaked:1}</style>';
+      holder.innerHTML =
+        '<img src="x:" onerror="window.ran = \'handler\'"><iframe src="https://example.org"></iframe><object data="https://example.org"></object><style>body{--leaked:1}</style>';
       document.body.append(holder);
       const image = new Image();
       image.src = 'https://example.org/pixel.png';
@@ -84,14 +98,32 @@ describe('the page', () => {
       } catch {
         evaluated = false;
       }
-      const fetched = await fetch('https://example.org/').then(() => true, () => false);
+      const fetched = await fetch('https://example.org/').then(
+        () => true,
+        () => false,
+      );
       await new Promise((wake) => setTimeout(wake, 500));
       const leaked = getComputedStyle(document.body).getPropertyValue('--leaked');
       for (const element of [script, holder, image]) element.remove();
-      return { ran: flag.ran ?? null, evaluated, fetched, leaked, blocked: [...new Set(blocked)].sort() };
+      return {
+        ran: flag.ran ?? null,
+        evaluated,
+        fetched,
+        leaked,
+        blocked: [...new Set(blocked)].sort(),
+      };
     });
     expect(outcome).toMatchObject({ ran: null, evaluated: false, fetched: false, leaked: '' });
-    expect(outcome.blocked).toEqual(expect.arrayContaining(['connect-src', 'frame-src', 'img-src', 'object-src', 'script-src-elem', 'style-src-elem']));
+    expect(outcome.blocked).toEqual(
+      expect.arrayContaining([
+        'connect-src',
+        'frame-src',
+        'img-src',
+        'object-src',
+        'script-src-elem',
+        'style-src-elem',
+      ]),
+    );
   });
 
   it('cannot leave, open windows or attach a webview', async () => {
@@ -104,7 +136,9 @@ describe('the page', () => {
     }
     await new Promise((wake) => setTimeout(wake, 500));
     expect(app.page.url()).toBe('app://domus/');
-    expect(await app.electron.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows().length)).toBe(1);
+    expect(
+      await app.electron.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows().length),
+    ).toBe(1);
     // Playwright waits for ever for the navigations that did not happen.
     await app.page.reload();
   });
@@ -120,7 +154,15 @@ describe('the page', () => {
       };
       return {
         notification: await ask(() => Notification.requestPermission()),
-        location: await ask(() => new Promise((resolve, reject) => navigator.geolocation.getCurrentPosition(() => resolve('granted'), (error) => reject(new Error(error.message))))),
+        location: await ask(
+          () =>
+            new Promise((resolve, reject) =>
+              navigator.geolocation.getCurrentPosition(
+                () => resolve('granted'),
+                (error) => reject(new Error(error.message)),
+              ),
+            ),
+        ),
         camera: await ask(() => navigator.mediaDevices.getUserMedia({ video: true })),
         clipboard: await ask(() => navigator.clipboard.readText()),
         midi: await ask(() => navigator.requestMIDIAccess()),
@@ -133,28 +175,43 @@ describe('the page', () => {
 });
 
 describe('the app:// scheme', () => {
-  it.each(['/../package.json', '/%2e%2e/electron/main.mjs', '/..%2f..%2fpackage.json', '/etc/passwd', '//etc/passwd', '/assets/'])(
-    'does not serve %s',
-    async (path) => {
-      const status = await app.page.evaluate(async (url) => (await fetch(url).catch(() => ({ status: 0 }))).status, `app://domus${path}`);
-      expect([0, 404]).toContain(status);
-    },
-  );
+  it.each([
+    '/../package.json',
+    '/%2e%2e/electron/main.mjs',
+    '/..%2f..%2fpackage.json',
+    '/etc/passwd',
+    '//etc/passwd',
+    '/assets/',
+  ])('does not serve %s', async (path) => {
+    const status = await app.page.evaluate(
+      async (url) => (await fetch(url).catch(() => ({ status: 0 }))).status,
+      `app://domus${path}`,
+    );
+    expect([0, 404]).toContain(status);
+  });
 });
 
 describe('requests to main', () => {
   it('are refused from any other window or frame', async () => {
     const answer = await app.electron.evaluate(async ({ BrowserWindow, app: electronApp }) => {
       const preload = `${electronApp.getAppPath()}/dist/electron/preload.cjs`;
-      const stranger = new BrowserWindow({ show: false, webPreferences: { preload, sandbox: true } });
+      const stranger = new BrowserWindow({
+        show: false,
+        webPreferences: { preload, sandbox: true },
+      });
       try {
         await stranger.loadURL('app://domus/');
-        return (await stranger.webContents.executeJavaScript('window.domus.call("domain/list", {})')) as unknown;
+        return (await stranger.webContents.executeJavaScript(
+          'window.domus.call("domain/list", {})',
+        )) as unknown;
       } finally {
         stranger.destroy();
       }
     });
-    expect(answer).toEqual({ ok: false, error: { code: 'INTERNAL', message: 'Requests are taken from the main window only.' } });
+    expect(answer).toEqual({
+      ok: false,
+      error: { code: 'INTERNAL', message: 'Requests are taken from the main window only.' },
+    });
   });
 
   it('cannot name a file that nobody chose', async () => {
@@ -162,12 +219,21 @@ describe('requests to main', () => {
       const suggestion = await window.domus.call('domain/suggest', {});
       if (!suggestion.ok) throw new Error(suggestion.error.message);
       const { config } = suggestion.value;
-      const text = async (reply: Promise<{ ok: boolean; error?: { message: string } }>): Promise<string> => (await reply).error?.message ?? 'ALLOWED';
+      const text = async (
+        reply: Promise<{ ok: boolean; error?: { message: string } }>,
+      ): Promise<string> => (await reply).error?.message ?? 'ALLOWED';
       return Promise.all([
         text(window.domus.call('iso/inspect', { path: '/etc/passwd' })),
         text(window.domus.call('domain/suggest', { iso: '/etc/shadow' })),
         text(window.domus.call('domain/define', { config: { ...config, kernel: '/etc/passwd' } })),
-        text(window.domus.call('domain/define', { config: { ...config, disk: [{ vdev: 'hda', target: '/dev/sda', format: 'raw', access: 'w', cdrom: false }] } })),
+        text(
+          window.domus.call('domain/define', {
+            config: {
+              ...config,
+              disk: [{ vdev: 'hda', target: '/dev/sda', format: 'raw', access: 'w', cdrom: false }],
+            },
+          }),
+        ),
         text(window.domus.readConfigFile('/etc/passwd')),
       ]);
     });
@@ -175,11 +241,59 @@ describe('requests to main', () => {
   });
 
   it('survive 2,000 sets of wrong parameters, and answer each with a refusal', async () => {
-    const silly = [undefined, null, 0, -1, NaN, 2 ** 53, '', 'x'.repeat(70_000), '\0', '../../etc/passwd', '<img src=x onerror=alert(1)>', [], [[]], {}, { __proto__: { a: 1 } }, { domain: 1 }, { config: {} }, { path: 7 }, true, new Uint8Array(9)];
+    const silly = [
+      undefined,
+      null,
+      0,
+      -1,
+      NaN,
+      2 ** 53,
+      '',
+      'x'.repeat(70_000),
+      '\0',
+      '../../etc/passwd',
+      '<img src=x onerror=alert(1)>',
+      [],
+      [[]],
+      {},
+      { __proto__: { a: 1 } },
+      { domain: 1 },
+      { config: {} },
+      { path: 7 },
+      true,
+      new Uint8Array(9),
+    ];
     const answers = await app.page.evaluate(async (values) => {
-      const bridge = window.domus as unknown as Record<keyof DomusBridge, (...args: unknown[]) => Promise<{ ok: boolean }>>;
-      const names: (keyof DomusBridge)[] = ['call', 'setPreferences', 'pickFile', 'droppedIso', 'readConfigFile', 'approvePaths', 'saveFile', 'writeClipboardImage', 'connectVnc', 'setMenuContext', 'setInputCaptured', 'setFullScreen', 'answerQuit'];
-      const commands = ['domain/get', 'domain/define', 'domain/start', 'domain/delete', 'config/format', 'iso/inspect', 'no/such', '__proto__', 'constructor'];
+      const bridge = window.domus as unknown as Record<
+        keyof DomusBridge,
+        (...args: unknown[]) => Promise<{ ok: boolean }>
+      >;
+      const names: (keyof DomusBridge)[] = [
+        'call',
+        'setPreferences',
+        'pickFile',
+        'droppedIso',
+        'readConfigFile',
+        'approvePaths',
+        'saveFile',
+        'writeClipboardImage',
+        'connectVnc',
+        'setMenuContext',
+        'setInputCaptured',
+        'setFullScreen',
+        'answerQuit',
+      ];
+      const commands = [
+        'domain/get',
+        'domain/define',
+        'domain/start',
+        'domain/delete',
+        'config/format',
+        'iso/inspect',
+        'no/such',
+        '__proto__',
+        'constructor',
+      ];
       let accepted = 0;
       let refused = 0;
       let seed = 1;
@@ -189,7 +303,14 @@ describe('requests to main', () => {
       };
       for (let round = 0; round < 2000; round++) {
         const name = names[random(names.length)]!;
-        const args = name === 'call' ? [commands[random(commands.length)], values[random(values.length)]] : [values[random(values.length)], values[random(values.length)], values[random(values.length)]];
+        const args =
+          name === 'call'
+            ? [commands[random(commands.length)], values[random(values.length)]]
+            : [
+                values[random(values.length)],
+                values[random(values.length)],
+                values[random(values.length)],
+              ];
         // Two valid sets are among the values: full screen and capture take a boolean, and no preference is a change.
         try {
           if ((await bridge[name](...args)).ok) accepted += 1;
@@ -234,13 +355,18 @@ describe('text from outside', () => {
       if (index === 0) await wizard.open();
       await app.chooseInDialogs(path);
       const change = wizard.dialog.locator('button', { hasText: 'Change…' });
-      await ((await change.count()) > 0 ? change : wizard.dialog.locator('[data-test="iso-browse"]')).click();
-      await app.until(`the image ${index}`, async () => (await wizard.dialog.innerText()).includes(payload.replaceAll('/', '\u2215').slice(0, 12)));
+      await (
+        (await change.count()) > 0 ? change : wizard.dialog.locator('[data-test="iso-browse"]')
+      ).click();
+      await app.until(`the image ${index}`, async () =>
+        (await wizard.dialog.innerText()).includes(payload.replaceAll('/', '\u2215').slice(0, 12)),
+      );
     }
     await app.page.keyboard.press('Escape');
     const found = await app.page.evaluate(() => ({
       ran: (window as unknown as { ran?: number }).ran ?? null,
-      strangers: document.querySelectorAll('img[onerror], svg[onload], iframe, script:not([src])').length,
+      strangers: document.querySelectorAll('img[onerror], svg[onload], iframe, script:not([src])')
+        .length,
     }));
     expect(found).toEqual({ ran: null, strangers: 0 });
   });

@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,6 +39,7 @@ function environmentFor(home: string, display: string): Record<string, string> {
 export class DomusApp {
   /** What the page wrote to its console as errors or warnings; tests look that it stays empty. */
   readonly complaints: string[] = [];
+  private readonly process: ChildProcess;
 
   private constructor(
     readonly electron: ElectronApplication,
@@ -47,6 +49,8 @@ export class DomusApp {
     readonly command: readonly string[],
     readonly environment: Readonly<Record<string, string>>,
   ) {
+    this.process = electron.process();
+    this.ended = new Promise((resolve) => this.process.once('exit', resolve));
     page.on('console', (message) => {
       if (message.type() === 'error' || message.type() === 'warning')
         this.complaints.push(message.text());
@@ -148,16 +152,23 @@ export class DomusApp {
     }
   }
 
+  /** Status of the app when it has ended. */
+  readonly ended: Promise<number | null>;
+
+  get pid(): number {
+    return this.process.pid ?? 0;
+  }
+
   /** Ends the app at once, as a crash would; its domain processes end by themselves. */
   async kill(): Promise<void> {
-    const ended = new Promise((resolve) => this.electron.process().once('exit', resolve));
-    this.electron.process().kill('SIGKILL');
-    await ended;
+    if (this.process.exitCode === null && this.process.signalCode === null)
+      this.process.kill('SIGKILL');
+    await this.ended;
   }
 
   /** Ends the app and removes what it left. */
   async dispose(): Promise<void> {
     await this.kill();
-    rmSync(this.home, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+    rmSync(this.home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
 }
