@@ -29,7 +29,7 @@ export class ByteBuilder {
   }
 
   raw(bytes: ArrayLike<number>): this {
-    for (let i = 0; i < bytes.length; i++) this.bytes.push(bytes[i]! & 0xff);
+    for (let i = 0; i < bytes.length; i++) this.bytes.push(bytes[i] & 0xff);
     return this;
   }
 
@@ -57,7 +57,7 @@ export class ByteBuilder {
 /** The byte that makes `bytes[start, end)` sum to zero mod 256, given that the checksum byte itself is zero now. */
 export function checksum(bytes: Uint8Array, start = 0, end = bytes.length): number {
   let sum = 0;
-  for (let i = start; i < end; i++) sum += bytes[i]!;
+  for (let i = start; i < end; i++) sum += bytes[i];
   return -sum & 0xff;
 }
 

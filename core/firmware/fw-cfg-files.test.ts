@@ -23,7 +23,7 @@ function load(): { memory: Uint8Array; addresses: Map<string, number> } {
   let next = 0x10000;
   const name = (at: number): string => {
     let text = '';
-    for (let i = at; script[i] !== 0 && i < at + 56; i++) text += String.fromCharCode(script[i]!);
+    for (let i = at; script[i] !== 0 && i < at + 56; i++) text += String.fromCharCode(script[i]);
     return text;
   };
   const read = new DataView(script.buffer);
@@ -51,7 +51,7 @@ function load(): { memory: Uint8Array; addresses: Map<string, number> } {
         .subarray(start, start + read.getUint32(at + 68, true))
         .reduce((a, b) => a + b, 0);
       const field = base + read.getUint32(at + 60, true);
-      memory[field] = memory[field]! - sum;
+      memory[field] = memory[field] - sum;
     }
   }
   return { memory, addresses };

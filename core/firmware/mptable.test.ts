@@ -13,14 +13,14 @@ describe('MP table (MultiProcessor Specification 1.4)', () => {
     expect(sum(bytes.subarray(0, 16))).toBe(0);
     expect(new DataView(bytes.buffer).getUint32(4, true)).toBe(0xf0410);
     expect(String.fromCharCode(...table.subarray(0, 4))).toBe('PCMP');
-    expect(table[4]! | (table[5]! << 8)).toBe(table.length);
+    expect(table[4] | (table[5] << 8)).toBe(table.length);
     expect(sum(table)).toBe(0);
   });
 
   it('has as many entries as it says, in the order of their types', () => {
     const types: number[] = [];
-    for (let at = 44; at < table.length; at += table[at] === 0 ? 20 : 8) types.push(table[at]!);
-    expect(types).toHaveLength(table[34]! | (table[35]! << 8));
+    for (let at = 44; at < table.length; at += table[at] === 0 ? 20 : 8) types.push(table[at]);
+    expect(types).toHaveLength(table[34] | (table[35] << 8));
     expect(types).toEqual([...types].sort((a, b) => a - b));
     expect(types.filter((type) => type === 0)).toHaveLength(2);
   });
@@ -38,7 +38,7 @@ describe('$PIR', () => {
   it('names the PIRQRC register of every pin', () => {
     const table = buildPirTable();
     expect(sum(table)).toBe(0);
-    expect(table[6]! | (table[7]! << 8)).toBe(table.length);
+    expect(table[6] | (table[7] << 8)).toBe(table.length);
     // Slot 2: INTA is PIRQB (61h), possible IRQs 5, 10, 11.
     const slot = table.subarray(32 + 16, 48 + 16);
     expect([...slot.subarray(0, 5)]).toEqual([0, 0x10, 0x61, 0x20, 0x0c]);

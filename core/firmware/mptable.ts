@@ -38,7 +38,7 @@ export function buildMpTable(config: MpConfig, gpa: number): Uint8Array<ArrayBuf
 
   for (let slot = 1; slot < 32; slot++) {
     for (let pin = 0; pin < 4; pin++, count++) {
-      const line = platform.PIRQ_DEFAULT_IRQS[platform.pirqOf(slot, pin)]!;
+      const line = platform.PIRQ_DEFAULT_IRQS[platform.pirqOf(slot, pin)];
       entries
         .u8(3, INT)
         .u16(ACTIVE_HIGH_LEVEL)

@@ -99,7 +99,7 @@ export class PlainBus implements SystemBus {
 
   readPort(port: number, width: AccessWidth): number {
     const ones = width === 1 ? 0xff : width === 2 ? 0xffff : 0xffffffff;
-    if (port === 0x71) return this.cmos[this.cmosIndex]!;
+    if (port === 0x71) return this.cmos[this.cmosIndex];
     if (port >= 0xcfc && port < 0xd00) {
       const hit = this.config(port);
       if (!hit) return ones;
@@ -110,16 +110,16 @@ export class PlainBus implements SystemBus {
           ? view.getUint16(hit.at, true)
           : view.getUint32(hit.at, true);
     }
-    if (port === 0x1cf) return this.dispi[this.dispiIndex & 15]!;
+    if (port === 0x1cf) return this.dispi[this.dispiIndex & 15];
     if (port === 0x3cc) return this.misc;
     if (port === 0x3da || port === 0x3ba) {
       this.attributeData = false;
       return 0;
     }
-    if (port === 0x3c1) return this.registers(0x3c0)[this.indexes.get(0x3c0)! & 0x1f]!;
-    if (port === 0x3c9) return this.dac[this.dacAt++ % 768]!;
+    if (port === 0x3c1) return this.registers(0x3c0)[this.indexes.get(0x3c0)! & 0x1f];
+    if (port === 0x3c9) return this.dac[this.dacAt++ % 768];
     if (port === 0x3c5 || port === 0x3cf || port === 0x3d5 || port === 0x3b5)
-      return this.registers(port - 1)[this.indexes.get(port - 1) ?? 0]!;
+      return this.registers(port - 1)[this.indexes.get(port - 1) ?? 0];
     if (port === 0x64) return 0;
     return ones;
   }
@@ -286,7 +286,7 @@ export class BiosBench {
       limit: 0xffff,
       access: 0x9b,
     });
-    this.registers.rip = BigInt([...this.bios.rom.code.traps][0]!);
+    this.registers.rip = BigInt([...this.bios.rom.code.traps][0]);
     if (!retry) {
       memory.writeU16(STACK, service);
       memory.writeU16(STACK + 2, 0x1234);
@@ -320,7 +320,7 @@ export class BiosBench {
   text(): string[] {
     return Array.from({ length: 25 }, (_, row) =>
       Array.from({ length: 80 }, (_, column) =>
-        String.fromCharCode(this.bus.vga[0x18000 + (row * 80 + column) * 2]!),
+        String.fromCharCode(this.bus.vga[0x18000 + (row * 80 + column) * 2]),
       )
         .join('')
         .trimEnd(),

@@ -52,7 +52,7 @@ describe('ACPI tables', () => {
     sorted
       .slice(1)
       .forEach((table, i) =>
-        expect(table.gpa).toBeGreaterThanOrEqual(sorted[i]!.gpa + sorted[i]!.bytes.length),
+        expect(table.gpa).toBeGreaterThanOrEqual(sorted[i].gpa + sorted[i].bytes.length),
       );
     expect(byName('FACS').gpa % 64).toBe(0);
   });
@@ -76,7 +76,7 @@ describe('ACPI tables', () => {
     const fadt = byName('FACP').bytes;
     expect(fadt.length).toBe(244);
     expect([56, 64, 76].map((at) => u32(fadt, at))).toEqual([0x600, 0x604, 0x608]);
-    expect(fadt[46]! | (fadt[47]! << 8)).toBe(9);
+    expect(fadt[46] | (fadt[47] << 8)).toBe(9);
     expect([...fadt.subarray(116, 129)]).toEqual([1, 8, 0, 0, 0xf9, 0x0c, 0, 0, 0, 0, 0, 0, 6]);
     // X_FIRMWARE_CTRL is zero because FIRMWARE_CTRL is not (5.2.9).
     expect(u32(fadt, 132)).toBe(0);
@@ -85,8 +85,8 @@ describe('ACPI tables', () => {
   it('route IRQ 0 to I/O APIC input 2 in the MADT', () => {
     const madt = byName('APIC').bytes;
     const entries: number[][] = [];
-    for (let at = 44; at < madt.length; at += madt[at + 1]!)
-      entries.push([...madt.subarray(at, at + madt[at + 1]!)]);
+    for (let at = 44; at < madt.length; at += madt[at + 1])
+      entries.push([...madt.subarray(at, at + madt[at + 1])]);
     expect(entries.filter((e) => e[0] === 0)).toHaveLength(2);
     expect(entries).toContainEqual([2, 10, 0, 0, 2, 0, 0, 0, 0, 0]);
     expect(entries).toContainEqual([2, 10, 0, 9, 9, 0, 0, 0, 0x0d, 0]);

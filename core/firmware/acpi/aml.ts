@@ -16,8 +16,8 @@ function join(...parts: readonly ArrayLike<number>[]): Aml {
 /** 20.2.2 name objects: 'PCI0', '\\_SB_.PCI0', '^LNKA'; segments are padded with '_'. */
 export function path(name: string): Aml {
   const match = /^(\\?)(\^*)(.*)$/.exec(name)!;
-  const b = new ByteBuilder().text(match[1]!).text(match[2]!);
-  const segments = match[3] === '' ? [] : match[3]!.split('.');
+  const b = new ByteBuilder().text(match[1]).text(match[2]);
+  const segments = match[3] === '' ? [] : match[3].split('.');
   if (segments.length === 0) b.u8(0);
   else if (segments.length === 2) b.u8(0x2e);
   else if (segments.length > 2) b.u8(0x2f, segments.length);

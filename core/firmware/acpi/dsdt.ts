@@ -37,7 +37,7 @@ function routing(): aml.Aml {
         aml.packageOf(
           aml.integer(slot * 0x10000 + 0xffff),
           aml.integer(pin),
-          aml.ref(`LNK${LINKS[platform.pirqOf(slot, pin)]!}`),
+          aml.ref(`LNK${LINKS[platform.pirqOf(slot, pin)]}`),
           aml.integer(0),
         ),
       );

@@ -69,7 +69,7 @@ export class Assembler {
   }
 
   raw(data: ArrayLike<number>): this {
-    for (let i = 0; i < data.length; i++) this.db(data[i]!);
+    for (let i = 0; i < data.length; i++) this.db(data[i]);
     return this;
   }
 

@@ -70,7 +70,7 @@ export class Boot {
     }
     const entries = this.entries();
     while (this.state.next < entries.length) {
-      const entry = entries[this.state.next++]!;
+      const entry = entries[this.state.next++];
       this.setEmulation(null);
       if (entry === 'network') {
         this.screen.print('Booting from network... ', DIM);

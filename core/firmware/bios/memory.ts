@@ -94,7 +94,7 @@ export class BiosMemory {
     this.chunks(linear, bytes.length, (gpa, offset, count) => {
       if (gpa < 0) return;
       if (isBus(gpa))
-        for (let i = 0; i < count; i++) this.bus.writeMmio(gpa + i, 1, bytes[offset + i]!);
+        for (let i = 0; i < count; i++) this.bus.writeMmio(gpa + i, 1, bytes[offset + i]);
       else this.physical.write(gpa, bytes.subarray(offset, offset + count));
     });
   }

@@ -29,7 +29,7 @@ function decode(
 describe('the ROM', () => {
   it('starts at the reset vector with a far jump into segment F000h', () => {
     const [first] = decode(0xfff0, 1);
-    expect(first!.mnemonic).toBe(Mnemonic.Jmp);
+    expect(first.mnemonic).toBe(Mnemonic.Jmp);
     expect([...rom.bytes.subarray(0xfff3, 0xfff5)]).toEqual([0x00, 0xf0]);
     expect(rom.bytes[0xfffe]).toBe(0xfc);
   });
@@ -40,8 +40,8 @@ describe('the ROM', () => {
       0xfe6e, 0xfea5,
     ]) {
       const [first] = decode(address, 1);
-      expect(first!.mnemonic).toBe(Mnemonic.Jmp);
-      expect(decode(first!.target, 8).every(({ mnemonic }) => mnemonic !== Mnemonic.INVALID)).toBe(
+      expect(first.mnemonic).toBe(Mnemonic.Jmp);
+      expect(decode(first.target, 8).every(({ mnemonic }) => mnemonic !== Mnemonic.INVALID)).toBe(
         true,
       );
     }
@@ -63,8 +63,8 @@ describe('the ROM', () => {
 
   it('balances the stack of a service: the pushed word is dropped before IRET', () => {
     const [push, jump] = decode(rom.vectors.get(0x16)!, 2);
-    expect(push!.code).toBe(Code.Push_imm16);
-    const service = decode(jump!.target, 8).map(({ mnemonic }) => mnemonic);
+    expect(push.code).toBe(Code.Push_imm16);
+    const service = decode(jump.target, 8).map(({ mnemonic }) => mnemonic);
     expect(service).toEqual([
       Mnemonic.Out,
       Mnemonic.Push,

@@ -35,12 +35,12 @@ describe('Linux boot protocol', () => {
     const { writes, entry } = plan(64, initrd);
     expect(entry).toBe(0x100000);
     expect(writes[0]).toMatchObject({ gpa: 0x100000 });
-    expect(writes[0]!.bytes.length).toBe(8192);
+    expect(writes[0].bytes.length).toBe(8192);
     // 64 MiB less the 128 KiB of ACPI data is the end of RAM.
-    expect(writes[1]!.gpa).toBe(64 * MIB - 0x20000 - 8192);
+    expect(writes[1].gpa).toBe(64 * MIB - 0x20000 - 8192);
     const params = writes.find((w) => w.gpa === 0x90000)!.bytes;
     const view = new DataView(params.buffer);
-    expect(view.getUint32(0x218, true)).toBe(writes[1]!.gpa);
+    expect(view.getUint32(0x218, true)).toBe(writes[1].gpa);
     expect(view.getUint32(0x21c, true)).toBe(5000);
     const line = writes.find((w) => w.gpa === view.getUint32(0x228, true))!.bytes;
     expect(String.fromCharCode(...line)).toBe('console=ttyS0\0');
@@ -64,7 +64,7 @@ describe('Linux boot protocol', () => {
   it('respects initrd_addr_max', () => {
     const image = kernel((view) => view.setUint32(0x22c, 0x01ffffff, true));
     const { writes } = plan(128, new Uint8Array(4096), image);
-    expect(writes[1]!.gpa).toBe(0x02000000 - 4096);
+    expect(writes[1].gpa).toBe(0x02000000 - 4096);
   });
 
   it('enters in 32-bit protected mode with flat segments, ESI at boot_params, interrupts off', () => {

@@ -49,7 +49,7 @@ const BOOT_DS = 0x18;
 const MIN_VERSION = 0x202;
 const MIB = 1024 * 1024;
 
-const u16 = (b: Uint8Array, at: number): number => b[at]! | (b[at + 1]! << 8);
+const u16 = (b: Uint8Array, at: number): number => b[at] | (b[at + 1] << 8);
 const u32 = (b: Uint8Array, at: number): number => (u16(b, at) | (u16(b, at + 2) << 16)) >>> 0;
 
 /** The part of RAM from 1 MiB up: where kernels and ramdisks go. */
@@ -63,7 +63,7 @@ function kernelVersion(kernel: Uint8Array): string {
   if (pointer === 0 || pointer + 0x200 >= kernel.length) return '';
   let text = '';
   for (let at = pointer + 0x200; at < kernel.length && kernel[at] !== 0 && text.length < 200; at++)
-    text += String.fromCharCode(kernel[at]!);
+    text += String.fromCharCode(kernel[at]);
   return `Linux ${text}`;
 }
 
@@ -88,12 +88,12 @@ export function planLinuxBoot(files: LinuxBootFiles, target: LinuxBootTarget): L
     throw new DirectBootError(
       `The kernel is too old: it speaks boot protocol ${dotted}, and at least 2.02 is needed.`,
     );
-  if ((kernel[bp.LOADFLAGS]! & bp.LOADED_HIGH) === 0)
+  if ((kernel[bp.LOADFLAGS] & bp.LOADED_HIGH) === 0)
     throw new DirectBootError(
       'The kernel is a zImage, which loads below 1 MiB; a bzImage is needed.',
     );
 
-  const setupBytes = ((kernel[bp.SETUP_SECTS]! || 4) + 1) * 512;
+  const setupBytes = ((kernel[bp.SETUP_SECTS] || 4) + 1) * 512;
   if (setupBytes >= kernel.length)
     throw new DirectBootError('The kernel file is cut short: it ends inside its setup code.');
   const code = kernel.subarray(setupBytes);
@@ -165,7 +165,7 @@ function zeroPage(
   const page = new Uint8Array(bp.BOOT_PARAMS_BYTES);
   const view = new DataView(page.buffer);
   // boot.rst: copy from 0x1F1 to the end of the header, which the jump's displacement gives.
-  const headerEnd = Math.min(bp.HEADER + kernel[bp.JUMP + 1]!, 0x290);
+  const headerEnd = Math.min(bp.HEADER + kernel[bp.JUMP + 1], 0x290);
   page.set(kernel.subarray(bp.SETUP_SECTS, headerEnd), bp.SETUP_SECTS);
 
   page[bp.ORIG_VIDEO_MODE] = 3;

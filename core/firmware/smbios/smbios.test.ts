@@ -19,7 +19,7 @@ const { entryPoint, structures } = buildSmbios(
 function walk(): { type: number; length: number; strings: string[]; bytes: Uint8Array }[] {
   const found = [];
   for (let at = 0; at < structures.length;) {
-    const length = structures[at + 1]!;
+    const length = structures[at + 1];
     let end = at + length;
     const strings: string[] = [];
     let text = '';
@@ -27,11 +27,11 @@ function walk(): { type: number; length: number; strings: string[]; bytes: Uint8
       if (structures[end] === 0) {
         strings.push(text);
         text = '';
-      } else text += String.fromCharCode(structures[end]!);
+      } else text += String.fromCharCode(structures[end]);
     }
     if (text) strings.push(text);
     found.push({
-      type: structures[at]!,
+      type: structures[at],
       length,
       strings,
       bytes: structures.subarray(at, at + length),
@@ -70,13 +70,13 @@ describe('SMBIOS 2.8 (DSP0134)', () => {
   });
 
   it('shows the UUID with its first three fields little-endian, and memory in MiB', () => {
-    const system = walk()[1]!;
+    const system = walk()[1];
     expect([...system.bytes.subarray(8, 24)]).toEqual([
       0x33, 0x22, 0x11, 0x00, 0x55, 0x44, 0x77, 0x66, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee,
       0xff,
     ]);
     expect(uuidBytes('nonsense').length).toBe(16);
     const device = walk().find(({ type }) => type === 17)!;
-    expect(device.bytes[12]! | (device.bytes[13]! << 8)).toBe(512);
+    expect(device.bytes[12] | (device.bytes[13] << 8)).toBe(512);
   });
 });

@@ -69,14 +69,14 @@ export function uuidBytes(uuid: string): Uint8Array<ArrayBuffer> {
     .slice(0, 32);
   const raw = Uint8Array.from({ length: 16 }, (_, i) => parseInt(hex.slice(i * 2, i * 2 + 2), 16));
   return Uint8Array.of(
-    raw[3]!,
-    raw[2]!,
-    raw[1]!,
-    raw[0]!,
-    raw[5]!,
-    raw[4]!,
-    raw[7]!,
-    raw[6]!,
+    raw[3],
+    raw[2],
+    raw[1],
+    raw[0],
+    raw[5],
+    raw[4],
+    raw[7],
+    raw[6],
     ...raw.subarray(8),
   );
 }

@@ -13,12 +13,12 @@ const SECTION_HEADER = 0x90;
 const LAST_SECTION_HEADER = 0x91;
 const FLOPPY_SECTORS: Readonly<Record<number, number>> = { 1: 2400, 2: 2880, 3: 5760 };
 
-const u16 = (b: Uint8Array, at: number): number => b[at]! | (b[at + 1]! << 8);
+const u16 = (b: Uint8Array, at: number): number => b[at] | (b[at + 1] << 8);
 const u32 = (b: Uint8Array, at: number): number => (u16(b, at) | (u16(b, at + 2) << 16)) >>> 0;
 
 function text(bytes: Uint8Array, at: number, length: number): string {
   let result = '';
-  for (let i = 0; i < length; i++) result += String.fromCharCode(bytes[at + i]!);
+  for (let i = 0; i < length; i++) result += String.fromCharCode(bytes[at + i]);
   return result;
 }
 
@@ -52,7 +52,7 @@ export function findBootEntry(
   if (catalog[1] === PLATFORM_X86 && catalog[32] === BOOTABLE) at = 32;
   // Section headers and their entries follow the initial entry.
   for (let header = 64; at < 0 && header + 64 <= SECTOR;) {
-    const id = catalog[header]!;
+    const id = catalog[header];
     if (id !== SECTION_HEADER && id !== LAST_SECTION_HEADER) break;
     const entries = u16(catalog, header + 2);
     for (let i = 0; i < entries && at < 0; i++) {
@@ -69,13 +69,13 @@ export function findBootEntry(
   }
   if (at < 0) return 'its boot catalog has no entry for PC BIOS';
 
-  const mediaType = catalog[at + 1]! & 0x0f;
+  const mediaType = catalog[at + 1] & 0x0f;
   const lba = u32(catalog, at + 8);
   const boot = read(lba);
   if (!boot) return 'the image ends before its boot file (is the download complete?)';
   const loadSegment = u16(catalog, at + 2) || 0x7c0;
   const loadCount = Math.max(1, u16(catalog, at + 6));
-  const base = { mediaType: catalog[at + 1]!, disk, lba, loadSegment, loadCount, active: true };
+  const base = { mediaType: catalog[at + 1], disk, lba, loadSegment, loadCount, active: true };
   if (mediaType === 0)
     return {
       ...base,
@@ -91,9 +91,9 @@ export function findBootEntry(
     return { ...base, kind, drive: 0, sectors: size, geometry: floppyGeometry(size) };
   }
   // A hard disk image: the first partition's end tells the geometry and the size.
-  const heads = boot[0x1be + 5]! + 1;
-  const perTrack = boot[0x1be + 6]! & 0x3f;
-  const cylinders = (boot[0x1be + 7]! | ((boot[0x1be + 6]! & 0xc0) << 2)) + 1;
+  const heads = boot[0x1be + 5] + 1;
+  const perTrack = boot[0x1be + 6] & 0x3f;
+  const cylinders = (boot[0x1be + 7] | ((boot[0x1be + 6] & 0xc0) << 2)) + 1;
   if (perTrack === 0) return 'its hard disk image has no partition';
   return {
     ...base,

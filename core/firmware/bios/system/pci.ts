@@ -174,7 +174,7 @@ export function assignPciResources(pci: PciConfig, ramBytes: number): readonly P
         fn,
         INTERRUPT_LINE,
         1,
-        platform.PIRQ_DEFAULT_IRQS[platform.pirqOf(slot, pin - 1)]!,
+        platform.PIRQ_DEFAULT_IRQS[platform.pirqOf(slot, pin - 1)],
       );
   }
   return devices;

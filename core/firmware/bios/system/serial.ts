@@ -44,7 +44,7 @@ export class SerialServices {
     if (!retry) this.deadlineNs = this.clock.now + TIMEOUT_NS;
     switch (call.ah) {
       case 0x00: {
-        const divisor = BAUD_DIVISORS[call.al >> 5]!;
+        const divisor = BAUD_DIVISORS[call.al >> 5];
         write(3, LCR_DLAB);
         write(0, divisor);
         write(1, divisor >> 8);

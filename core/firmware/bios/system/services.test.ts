@@ -60,7 +60,7 @@ describe('the trap port', () => {
     bench.registers.set32('rax', 0);
     bench.registers.rip = 0x1234n;
     bench.bios.writePort();
-    bench.registers.rip = BigInt([...bench.bios.rom.code.traps][0]!);
+    bench.registers.rip = BigInt([...bench.bios.rom.code.traps][0]);
     bench.segment('cs', 0x2000);
     bench.bios.writePort();
     bench.registers.setSegment('cs', { selector: 8, base: 0xf0000n, limit: 0xffff, access: 0x9b });

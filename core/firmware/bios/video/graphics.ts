@@ -33,7 +33,7 @@ const TEXT_RGB = [
 ] as const;
 
 function directColor(index: number, bits: number): number {
-  const rgb = TEXT_RGB[index & 15]!;
+  const rgb = TEXT_RGB[index & 15];
   const [r, g, b] = [rgb >> 16, (rgb >> 8) & 0xff, rgb & 0xff];
   if (bits === 15) return ((r >> 3) << 10) | ((g >> 3) << 5) | (b >> 3);
   if (bits === 16) return ((r >> 3) << 11) | ((g >> 2) << 5) | (b >> 3);
@@ -155,7 +155,7 @@ export class Graphics {
   ): void {
     const xor = (color & 0x80) !== 0 && s.kind !== 'packed';
     for (let row = 0; row < pattern.length && y + row < s.height; row++) {
-      const bits = pattern[row]!;
+      const bits = pattern[row];
       if (s.kind === 'planar') {
         const at = s.base + (y + row) * s.pitch + (x >> 3);
         if (!xor) this.planarBits(at, 0xff, background, false);
@@ -176,7 +176,7 @@ export class Graphics {
     const pattern = new Uint8Array(height);
     for (let row = 0; row < height; row++) {
       for (let column = 0; column < 8; column++) {
-        if (this.readPixel(s, x + column, y + row) !== 0) pattern[row]! |= 0x80 >> column;
+        if (this.readPixel(s, x + column, y + row) !== 0) pattern[row] |= 0x80 >> column;
       }
     }
     return pattern;

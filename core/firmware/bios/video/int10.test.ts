@@ -35,7 +35,7 @@ describe('INT 10h', () => {
     expect(bench.dx).toBe(0x1803);
     // The hardware cursor follows: CRTC 0Eh, 0Fh.
     const crtc = bench.bus.registers(0x3d4);
-    expect((crtc[0x0e]! << 8) | crtc[0x0f]!).toBe(24 * 80 + 3);
+    expect((crtc[0x0e] << 8) | crtc[0x0f]).toBe(24 * 80 + 3);
   });
 
   it('writes characters with attributes and reads them back', () => {
@@ -75,7 +75,7 @@ describe('INT 10h', () => {
     bench.call(0x10, { rax: 0x1301, rbx: 0x0007, rcx: 2, rdx: 0x0a0a, rbp: 0 });
     bench.call(0x10, { rax: 0x0300, rbx: 0 });
     expect(bench.dx).toBe(0x0a0c);
-    expect(bench.text()[10]!.trim()).toBe('Hi');
+    expect(bench.text()[10].trim()).toBe('Hi');
     bench.memory.write(0x9000, Uint8Array.of(0x41, 0x12, 0x42, 0x34));
     bench.call(0x10, { rax: 0x1302, rbx: 0, rcx: 2, rdx: 0x0b00, rbp: 0 });
     expect([
@@ -154,7 +154,7 @@ describe('INT 10h', () => {
     const bench = new BiosBench();
     bench.call(0x10, { rax: 0x1112, rbx: 0 });
     expect(bench.memory.readU8(0x484)).toBe(49);
-    expect(bench.bus.registers(0x3d4)[9]! & 0x1f).toBe(7);
+    expect(bench.bus.registers(0x3d4)[9] & 0x1f).toBe(7);
     bench.call(0x10, { rax: 0x1114, rbx: 0 });
     expect(bench.memory.readU8(0x484)).toBe(24);
   });

@@ -236,8 +236,8 @@ export class Int10 {
     const text = call.memory.read(at, call.cx * (paired ? 2 : 1));
     screen.setCursor(page, call.dl, call.dh);
     for (let i = 0; i < call.cx; i++) {
-      const char = text[paired ? i * 2 : i]!;
-      screen.teletype(page, char, paired ? text[i * 2 + 1]! : call.bl);
+      const char = text[paired ? i * 2 : i];
+      screen.teletype(page, char, paired ? text[i * 2 + 1] : call.bl);
     }
     if ((call.al & 1) === 0) screen.setCursor(page, before.column, before.row);
   }

@@ -44,8 +44,8 @@ export function handle(call: ServiceCall, screen: Screen): void {
       return;
     case 0x02: {
       const values = call.memory.read(call.linear('es', call.dx), 17);
-      for (let i = 0; i < 16; i++) vga.writeAttribute(i, values[i]!);
-      vga.writeAttribute(OVERSCAN, values[16]!);
+      for (let i = 0; i < 16; i++) vga.writeAttribute(i, values[i]);
+      vga.writeAttribute(OVERSCAN, values[16]);
       return;
     }
     case 0x03: {
@@ -75,7 +75,7 @@ export function handle(call: ServiceCall, screen: Screen): void {
       const count = Math.min(call.cx, 256);
       const values = call.memory.read(call.linear('es', call.dx), count * 3);
       for (let i = 0; i < count; i++)
-        vga.writeDac((call.bx + i) & 0xff, values[i * 3]!, values[i * 3 + 1]!, values[i * 3 + 2]!);
+        vga.writeDac((call.bx + i) & 0xff, values[i * 3], values[i * 3 + 1], values[i * 3 + 2]);
       return;
     }
     case 0x13: {

@@ -33,10 +33,10 @@ function ega(index: number): Rgb {
 
 /** Hue 0 is blue, then through red and green back to blue in 24 steps. */
 function hue(levels: readonly number[], step: number): Rgb {
-  const up = levels[step % 4]!;
-  const down = levels[4 - (step % 4)]!;
-  const min = levels[0]!;
-  const max = levels[4]!;
+  const up = levels[step % 4];
+  const down = levels[4 - (step % 4)];
+  const min = levels[0];
+  const max = levels[4];
   const sectors: readonly Rgb[] = [
     [up, min, max],
     [max, min, down],
@@ -45,7 +45,7 @@ function hue(levels: readonly number[], step: number): Rgb {
     [min, max, up],
     [min, down, max],
   ];
-  return sectors[Math.floor(step / 4)]!;
+  return sectors[Math.floor(step / 4)];
 }
 
 /** DAC entries from index 0 on; 64 of them, 256 for mode 13h. */
@@ -57,14 +57,14 @@ export function defaultPalette(kind: PaletteKind): readonly Rgb[] {
       return Array.from({ length: 64 }, (_, i) => cga((i & 7) | ((i & 0x10) >> 1)));
     case 'mono':
       return Array.from({ length: 64 }, (_, i) => {
-        const level = [0x00, 0x2a, 0x15, 0x3f][(i >> 3) & 3]!;
+        const level = [0x00, 0x2a, 0x15, 0x3f][(i >> 3) & 3];
         return [level, level, level] as const;
       });
     case 'vga256':
       return Array.from({ length: 256 }, (_, i): Rgb => {
         if (i < 16) return cga(i);
-        if (i < 32) return [GRAYS[i - 16]!, GRAYS[i - 16]!, GRAYS[i - 16]!];
-        return i < 248 ? hue(WHEEL_LEVELS[Math.floor((i - 32) / 24)]!, (i - 32) % 24) : [0, 0, 0];
+        if (i < 32) return [GRAYS[i - 16], GRAYS[i - 16], GRAYS[i - 16]];
+        return i < 248 ? hue(WHEEL_LEVELS[Math.floor((i - 32) / 24)], (i - 32) % 24) : [0, 0, 0];
       });
   }
 }

@@ -58,13 +58,13 @@ function save(parts: number, { vga, memory }: Screen): Uint8Array<ArrayBuffer> {
 function restore(parts: number, { vga, memory }: Screen, bytes: Uint8Array): void {
   let at = 0;
   if ((parts & HARDWARE) !== 0) {
-    vga.out8(hw.MISC_WRITE, bytes[at++]!);
+    vga.out8(hw.MISC_WRITE, bytes[at++]);
     const crtc = vga.crtc;
-    for (let i = 0; i < 5; i++) vga.writeIndexed(hw.SEQUENCER, i, bytes[at++]!);
+    for (let i = 0; i < 5; i++) vga.writeIndexed(hw.SEQUENCER, i, bytes[at++]);
     vga.writeIndexed(crtc, 0x11, 0);
-    for (let i = 0; i < 25; i++) vga.writeIndexed(crtc, i, bytes[at++]!);
-    for (let i = 0; i < 21; i++) vga.writeAttribute(i, bytes[at++]!);
-    for (let i = 0; i < 9; i++) vga.writeIndexed(hw.GRAPHICS, i, bytes[at++]!);
+    for (let i = 0; i < 25; i++) vga.writeIndexed(crtc, i, bytes[at++]);
+    for (let i = 0; i < 21; i++) vga.writeAttribute(i, bytes[at++]);
+    for (let i = 0; i < 9; i++) vga.writeIndexed(hw.GRAPHICS, i, bytes[at++]);
   }
   if ((parts & BIOS_DATA) !== 0) {
     memory.write(bda.VIDEO_MODE, bytes.subarray(at, at + 0x1e));
@@ -74,8 +74,7 @@ function restore(parts: number, { vga, memory }: Screen, bytes: Uint8Array): voi
     at += BIOS_BYTES;
   }
   if ((parts & DAC) !== 0) {
-    vga.out8(hw.DAC_MASK, bytes[at++]!);
-    for (let i = 0; i < 256; i++, at += 3)
-      vga.writeDac(i, bytes[at]!, bytes[at + 1]!, bytes[at + 2]!);
+    vga.out8(hw.DAC_MASK, bytes[at++]);
+    for (let i = 0; i < 256; i++, at += 3) vga.writeDac(i, bytes[at], bytes[at + 1], bytes[at + 2]);
   }
 }

@@ -96,7 +96,7 @@ describe('VBE (VESA BIOS extensions 3.0)', () => {
     expect([...edid]).toEqual([...buildEdid()]);
     expect(edid.reduce((a, b) => a + b, 0) & 0xff).toBe(0);
     // Manufacturer id is three letters of five bits.
-    const id = (edid[8]! << 8) | edid[9]!;
+    const id = (edid[8] << 8) | edid[9];
     expect(String.fromCharCode(...[10, 5, 0].map((shift) => 0x40 + ((id >> shift) & 31)))).toBe(
       'DOM',
     );
