@@ -6,4 +6,5 @@ export { nodeLocks } from './locks';
 export { nodeSockets } from './sockets';
 export { domusPaths, nodeSystem, type DomusPaths } from './system';
 export { nodeTimers } from './timers';
+export { vncResponse } from './vnc-des';
 export { nodeWasm } from './wasm';
