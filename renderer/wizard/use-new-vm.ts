@@ -1,6 +1,6 @@
 import { computed, reactive, ref, watch } from 'vue';
 import { DomusError, type DomainConfig, type IsoReport, type PickedFile } from '../../core/api';
-import { call, errorMessage } from '../api';
+import { call, errorMessage, sentence } from '../api';
 import { useConsolesStore } from '../stores/consoles';
 import { useDialogsStore } from '../stores/dialogs';
 import { useDomainsStore } from '../stores/domains';
@@ -66,7 +66,7 @@ export function useNewVm() {
   }));
   const errors = computed<FieldErrors>(() => {
     const found = suggested.value === null ? {} : validateForm(form, limits.value);
-    if (report.value?.problem !== undefined) found.iso = report.value.problem;
+    if (report.value?.problem !== undefined) found.iso = sentence(report.value.problem);
     return { ...serverErrors.value, ...found };
   });
   const valid = computed(
