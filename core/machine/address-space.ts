@@ -162,14 +162,14 @@ export class MachineAddressSpace implements AddressSpace, GuestMemory, SystemBus
     if (
       gpa < LEGACY_END &&
       gpa >= LEGACY_BASE &&
-      this.shadow[((gpa - LEGACY_BASE) / GRANULE) | 0]! & PHYS_READ
+      this.shadow[((gpa - LEGACY_BASE) / GRANULE) | 0] & PHYS_READ
     )
       return this.readRam(gpa, width);
     const hit = this.find(gpa);
     if (!hit)
       return gpa + width <= this.ramBytes && !isLegacy(gpa)
         ? this.readRam(gpa, width)
-        : ALL_ONES[width]!;
+        : ALL_ONES[width];
     if (hit.target.kind === 'mmio') return hit.target.device.readMmio(gpa - hit.gpa, width);
     const { region, offset } = hit.target;
     const at = gpa - hit.gpa + offset;
@@ -180,7 +180,7 @@ export class MachineAddressSpace implements AddressSpace, GuestMemory, SystemBus
 
   writeMmio(address: number, width: AccessWidth, value: number): void {
     const gpa = this.gate(address);
-    if (isLegacy(gpa) && this.shadow[((gpa - LEGACY_BASE) / GRANULE) | 0]! & PHYS_WRITE) {
+    if (isLegacy(gpa) && this.shadow[((gpa - LEGACY_BASE) / GRANULE) | 0] & PHYS_WRITE) {
       this.writeRam(gpa, width, value);
       return;
     }
@@ -204,7 +204,7 @@ export class MachineAddressSpace implements AddressSpace, GuestMemory, SystemBus
   // --- GuestMemory (DMA)
 
   readU8(gpa: number): number {
-    return this.inRam(gpa, 1) ? this.ram[gpa]! : 0xff;
+    return this.inRam(gpa, 1) ? this.ram[gpa] : 0xff;
   }
 
   readU16(gpa: number): number {
@@ -283,7 +283,7 @@ export class MachineAddressSpace implements AddressSpace, GuestMemory, SystemBus
     let code = 0;
     for (let page = first; page <= last; page++) {
       this.dirtyMap[page] = 1;
-      code |= this.codeMap[page]!;
+      code |= this.codeMap[page];
     }
     if (code !== 0) for (const observer of this.observers) observer.codeOverwritten(gpa, length);
   }
@@ -298,7 +298,7 @@ export class MachineAddressSpace implements AddressSpace, GuestMemory, SystemBus
     const last = this.lastHit;
     if (last && gpa >= last.gpa && gpa < last.end) return last;
     for (let i = this.mappings.length - 1; i >= 0; i--) {
-      const mapping = this.mappings[i]!;
+      const mapping = this.mappings[i];
       if (gpa < mapping.gpa || gpa >= mapping.end) continue;
       // Only a mapping with nothing in front of any part of it may be remembered.
       if (!this.isCovered(i)) this.lastHit = mapping;
@@ -308,9 +308,9 @@ export class MachineAddressSpace implements AddressSpace, GuestMemory, SystemBus
   }
 
   private isCovered(index: number): boolean {
-    const { gpa, end } = this.mappings[index]!;
+    const { gpa, end } = this.mappings[index];
     for (let i = index + 1; i < this.mappings.length; i++) {
-      const later = this.mappings[i]!;
+      const later = this.mappings[i];
       if (later.gpa < end && later.end > gpa) return true;
     }
     return false;
@@ -368,7 +368,7 @@ export class MachineAddressSpace implements AddressSpace, GuestMemory, SystemBus
 
   /** A0000h-FFFFFh: RAM only as far as the shadow registers say; a read-ROM, write-RAM page stores through the bus. */
   private paintLegacy(page: number): void {
-    const shadow = this.shadow[Math.floor((page * PAGE - LEGACY_BASE) / GRANULE)]!;
+    const shadow = this.shadow[Math.floor((page * PAGE - LEGACY_BASE) / GRANULE)];
     const ram = (RAM_BASE + page * PAGE) | 0;
     if (shadow & PHYS_READ) {
       this.physMap[page] = ram | shadow;
@@ -376,7 +376,7 @@ export class MachineAddressSpace implements AddressSpace, GuestMemory, SystemBus
     }
     const mapped = this.mappings.some((m) => m.gpa < (page + 1) * PAGE && m.end > page * PAGE);
     if (!mapped) this.physMap[page] = 0;
-    else if (shadow & PHYS_WRITE) this.physMap[page]! &= ~PHYS_WRITE;
+    else if (shadow & PHYS_WRITE) this.physMap[page] &= ~PHYS_WRITE;
   }
 }
 

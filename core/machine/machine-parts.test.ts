@@ -150,7 +150,7 @@ describe('MachineAddressSpace', () => {
     buffer = new SharedArrayBuffer(RAM_BASE + 20 * MIB);
     space = new MachineAddressSpace(buffer, 16 * MIB);
   });
-  const entry = (gpa: number): number => new Uint32Array(buffer, PHYS_MAP_BASE)[gpa / 4096]!;
+  const entry = (gpa: number): number => new Uint32Array(buffer, PHYS_MAP_BASE)[gpa / 4096];
   const device: Mmio & { last: string } = {
     last: '',
     readMmio: (offset, width) => offset * 10 + width,
@@ -276,7 +276,7 @@ describe('RunLoop', () => {
     r.loop.slice();
     r.clock.timer(() => {}).arm(r.clock.now + 200_000);
     r.loop.slice();
-    expect(budgets[1]!).toBeLessThan(budgets[0]! / 3);
+    expect(budgets[1]).toBeLessThan(budgets[0] / 3);
   });
 
   it('kicks the processor out when a timer is armed inside its slice', () => {

@@ -123,19 +123,20 @@ export class Machine {
     const bootDrives = config.disks.flatMap((disk) => bootDrive(disk));
     const bios = biosConfig(config, vcpus);
     const hardDisks = config.disks.filter((disk) => !disk.cdrom).length;
-    let vcpu: WasmVcpu | undefined;
+    // Board and processor know each other; the board is built first.
+    const late: { vcpu?: WasmVcpu } = {};
     this.pc = new Pc(
       {
         clock,
         space,
         tsc: { read: () => BigInt(clock.now), hz: TSC_HZ },
         processor: {
-          interrupt: () => vcpu?.kick(),
-          nonMaskable: () => vcpu?.nonMaskableInterrupt(),
-          init: () => vcpu?.reset('warm'),
+          interrupt: () => late.vcpu?.kick(),
+          nonMaskable: () => late.vcpu?.nonMaskableInterrupt(),
+          init: () => late.vcpu?.reset('warm'),
           startUp: () => this.log.log('guest', 'start-up IPI to the boot processor'),
         },
-        registers: () => vcpu?.registers,
+        registers: () => late.vcpu?.registers,
         serial: config.serial,
         debug: config.debug,
         onReset: () => this.loop.requestStop('reset'),
@@ -155,8 +156,7 @@ export class Machine {
         cmos: cmosImage({ ramBytes, floppies: 0, hardDisks, bootOrder: config.bootOrder }),
       },
     );
-    const { random } = host;
-    vcpu = new WasmVcpu({
+    const vcpu = new WasmVcpu({
       index: 0,
       memory: this.memory,
       memoryBytes,
@@ -164,16 +164,16 @@ export class Machine {
       bus: space,
       interrupts: this.pc.localApic,
       readTsc: () => BigInt(clock.now),
-      random: () => random(),
+      random: () => host.random(),
       vcpus,
     });
-    const processor = vcpu;
-    this.vcpu = processor;
+    late.vcpu = vcpu;
+    this.vcpu = vcpu;
     space.observe({
-      mapChanged: () => processor.flushMappings(),
-      codeOverwritten: (gpa, length) => processor.invalidateCode(gpa, length),
+      mapChanged: () => vcpu.flushMappings(),
+      codeOverwritten: (gpa, length) => vcpu.invalidateCode(gpa, length),
     });
-    this.loop = new RunLoop(clock, processor);
+    this.loop = new RunLoop(clock, vcpu);
     this.keyboard = this.pc.keyboard;
     this.pointer = this.pc.pointer;
 
@@ -183,7 +183,7 @@ export class Machine {
       this.bios = new Bios(
         {
           memory: space,
-          registers: processor.registers,
+          registers: vcpu.registers,
           bus: space,
           disks: config.disks.flatMap(biosDisk),
           clock,
@@ -261,7 +261,7 @@ export class Machine {
     this.clock.restore(state.clock);
     this.pc.restore(state.devices);
     if (this.bios && state.bios) this.bios.restore(state.bios as ReturnType<Bios['save']>);
-    this.vcpu.restore(state.vcpus[0]!);
+    this.vcpu.restore(state.vcpus[0]);
   }
 
   private powerOn(): void {

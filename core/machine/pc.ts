@@ -51,7 +51,7 @@ import type {
   RegisterAccess,
   ResetKind,
 } from '../hw';
-import { MachineAddressSpace } from './address-space';
+import { type MachineAddressSpace } from './address-space';
 import { fanOut, GatedLine, WiredOr } from './irq';
 
 const IOAPIC_BASE = 0xfec00000;

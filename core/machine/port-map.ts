@@ -31,14 +31,14 @@ export class PortMap {
   }
 
   read(port: number, width: AccessWidth): number {
-    const range = this.slots[this.table[port & 0xffff]!];
+    const range = this.slots[this.table[port & 0xffff]];
     if (!range) return ALL_ONES[width];
     if (width !== 1 && range.bytewise) return this.readBytes(port, width);
     return range.device.readPort((port & 0xffff) - range.first, width);
   }
 
   write(port: number, width: AccessWidth, value: number): void {
-    const range = this.slots[this.table[port & 0xffff]!];
+    const range = this.slots[this.table[port & 0xffff]];
     if (!range) return;
     if (width === 1 || !range.bytewise) {
       range.device.writePort((port & 0xffff) - range.first, width, value);

@@ -32,7 +32,7 @@ export function deviceContract(name: string, make: () => Subject): void {
         }
         for (const { io, bytes } of mmio) {
           for (let i = 0; i < 200; i++) {
-            const width = WIDTHS[random() % 3]!;
+            const width = WIDTHS[random() % 3];
             const offset = random() % bytes;
             io.writeMmio(offset, width, random() % 2 ** (8 * width));
             check(io.readMmio(offset, width), 4);

@@ -152,7 +152,7 @@ export class Piix4Pm implements Device<Piix4PmState>, PciFunction {
 
   /** SMBus host controller registers (PIIX4 7.3). */
   readonly smbus: PortIo = {
-    readPort: (offset) => this.s.smbus[offset & 15]!,
+    readPort: (offset) => this.s.smbus[offset & 15],
     writePort: (offset, _width, value) => this.writeSmbus(offset & 15, value & 0xff),
   };
 
@@ -251,11 +251,11 @@ export class Piix4Pm implements Device<Piix4PmState>, PciFunction {
   private writeSmbus(offset: number, value: number): void {
     const { smbus } = this.s;
     if (offset === SMBHSTSTS) {
-      smbus[SMBHSTSTS]! &= ~value;
+      smbus[SMBHSTSTS] &= ~value;
       return;
     }
     smbus[offset] = offset === SMBHSTCNT ? value & ~SMB_START : value;
-    if (offset === SMBHSTCNT && value & SMB_START) smbus[SMBHSTSTS]! |= SMB_DEV_ERR;
+    if (offset === SMBHSTCNT && value & SMB_START) smbus[SMBHSTSTS] |= SMB_DEV_ERR;
   }
 
   private update(): void {
@@ -270,10 +270,10 @@ export class Piix4Pm implements Device<Piix4PmState>, PciFunction {
 
   private remap(): void {
     const { config } = this;
-    const pm = (config[PMBA]! & 0xc0) | (config[PMBA + 1]! << 8);
-    this.wires.mapPorts('pm', config[PMREGMISC]! & 1 && pm ? pm : undefined);
-    const smbus = (config[SMBBA]! & 0xf0) | (config[SMBBA + 1]! << 8);
-    this.wires.mapPorts('smbus', config[SMBHSTCFG]! & 1 && smbus ? smbus : undefined);
+    const pm = (config[PMBA] & 0xc0) | (config[PMBA + 1] << 8);
+    this.wires.mapPorts('pm', config[PMREGMISC] & 1 && pm ? pm : undefined);
+    const smbus = (config[SMBBA] & 0xf0) | (config[SMBBA + 1] << 8);
+    this.wires.mapPorts('smbus', config[SMBHSTCFG] & 1 && smbus ? smbus : undefined);
   }
 }
 

@@ -318,7 +318,7 @@ export class Ns16550 implements Device<Ns16550State>, PortIo {
   }
 
   private get trigger(): number {
-    return this.s.fcr & FCR_ENABLE ? TRIGGER_LEVELS[this.s.fcr >> 6]! : 1;
+    return this.s.fcr & FCR_ENABLE ? TRIGGER_LEVELS[this.s.fcr >> 6] : 1;
   }
 
   private enqueue(bytes: Uint8Array): void {
@@ -341,7 +341,7 @@ export class Ns16550 implements Device<Ns16550State>, PortIo {
       const chunk = this.queue[0];
       if (!chunk) break;
       const count = Math.min(this.capacity - s.receiver.length, chunk.length);
-      for (let i = 0; i < count; i++) s.receiver.push(chunk[i]!);
+      for (let i = 0; i < count; i++) s.receiver.push(chunk[i]);
       this.queueBytes -= count;
       this.counters.received += count;
       if (count === chunk.length) this.queue.shift();

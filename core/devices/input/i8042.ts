@@ -140,11 +140,11 @@ export class I8042 implements Device<I8042State> {
         break;
       case 0xd4:
         // Sending to a device enables its clock line.
-        s.ram[0]! &= ~MODE_DISABLE_AUX;
+        s.ram[0] &= ~MODE_DISABLE_AUX;
         wires.mouse.receive(value);
         break;
       default:
-        s.ram[0]! &= ~MODE_DISABLE_KBD;
+        s.ram[0] &= ~MODE_DISABLE_KBD;
         wires.keyboard.receive(value);
         break;
     }
@@ -156,7 +156,7 @@ export class I8042 implements Device<I8042State> {
     s.status |= STATUS_COMMAND;
     s.command = 0;
     if (value >= 0x20 && value <= 0x3f) {
-      this.reply(s.ram[value & 0x1f]!);
+      this.reply(s.ram[value & 0x1f]);
       return;
     }
     if ((value >= 0x60 && value <= 0x7f) || (value >= 0xd1 && value <= 0xd4)) {
@@ -175,10 +175,10 @@ export class I8042 implements Device<I8042State> {
     const { s } = this;
     switch (value) {
       case 0xa7:
-        s.ram[0]! |= MODE_DISABLE_AUX;
+        s.ram[0] |= MODE_DISABLE_AUX;
         break;
       case 0xa8:
-        s.ram[0]! &= ~MODE_DISABLE_AUX;
+        s.ram[0] &= ~MODE_DISABLE_AUX;
         this.pump();
         break;
       case 0xa9:
@@ -186,17 +186,17 @@ export class I8042 implements Device<I8042State> {
         break;
       case 0xaa:
         s.status |= STATUS_SYSTEM;
-        s.ram[0]! |= MODE_SYSTEM;
+        s.ram[0] |= MODE_SYSTEM;
         this.reply(0x55);
         break;
       case 0xab:
         this.reply(0x00);
         break;
       case 0xad:
-        s.ram[0]! |= MODE_DISABLE_KBD;
+        s.ram[0] |= MODE_DISABLE_KBD;
         break;
       case 0xae:
-        s.ram[0]! &= ~MODE_DISABLE_KBD;
+        s.ram[0] &= ~MODE_DISABLE_KBD;
         this.pump();
         break;
       case 0xc0:
@@ -219,7 +219,7 @@ export class I8042 implements Device<I8042State> {
 
   private commandByteChanged(): void {
     const { s } = this;
-    s.status = (s.status & ~STATUS_SYSTEM) | (s.ram[0]! & MODE_SYSTEM ? STATUS_SYSTEM : 0);
+    s.status = (s.status & ~STATUS_SYSTEM) | (s.ram[0] & MODE_SYSTEM ? STATUS_SYSTEM : 0);
     this.updateIrq();
     this.pump();
   }
@@ -257,20 +257,20 @@ export class I8042 implements Device<I8042State> {
       this.fill(reply & 0xff, reply > 0xff);
       return;
     }
-    while (!(s.ram[0]! & MODE_DISABLE_KBD) && wires.keyboard.hasData()) {
+    while (!(s.ram[0] & MODE_DISABLE_KBD) && wires.keyboard.hasData()) {
       const value = this.translate(wires.keyboard.transmit());
       if (value < 0) continue;
       this.fill(value, false);
       return;
     }
-    if (!(s.ram[0]! & MODE_DISABLE_AUX) && wires.mouse.hasData())
+    if (!(s.ram[0] & MODE_DISABLE_AUX) && wires.mouse.hasData())
       this.fill(wires.mouse.transmit(), true);
   }
 
   /** Set 2 to set 1; -1 while a break prefix waits for its code. */
   private translate(value: number): number {
     const { s } = this;
-    if (!(s.ram[0]! & MODE_TRANSLATE)) return value;
+    if (!(s.ram[0] & MODE_TRANSLATE)) return value;
     if (value === 0xf0) {
       s.translateBreak = true;
       return -1;
@@ -292,8 +292,8 @@ export class I8042 implements Device<I8042State> {
     const { s } = this;
     const full = (s.status & STATUS_OBF) !== 0;
     const aux = (s.status & STATUS_AUX_OBF) !== 0;
-    this.wires.keyboardIrq.set(full && !aux && (s.ram[0]! & MODE_KBD_INT) !== 0);
-    this.wires.mouseIrq.set(full && aux && (s.ram[0]! & MODE_AUX_INT) !== 0);
+    this.wires.keyboardIrq.set(full && !aux && (s.ram[0] & MODE_KBD_INT) !== 0);
+    this.wires.mouseIrq.set(full && aux && (s.ram[0] & MODE_AUX_INT) !== 0);
   }
 }
 

@@ -230,7 +230,7 @@ function set2(scancode: number, pressed: boolean): number[] {
   if (isPause(scancode)) return pressed ? [0xe1, 0x14, 0x77, 0xe1, 0xf0, 0x14, 0xf0, 0x77] : [];
   if (scancode === 0xe037)
     return pressed ? [0xe0, 0x12, 0xe0, 0x7c] : [0xe0, 0xf0, 0x7c, 0xe0, 0xf0, 0x12];
-  const code = SET_1_TO_2[scancode & 0x7f]!;
+  const code = SET_1_TO_2[scancode & 0x7f];
   if (code === 0) return [];
   const body = pressed ? [code] : [0xf0, code];
   return scancode >= 0xe000 ? [0xe0, ...body] : body;

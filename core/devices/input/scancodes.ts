@@ -23,7 +23,7 @@ export const SET_1_TO_2: readonly number[] = invert();
 function invert(): number[] {
   const table: number[] = new Array<number>(128).fill(0);
   for (let code = 0; code < TRANSLATE_SET_2_TO_1.length; code++) {
-    const set1 = TRANSLATE_SET_2_TO_1[code]!;
+    const set1 = TRANSLATE_SET_2_TO_1[code];
     if (set1 < 128 && table[set1] === 0) table[set1] = code;
   }
   // Codes with two sources: F7 is 83h and not 02h, Alt+SysRq is 84h and not 7Fh.

@@ -113,10 +113,10 @@ export class VmMouse implements Device<VmMouseState>, PortIo {
       return STATUS_ERROR;
     }
     const words = s.queue.splice(0, count);
-    if (count > 1) registers.set32('rbx', words[1]!);
-    if (count > 2) registers.set32('rcx', words[2]!);
-    if (count > 3) registers.set32('rdx', words[3]!);
-    return words[0]!;
+    if (count > 1) registers.set32('rbx', words[1]);
+    if (count > 2) registers.set32('rcx', words[2]);
+    if (count > 3) registers.set32('rdx', words[3]);
+    return words[0];
   }
 
   private command(value: number): void {

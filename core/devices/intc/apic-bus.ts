@@ -46,7 +46,7 @@ export class ApicInterconnect implements ApicBus {
     let chosen: ApicTarget | undefined;
     const count = this.targets.length;
     for (let i = 0; i < count; i++) {
-      const target = this.targets[(this.turn + i) % count]!;
+      const target = this.targets[(this.turn + i) % count];
       if (!target.matches(message.destination, message.logical)) continue;
       if (!chosen || target.processorPriority < chosen.processorPriority) chosen = target;
     }

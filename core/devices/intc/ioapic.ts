@@ -60,7 +60,7 @@ export class IoApic implements Device<IoApicState>, Mmio {
   /** EOI of a level-triggered vector by a local APIC (SDM 3A 11.8.5), or by the EOI register. */
   endOfInterrupt(vector: number): void {
     for (let pin = 0; pin < IOAPIC_PINS; pin++) {
-      const low = this.s.low[pin]!;
+      const low = this.s.low[pin];
       if ((low & 0xff) !== vector || !(low & RTE_REMOTE_IRR)) continue;
       this.s.low[pin] = low & ~RTE_REMOTE_IRR;
       this.serviceLevel(pin);
@@ -128,7 +128,7 @@ export class IoApic implements Device<IoApicState>, Mmio {
       this.s.high[pin] = value & RTE_HIGH_WRITABLE;
       return;
     }
-    let low = (value & RTE_LOW_WRITABLE) | (this.s.low[pin]! & (RTE_REMOTE_IRR | RTE_STATUS));
+    let low = (value & RTE_LOW_WRITABLE) | (this.s.low[pin] & (RTE_REMOTE_IRR | RTE_STATUS));
     // Switching an entry to edge drops its remote IRR: how kernels clear it on parts without an EOI register.
     if (!(low & RTE_LEVEL)) low &= ~RTE_REMOTE_IRR;
     this.s.low[pin] = low;
@@ -141,13 +141,13 @@ export class IoApic implements Device<IoApicState>, Mmio {
     if (was === level) return;
     this.s.lines = level ? this.s.lines | bit : this.s.lines & ~bit;
     if (!level) return;
-    if (this.s.low[pin]! & RTE_LEVEL) this.serviceLevel(pin);
+    if (this.s.low[pin] & RTE_LEVEL) this.serviceLevel(pin);
     // 82093AA 3.2.4: edges on a masked input are neither delivered nor held pending.
-    else if (!(this.s.low[pin]! & RTE_MASKED)) this.deliver(pin);
+    else if (!(this.s.low[pin] & RTE_MASKED)) this.deliver(pin);
   }
 
   private serviceLevel(pin: number): void {
-    const low = this.s.low[pin]!;
+    const low = this.s.low[pin];
     if (!(low & RTE_LEVEL) || low & (RTE_MASKED | RTE_REMOTE_IRR) || !(this.s.lines & (1 << pin)))
       return;
     const mode = (low >> RTE_DELIVERY_MODE_SHIFT) & 7;
@@ -156,10 +156,10 @@ export class IoApic implements Device<IoApicState>, Mmio {
   }
 
   private deliver(pin: number): void {
-    const low = this.s.low[pin]!;
+    const low = this.s.low[pin];
     const mode = (low >> RTE_DELIVERY_MODE_SHIFT) & 7;
     this.wires.bus.deliver({
-      destination: this.s.high[pin]! >>> 24,
+      destination: this.s.high[pin] >>> 24,
       logical: (low & RTE_LOGICAL) !== 0,
       deliveryMode: mode,
       vector: mode === MODE_EXTINT ? 0 : low & 0xff,

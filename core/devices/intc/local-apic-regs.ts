@@ -102,7 +102,7 @@ export const X2APIC_WRITABLE: ReadonlyMap<number, bigint> = new Map([
   [ICR_LOW, 0xfff32000n],
   ...X2APIC_LVT.map((register, i): [number, bigint] => [
     register,
-    HIGH_HALF | (~BigInt(LVT_WRITABLE[i]! | 0x1000 | 0x4000) & 0xffffffffn),
+    HIGH_HALF | (~BigInt(LVT_WRITABLE[i] | 0x1000 | 0x4000) & 0xffffffffn),
   ]),
   [TIMER_INITIAL, HIGH_HALF],
   [TIMER_DIVIDE, HIGH_HALF | 0xfffffff4n],

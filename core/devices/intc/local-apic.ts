@@ -89,9 +89,9 @@ export class LocalApic implements Device<LocalApicState>, Mmio, InterruptSource,
     this.timer = new ApicTimer(wires, {
       hz: config.timerHz,
       state: () => this.s.timer,
-      mode: () => (this.s.lvt[R.LVT_TIMER]! >> 17) & 3,
+      mode: () => (this.s.lvt[R.LVT_TIMER] >> 17) & 3,
       expired: () => {
-        const entry = this.s.lvt[R.LVT_TIMER]!;
+        const entry = this.s.lvt[R.LVT_TIMER];
         if (!(entry & R.LVT_MASKED)) this.request(entry & 0xff, false);
       },
     });
@@ -310,10 +310,10 @@ export class LocalApic implements Device<LocalApicState>, Mmio, InterruptSource,
     const s = this.s;
     if (register >= R.ISR && register < R.ESR) {
       const bank = register < R.TMR ? s.isr : register < R.IRR ? s.tmr : s.irr;
-      return bank[register & 7]!;
+      return bank[register & 7];
     }
     const lvt = R.LVT_REGISTERS.indexOf(register);
-    if (lvt >= 0) return s.lvt[lvt]!;
+    if (lvt >= 0) return s.lvt[lvt];
     switch (register) {
       case R.ID:
         return this.x2apic ? this.config.apicId : this.config.apicId << 24;
@@ -364,7 +364,7 @@ export class LocalApic implements Device<LocalApicState>, Mmio, InterruptSource,
         s.svr = value & R.SVR_WRITABLE;
         // SDM 3A 11.4.7.2: software disable masks every LVT entry.
         if (!(s.svr & R.SVR_ENABLE))
-          for (let i = 0; i < s.lvt.length; i++) s.lvt[i]! |= R.LVT_MASKED;
+          for (let i = 0; i < s.lvt.length; i++) s.lvt[i] |= R.LVT_MASKED;
         break;
       case R.ESR:
         s.esr = s.errors;
@@ -384,7 +384,7 @@ export class LocalApic implements Device<LocalApicState>, Mmio, InterruptSource,
   private writeLvt(index: number, value: number): void {
     const s = this.s;
     const oldMode = this.timer.mode;
-    let entry = value & R.LVT_WRITABLE[index]!;
+    let entry = value & R.LVT_WRITABLE[index];
     if (!(s.svr & R.SVR_ENABLE)) entry |= R.LVT_MASKED;
     s.lvt[index] = entry;
     if (index === R.LVT_TIMER) this.timer.modeChanged(oldMode);
@@ -454,7 +454,7 @@ export class LocalApic implements Device<LocalApicState>, Mmio, InterruptSource,
 
   private error(bit: number): void {
     this.s.errors |= bit;
-    const entry = this.s.lvt[R.LVT_ERROR]!;
+    const entry = this.s.lvt[R.LVT_ERROR];
     if (!(entry & R.LVT_MASKED) && (entry & 0xff) >= 16) this.request(entry & 0xff, false);
   }
 
@@ -473,7 +473,7 @@ export class LocalApic implements Device<LocalApicState>, Mmio, InterruptSource,
       else this.wires.processor.nonMaskable();
       return;
     }
-    const entry = this.s.lvt[R.LVT_LINT0 + pin]!;
+    const entry = this.s.lvt[R.LVT_LINT0 + pin];
     if (entry & R.LVT_MASKED) return;
     switch ((entry >> 8) & 7) {
       case R.MODE_FIXED:
@@ -495,7 +495,7 @@ export class LocalApic implements Device<LocalApicState>, Mmio, InterruptSource,
     if (s.extIntMessage) return true;
     if (!s.lint[0]) return false;
     if (!this.enabled) return true;
-    const entry = s.lvt[R.LVT_LINT0]!;
+    const entry = s.lvt[R.LVT_LINT0];
     return !(entry & R.LVT_MASKED) && ((entry >> 8) & 7) === R.MODE_EXTINT;
   }
 
@@ -516,22 +516,22 @@ export class LocalApic implements Device<LocalApicState>, Mmio, InterruptSource,
 
 function highestBit(bank: Uint32Array): number {
   for (let word = 7; word >= 0; word--) {
-    const bits = bank[word]!;
+    const bits = bank[word];
     if (bits !== 0) return word * 32 + 31 - Math.clz32(bits);
   }
   return -1;
 }
 
 function setBit(bank: Uint32Array, bit: number): void {
-  bank[bit >> 5]! |= 1 << (bit & 31);
+  bank[bit >> 5] |= 1 << (bit & 31);
 }
 
 function clearBit(bank: Uint32Array, bit: number): void {
-  bank[bit >> 5]! &= ~(1 << (bit & 31));
+  bank[bit >> 5] &= ~(1 << (bit & 31));
 }
 
 function testBit(bank: Uint32Array, bit: number): boolean {
-  return (bank[bit >> 5]! & (1 << (bit & 31))) !== 0;
+  return (bank[bit >> 5] & (1 << (bit & 31))) !== 0;
 }
 
 function powerOn(config: LocalApicConfig): LocalApicState {

@@ -57,7 +57,7 @@ export class I8237 implements Device<I8237State> {
 
   /** Page registers: ports 80h-8Fh. Unused ones hold a byte, as BIOS diagnostics expect of port 80h. */
   readonly pages: PortIo = {
-    readPort: (offset) => this.s.pages[offset & 15]!,
+    readPort: (offset) => this.s.pages[offset & 15],
     writePort: (offset: number, _width: AccessWidth, value: number) => {
       this.s.pages[offset & 15] = value;
     },
@@ -73,7 +73,7 @@ export class I8237 implements Device<I8237State> {
 
   private read(c: ControllerState, register: number): number {
     if (register < 8) {
-      const value = (register & 1 ? c.count : c.address)[register >> 1]!;
+      const value = (register & 1 ? c.count : c.address)[register >> 1];
       c.highByte = !c.highByte;
       return c.highByte ? value & 0xff : value >> 8;
     }
@@ -90,8 +90,8 @@ export class I8237 implements Device<I8237State> {
       const bank = register & 1 ? c.count : c.address;
       const channel = register >> 1;
       bank[channel] = c.highByte
-        ? (bank[channel]! & 0x00ff) | (value << 8)
-        : (bank[channel]! & 0xff00) | value;
+        ? (bank[channel] & 0x00ff) | (value << 8)
+        : (bank[channel] & 0xff00) | value;
       c.highByte = !c.highByte;
       return;
     }

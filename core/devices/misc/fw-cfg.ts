@@ -129,7 +129,7 @@ export class FwCfg implements Device<FwCfgState>, PortIo {
   private nextByte(): number {
     const { data } = this;
     if (!data || this.s.offset >= data.length) return 0;
-    return data[this.s.offset++]!;
+    return data[this.s.offset++];
   }
 
   /** struct FWCfgDmaAccess { be32 control, length; be64 address }. */

@@ -136,8 +136,8 @@ export class PciBus implements Device<PciBusState> {
     for (let i = 0; i < width; i++) {
       const at = (offset + i) & 0xff;
       const byte = (value >>> (8 * i)) & 0xff;
-      const mask = p.mask[at]!;
-      config[at] = (config[at]! & ~mask & ~(byte & clearMask[at]!)) | (byte & mask);
+      const mask = p.mask[at];
+      config[at] = (config[at] & ~mask & ~(byte & clearMask[at])) | (byte & mask);
     }
     if (offset < PCI_ROM_ADDRESS + 4 && offset + width > PCI_COMMAND) this.remap(p);
     const intxAfter = this.intxDriven(p);
@@ -172,7 +172,7 @@ export class PciBus implements Device<PciBusState> {
   }
 
   private intxDriven(p: Plugged): boolean {
-    return p.level && (p.fn.config[PCI_COMMAND + 1]! & (PCI_COMMAND_INTX_DISABLE >> 8)) === 0;
+    return p.level && (p.fn.config[PCI_COMMAND + 1] & (PCI_COMMAND_INTX_DISABLE >> 8)) === 0;
   }
 
   private setLevel(p: Plugged, level: boolean): void {
@@ -180,21 +180,21 @@ export class PciBus implements Device<PciBusState> {
     const before = this.intxDriven(p);
     p.level = level;
     const { config } = p.fn;
-    if (level) config[PCI_STATUS]! |= PCI_STATUS_INTERRUPT;
-    else config[PCI_STATUS]! &= ~PCI_STATUS_INTERRUPT;
+    if (level) config[PCI_STATUS] |= PCI_STATUS_INTERRUPT;
+    else config[PCI_STATUS] &= ~PCI_STATUS_INTERRUPT;
     const after = this.intxDriven(p);
     if (after !== before) this.drive(p, after);
   }
 
   /** INTx pins rotate over the PIRQ lines by slot, as i440FX boards wire them: slot 1 INTA# is PIRQA#. */
   private drive(p: Plugged, level: boolean): void {
-    const pin = p.fn.config[PCI_INTERRUPT_PIN]! & 7;
+    const pin = p.fn.config[PCI_INTERRUPT_PIN] & 7;
     if (pin === 0 || pin > 4) return;
     const pirq = (p.slot + pin - 1 + 3) & 3;
-    const before = this.asserted[pirq]!;
+    const before = this.asserted[pirq];
     const after = before + (level ? 1 : -1);
     this.asserted[pirq] = after;
-    if ((before === 0) !== (after === 0)) this.wires.pirq[pirq]!.set(after > 0);
+    if ((before === 0) !== (after === 0)) this.wires.pirq[pirq].set(after > 0);
   }
 }
 

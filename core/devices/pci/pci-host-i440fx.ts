@@ -81,9 +81,9 @@ export class PciHostI440fx implements Device<I440fxState>, PciFunction {
   }
 
   onConfigWrite(offset: number, length: number): void {
-    if (offset <= SMRAM && offset + length > SMRAM && this.config[SMRAM]! & SMRAM_D_LCK) {
+    if (offset <= SMRAM && offset + length > SMRAM && this.config[SMRAM] & SMRAM_D_LCK) {
       // Locked: the window closes and the register becomes read-only until reset.
-      this.config[SMRAM]! &= ~SMRAM_D_OPEN;
+      this.config[SMRAM] &= ~SMRAM_D_OPEN;
     }
     if (offset + length > PAM0 && offset <= SMRAM) this.applyShadow();
   }
@@ -132,14 +132,14 @@ export class PciHostI440fx implements Device<I440fxState>, PciFunction {
     const apply = (gpa: number, length: number, bits: number): void => {
       this.wires.shadow(gpa, length, (bits & PAM_READ) !== 0, (bits & PAM_WRITE) !== 0);
     };
-    apply(0xf0000, 0x10000, config[PAM0]! >> 4);
+    apply(0xf0000, 0x10000, config[PAM0] >> 4);
     for (let i = 1; i <= 6; i++) {
-      const pam = config[PAM0 + i]!;
+      const pam = config[PAM0 + i];
       apply(0xc0000 + (i - 1) * 0x8000, 0x4000, pam);
       apply(0xc4000 + (i - 1) * 0x8000, 0x4000, pam >> 4);
     }
     const open =
-      (config[SMRAM]! & (SMRAM_D_OPEN | SMRAM_G_SMRAME)) === (SMRAM_D_OPEN | SMRAM_G_SMRAME);
+      (config[SMRAM] & (SMRAM_D_OPEN | SMRAM_G_SMRAME)) === (SMRAM_D_OPEN | SMRAM_G_SMRAME);
     this.wires.shadow(0xa0000, 0x20000, open, open);
   }
 }

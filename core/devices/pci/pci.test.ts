@@ -117,7 +117,7 @@ describe('PciBus', () => {
   it('keeps read-only bits, clears status bits written as 1', () => {
     r.write(2, 0x00, 0xdeadbeef);
     expect(r.read(2, 0)).toBe(0x11111234);
-    r.fn.config[7]! |= 0x20;
+    r.fn.config[7] |= 0x20;
     r.write(2, 0x06, 0x2000, 2);
     expect(r.read(2, 0x06, 2) & 0x2000).toBe(0);
     r.write(2, 0x3c, 0xff0b, 2);

@@ -103,13 +103,13 @@ export class Piix3Isa implements Device<Piix3State>, PciFunction {
 
   private route(): void {
     for (let n = 0; n < 4; n++) {
-      const route = this.config[PIRQRC + n]!;
+      const route = this.config[PIRQRC + n];
       const irq = route & 0x0f;
       const target = !(route & PIRQ_DISABLED) && ROUTABLE & (1 << irq) ? irq : -1;
-      const old = this.driven[n]!;
+      const old = this.driven[n];
       if (old >= 0 && old !== target) this.wires.isaIrq(n, old).set(false);
       this.driven[n] = target;
-      if (target >= 0) this.wires.isaIrq(n, target).set(this.s.pirqLevels[n]!);
+      if (target >= 0) this.wires.isaIrq(n, target).set(this.s.pirqLevels[n]);
     }
   }
 }

@@ -94,7 +94,7 @@ export class Mc146818 implements Device<Mc146818State>, PortIo {
   /** RESET# clears the interrupt enables and flags; time, alarm and RAM live on battery (MC146818A "RESET"). */
   reset(_kind: ResetKind): void {
     const { s } = this;
-    s.cmos[REGISTER_B]! &= ~(B_PIE | B_AIE | B_UIE | 0x08);
+    s.cmos[REGISTER_B] &= ~(B_PIE | B_AIE | B_UIE | 0x08);
     s.cmos[REGISTER_C] = 0;
     s.index = 0;
     s.nmiMasked = false;
@@ -119,7 +119,7 @@ export class Mc146818 implements Device<Mc146818State>, PortIo {
   }
 
   cmos(index: number): number {
-    return this.s.cmos[index & 0x7f]!;
+    return this.s.cmos[index & 0x7f];
   }
 
   readPort(offset: number, _width: AccessWidth): number {
@@ -145,7 +145,7 @@ export class Mc146818 implements Device<Mc146818State>, PortIo {
   private get stopped(): boolean {
     const { cmos } = this.s;
     return (
-      (cmos[REGISTER_B]! & B_SET) !== 0 || (cmos[REGISTER_A]! & A_DIVIDER_RESET) === A_DIVIDER_RESET
+      (cmos[REGISTER_B] & B_SET) !== 0 || (cmos[REGISTER_A] & A_DIVIDER_RESET) === A_DIVIDER_RESET
     );
   }
 
@@ -153,20 +153,20 @@ export class Mc146818 implements Device<Mc146818State>, PortIo {
     const { s } = this;
     if (isTime(index)) {
       if (!this.stopped) this.storeTime(this.nowMs);
-      return s.cmos[index]!;
+      return s.cmos[index];
     }
     switch (index) {
       case REGISTER_A:
-        return (s.cmos[REGISTER_A]! & ~A_UIP) | (this.updateInProgress() ? A_UIP : 0);
+        return (s.cmos[REGISTER_A] & ~A_UIP) | (this.updateInProgress() ? A_UIP : 0);
       case REGISTER_C: {
         this.accountFlags();
-        const flags = s.cmos[REGISTER_C]!;
+        const flags = s.cmos[REGISTER_C];
         s.cmos[REGISTER_C] = 0;
         this.wires.irq.set(false);
         return flags;
       }
       default:
-        return s.cmos[index]!;
+        return s.cmos[index];
     }
   }
 
@@ -204,7 +204,7 @@ export class Mc146818 implements Device<Mc146818State>, PortIo {
     const wasStopped = this.stopped;
     this.accountFlags();
     if (!wasStopped) this.storeTime(this.nowMs);
-    const rateChanged = ((value ^ s.cmos[REGISTER_A]!) & (A_RATE | A_DIVIDER)) !== 0;
+    const rateChanged = ((value ^ s.cmos[REGISTER_A]) & (A_RATE | A_DIVIDER)) !== 0;
     s.cmos[REGISTER_A] = value & ~A_UIP;
     // The first update after a divider reset comes half a second later.
     if (wasStopped && !this.stopped) this.setTime(500);
@@ -234,22 +234,22 @@ export class Mc146818 implements Device<Mc146818State>, PortIo {
   // --- Time of day
 
   private encode(value: number): number {
-    return this.s.cmos[REGISTER_B]! & B_BINARY
+    return this.s.cmos[REGISTER_B] & B_BINARY
       ? value
       : (Math.floor(value / 10) << 4) | (value % 10);
   }
 
   private decode(value: number): number {
-    return this.s.cmos[REGISTER_B]! & B_BINARY ? value : (value >> 4) * 10 + (value & 15);
+    return this.s.cmos[REGISTER_B] & B_BINARY ? value : (value >> 4) * 10 + (value & 15);
   }
 
   private encodeHours(hours: number): number {
-    if (this.s.cmos[REGISTER_B]! & B_24H) return this.encode(hours);
+    if (this.s.cmos[REGISTER_B] & B_24H) return this.encode(hours);
     return this.encode(hours % 12 || 12) | (hours >= 12 ? HOURS_PM : 0);
   }
 
   private decodeHours(value: number): number {
-    if (this.s.cmos[REGISTER_B]! & B_24H) return this.decode(value);
+    if (this.s.cmos[REGISTER_B] & B_24H) return this.decode(value);
     return (this.decode(value & 0x7f) % 12) + (value & HOURS_PM ? 12 : 0);
   }
 
@@ -269,14 +269,14 @@ export class Mc146818 implements Device<Mc146818State>, PortIo {
   /** Makes the time bytes the time of day, `phaseMs` into their second. */
   private setTime(phaseMs: number): void {
     const { cmos } = this.s;
-    const year = this.decode(cmos[CENTURY]!) * 100 + this.decode(cmos[YEAR]!);
+    const year = this.decode(cmos[CENTURY]) * 100 + this.decode(cmos[YEAR]);
     const ms = Date.UTC(
       year,
-      this.decode(cmos[MONTH]!) - 1,
-      this.decode(cmos[DATE]!),
-      this.decodeHours(cmos[HOURS]!),
-      this.decode(cmos[MINUTES]!),
-      this.decode(cmos[SECONDS]!),
+      this.decode(cmos[MONTH]) - 1,
+      this.decode(cmos[DATE]),
+      this.decodeHours(cmos[HOURS]),
+      this.decode(cmos[MINUTES]),
+      this.decode(cmos[SECONDS]),
     );
     this.s.offsetMs = ms + phaseMs - this.wires.clock.wallMs;
     this.s.flagsUntilMs = this.nowMs;
@@ -285,7 +285,7 @@ export class Mc146818 implements Device<Mc146818State>, PortIo {
   // --- Flags and interrupts
 
   private get periodNs(): number {
-    const a = this.s.cmos[REGISTER_A]!;
+    const a = this.s.cmos[REGISTER_A];
     const rate = a & A_RATE;
     if (rate === 0 || (a & A_DIVIDER) > 0x20) return 0;
     // Rates 1 and 2 repeat 8 and 9 with a 32768 Hz time base (MC146818A table 5).
@@ -297,7 +297,7 @@ export class Mc146818 implements Device<Mc146818State>, PortIo {
     const { cmos } = this.s;
     const date = new Date(ms);
     const hit = (index: number, value: number): boolean =>
-      (cmos[index]! & ALARM_ANY) === ALARM_ANY || cmos[index] === value;
+      (cmos[index] & ALARM_ANY) === ALARM_ANY || cmos[index] === value;
     return (
       hit(SECONDS_ALARM, this.encode(date.getUTCSeconds())) &&
       hit(MINUTES_ALARM, this.encode(date.getUTCMinutes())) &&
@@ -314,29 +314,29 @@ export class Mc146818 implements Device<Mc146818State>, PortIo {
       const first = Math.floor(s.flagsUntilMs / 1000) + 1;
       const last = Math.floor(now / 1000);
       if (last >= first) {
-        s.cmos[REGISTER_C]! |= C_UF;
+        s.cmos[REGISTER_C] |= C_UF;
         // A day of seconds meets every alarm; fewer are looked through.
         const from = Math.max(first, last - DAY_MS / 1000);
-        for (let second = from; second <= last && !(s.cmos[REGISTER_C]! & C_AF); second++) {
-          if (this.alarmMatches(second * 1000)) s.cmos[REGISTER_C]! |= C_AF;
+        for (let second = from; second <= last && !(s.cmos[REGISTER_C] & C_AF); second++) {
+          if (this.alarmMatches(second * 1000)) s.cmos[REGISTER_C] |= C_AF;
         }
       }
     }
     s.flagsUntilMs = now;
     const period = this.periodNs;
     if (period > 0 && clockNow - s.periodicStartNs >= period) {
-      s.cmos[REGISTER_C]! |= C_PF;
+      s.cmos[REGISTER_C] |= C_PF;
       s.periodicStartNs += Math.floor((clockNow - s.periodicStartNs) / period) * period;
     }
-    const enabled = s.cmos[REGISTER_B]! & s.cmos[REGISTER_C]! & (C_PF | C_AF | C_UF);
-    if (enabled) s.cmos[REGISTER_C]! |= C_IRQF;
+    const enabled = s.cmos[REGISTER_B] & s.cmos[REGISTER_C] & (C_PF | C_AF | C_UF);
+    if (enabled) s.cmos[REGISTER_C] |= C_IRQF;
   }
 
   private updateIrq(): void {
     const { s } = this;
-    const enabled = s.cmos[REGISTER_B]! & s.cmos[REGISTER_C]! & (C_PF | C_AF | C_UF);
-    if (enabled) s.cmos[REGISTER_C]! |= C_IRQF;
-    else s.cmos[REGISTER_C]! &= ~C_IRQF;
+    const enabled = s.cmos[REGISTER_B] & s.cmos[REGISTER_C] & (C_PF | C_AF | C_UF);
+    if (enabled) s.cmos[REGISTER_C] |= C_IRQF;
+    else s.cmos[REGISTER_C] &= ~C_IRQF;
     this.wires.irq.set(enabled !== 0);
   }
 
@@ -344,7 +344,7 @@ export class Mc146818 implements Device<Mc146818State>, PortIo {
   private arm(): void {
     const { s } = this;
     const now = this.wires.clock.now;
-    const b = s.cmos[REGISTER_B]!;
+    const b = s.cmos[REGISTER_B];
     if (b & (B_AIE | B_UIE) && !this.stopped)
       this.updateTimer.arm(now + Math.ceil((1000 - (this.nowMs % 1000)) * 1e6));
     else this.updateTimer.cancel();

@@ -305,7 +305,7 @@ export class Hpet implements Device<HpetState>, Mmio {
   }
 
   private arm(n: number): void {
-    const c = this.comparators[n]!;
+    const c = this.comparators[n];
     if (!this.running || !(c.config & TN_INT_ENB || c.config & TN_INT_TYPE)) {
       c.timer.cancel();
       return;
@@ -321,7 +321,7 @@ export class Hpet implements Device<HpetState>, Mmio {
   }
 
   private expired(n: number): void {
-    const c = this.comparators[n]!;
+    const c = this.comparators[n];
     const size = c.config & TN_32MODE ? MASK_32 : MASK_64;
     const left = (c.value - this.counter()) & size;
     if (left !== 0n && left <= size >> 1n) {
@@ -343,6 +343,6 @@ export class Hpet implements Device<HpetState>, Mmio {
 
   private output(n: number): IrqLine {
     if (this.config & LEG_RT_CNF && n < 2) return n === 0 ? this.wires.irq0 : this.wires.irq8;
-    return this.wires.line((this.comparators[n]!.config >> TN_ROUTE_SHIFT) & 0x1f);
+    return this.wires.line((this.comparators[n].config >> TN_ROUTE_SHIFT) & 0x1f);
   }
 }

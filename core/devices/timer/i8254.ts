@@ -89,7 +89,7 @@ export class I8254 implements Device<I8254State>, PortIo {
 
   restore(state: I8254State): void {
     this.s = cloneState(state);
-    this.wires.irq.set(this.output(this.s.channels[0]!));
+    this.wires.irq.set(this.output(this.s.channels[0]));
     this.arm();
   }
 
@@ -101,12 +101,12 @@ export class I8254 implements Device<I8254State>, PortIo {
       return (
         (this.s.port61 & PORT61_WRITABLE) |
         refresh |
-        (this.output(this.s.channels[2]!) ? PORT61_OUT2 : 0)
+        (this.output(this.s.channels[2]) ? PORT61_OUT2 : 0)
       );
     },
     writePort: (_offset, _width, value) => {
       this.s.port61 = value & PORT61_WRITABLE;
-      this.setGate(this.s.channels[2]!, (value & PORT61_GATE2) !== 0);
+      this.setGate(this.s.channels[2], (value & PORT61_GATE2) !== 0);
     },
   };
 
@@ -137,7 +137,7 @@ export class I8254 implements Device<I8254State>, PortIo {
 
   writePort(offset: number, _width: AccessWidth, value: number): void {
     if ((offset & 3) === 3) this.writeControl(value & 0xff);
-    else this.writeCount(this.s.channels[offset & 3]!, value & 0xff);
+    else this.writeCount(this.s.channels[offset & 3], value & 0xff);
     if ((offset & 3) === 0 || (offset & 3) === 3) this.arm();
   }
 
@@ -146,14 +146,14 @@ export class I8254 implements Device<I8254State>, PortIo {
     if (select === READ_BACK) {
       for (let i = 0; i < 3; i++) {
         if (!(value & (2 << i))) continue;
-        const channel = this.s.channels[i]!;
+        const channel = this.s.channels[i];
         if (!(value & READ_BACK_NO_COUNT)) this.latch(channel);
         if (!(value & READ_BACK_NO_STATUS) && channel.status < 0)
           channel.status = this.statusByte(channel);
       }
       return;
     }
-    const channel = this.s.channels[select]!;
+    const channel = this.s.channels[select];
     const access = (value >> 4) & 3;
     if (access === ACCESS_LATCH) {
       this.latch(channel);
@@ -360,7 +360,7 @@ export class I8254 implements Device<I8254State>, PortIo {
   }
 
   private arm(): void {
-    const channel = this.s.channels[0]!;
+    const channel = this.s.channels[0];
     this.settle(channel);
     // Modes 2 and 4 are low for one clock only: that pulse is given at its end, by outputChanged.
     if (channel.mode === 0 || channel.mode === 3 || !channel.loaded)
@@ -374,7 +374,7 @@ export class I8254 implements Device<I8254State>, PortIo {
   }
 
   private outputChanged(): void {
-    const channel = this.s.channels[0]!;
+    const channel = this.s.channels[0];
     this.settle(channel);
     const { irq } = this.wires;
     const high = this.output(channel);
