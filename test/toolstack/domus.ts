@@ -40,8 +40,8 @@ export class Program {
   }
 
   /** Resolves when `done` holds; fails with what was printed when it does not in time. */
-  async until(done: () => boolean, what: string): Promise<void> {
-    const deadline = Date.now() + PATIENCE_MS;
+  async until(done: () => boolean, what: string, patienceMs = PATIENCE_MS): Promise<void> {
+    const deadline = Date.now() + patienceMs;
     while (!done()) {
       if (Date.now() > deadline) {
         throw new Error(`no ${what}; stdout: ${this.stdout}\nstderr: ${this.stderr}`);
@@ -50,8 +50,8 @@ export class Program {
     }
   }
 
-  printed(text: string): Promise<void> {
-    return this.until(() => this.stdout.includes(text), JSON.stringify(text));
+  printed(text: string, patienceMs?: number): Promise<void> {
+    return this.until(() => this.stdout.includes(text), JSON.stringify(text), patienceMs);
   }
 
   complained(text: string): Promise<void> {
