@@ -110,4 +110,10 @@ export {
   saveExtended,
   saveFx,
 } from './fp-state';
+export * from './sse-arith';
+export * from './sse-compare';
+export * from './sse-convert';
+export * from './sse-crypto';
+export * from './sse-integer';
+export { compareTextIndex, compareTextMask, textFlags } from './sse-text';
 export * from './x87';

@@ -8,6 +8,7 @@ import { MOVE } from './move';
 import { MULDIV } from './muldiv';
 import { PSEUDO } from './pseudo';
 import { SHIFT } from './shift';
+import { SSE_FLOAT } from './sse-float';
 import { SSE_INTEGER } from './sse-integer';
 import { SSE_MOVE } from './sse-move';
 import { STACK } from './stack';
@@ -30,6 +31,7 @@ export const OPS: ReadonlyMap<string, OpDefinition> = new Map(
     FP_STATE,
     SSE_MOVE,
     SSE_INTEGER,
+    SSE_FLOAT,
     X87,
   ]
     .flat()
