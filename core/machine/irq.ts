@@ -2,21 +2,33 @@ import type { IrqLine } from '../hw';
 
 /** Several sources on one wire: the output is high while any of them is. */
 export class WiredOr {
+  private levels: boolean[] = [];
   private high = 0;
 
   constructor(private readonly output: IrqLine) {}
 
   /** A new source. */
   source(): IrqLine {
-    let level = false;
+    const index = this.levels.push(false) - 1;
     return {
       set: (next) => {
-        if (next === level) return;
-        level = next;
+        if (next === this.levels[index]) return;
+        this.levels[index] = next;
         this.high += next ? 1 : -1;
         if (this.high === (next ? 1 : 0)) this.output.set(next);
       },
     };
+  }
+
+  /** Levels of the sources in the order they were made. */
+  save(): boolean[] {
+    return [...this.levels];
+  }
+
+  /** Takes the levels over without driving the output: what is behind it is restored by itself. */
+  restore(levels: readonly boolean[]): void {
+    this.levels = this.levels.map((_, i) => levels[i] ?? false);
+    this.high = this.levels.filter(Boolean).length;
   }
 }
 

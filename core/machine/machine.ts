@@ -19,7 +19,7 @@ import type { BlockBackend, CharBackend, KeyboardSink, PointerSink, Vcpu } from 
 import { MachineAddressSpace } from './address-space';
 import { MachineClock, type HostTime } from './clock';
 import { firmwareConfig, type BootDrive } from './firmware-config';
-import { Pc } from './pc';
+import { Pc, type PcDrive } from './pc';
 import { RunLoop, type SliceResult } from './run-loop';
 
 const MIB = 1 << 20;
@@ -153,6 +153,7 @@ export class Machine {
           bootMenu: true,
           tables: fwCfgTableFiles({ ...bios, ramBytes, floppy: false }, { ...bios, ramBytes }),
         }),
+        drives: config.disks.flatMap(pcDrive),
         cmos: cmosImage({ ramBytes, floppies: 0, hardDisks, bootOrder: config.bootOrder }),
       },
     );
@@ -293,6 +294,11 @@ function biosConfig(config: MachineConfig, vcpus: number): BiosConfig {
 function place(disk: MachineDisk): { channel: 0 | 1; unit: 0 | 1 } | undefined {
   const index = IDE_NAMES.indexOf(disk.vdev);
   return index < 0 ? undefined : { channel: (index >> 1) as 0 | 1, unit: (index & 1) as 0 | 1 };
+}
+
+function pcDrive(disk: MachineDisk): PcDrive[] {
+  const at = place(disk);
+  return at ? [{ cdrom: disk.cdrom, medium: disk.backend, ...at }] : [];
 }
 
 function bootDrive(disk: MachineDisk): BootDrive[] {

@@ -50,6 +50,7 @@ function rig() {
         bootMenu: true,
         tables: new Map(),
       }),
+      drives: [],
       cmos: cmosImage({ ramBytes: RAM, floppies: 0, hardDisks: 1, bootOrder: 'dc' }),
     },
   );

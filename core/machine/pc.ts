@@ -14,6 +14,8 @@
 import { assert } from '../base';
 import {
   ApicInterconnect,
+  AtaDisk,
+  AtapiCdrom,
   DebugPort,
   FwCfg,
   GPE0_BYTES,
@@ -30,6 +32,7 @@ import {
   Ns16550,
   PciBus,
   PciHostI440fx,
+  Piix3Ide,
   Piix3Isa,
   Piix4Pm,
   PM_IO_BYTES,
@@ -42,6 +45,7 @@ import {
   type LocalApicCapabilities,
 } from '../devices';
 import type {
+  BlockBackend,
   CharBackend,
   Clock,
   Device,
@@ -65,13 +69,27 @@ const GPE0_BASE = 0xafe0;
 /** Input clock of the local APIC timers. */
 const APIC_TIMER_HZ = 1_000_000_000;
 
+/** Levels on the interrupt wires, in a saved state. */
+const WIRES_ID = 'irq-wires';
+
 const SLOT_HOST = 0;
 const SLOT_PIIX = 1;
 const FUNCTION_ISA = 0;
+const FUNCTION_IDE = 1;
 const FUNCTION_PM = 3;
+
+/** A drive on the IDE controller: channel 0 is primary, unit 0 is device 0. */
+export interface PcDrive {
+  readonly channel: 0 | 1;
+  readonly unit: 0 | 1;
+  readonly cdrom: boolean;
+  readonly medium: BlockBackend | undefined;
+}
 
 export interface PcConfig {
   fwCfg: FwCfgConfig;
+  /** IDE drives; a hard disk has a medium, a CD-ROM drive may be empty. */
+  drives: readonly PcDrive[];
   /** CMOS bytes firmware expects (memory size, drive types). */
   cmos: ReadonlyMap<number, number>;
 }
@@ -101,6 +119,7 @@ export class Pc {
   readonly rtc: Mc146818;
   readonly host: PciHostI440fx;
   readonly isa: Piix3Isa;
+  readonly ide: Piix3Ide;
   readonly serial: Ns16550 | undefined;
   readonly debug: DebugPort;
   /** Every device, in order of reset and of saved state. */
@@ -180,6 +199,9 @@ export class Pc {
     });
     this.pci.plug(SLOT_HOST, 0, this.host);
     this.pci.plug(SLOT_PIIX, FUNCTION_ISA, this.isa);
+    this.ide = new Piix3Ide({ memory: space, irqs: [this.irq(14), this.irq(15)] });
+    for (const drive of config.drives) this.attach(drive);
+    this.pci.plug(SLOT_PIIX, FUNCTION_IDE, this.ide);
     this.pci.plug(SLOT_PIIX, FUNCTION_PM, this.powerManagement);
 
     // --- Input, serial, the rest
@@ -229,6 +251,11 @@ export class Pc {
     isa(0x0b2, 2, this.powerManagement.apm);
     isa(0x0c0, 32, dma.high);
     isa(0x0e9, 1, this.debug);
+    const [primary, secondary] = this.ide.channels;
+    ports.map(0x170, 8, secondary.command);
+    ports.map(0x1f0, 8, primary.command);
+    ports.map(0x376, 1, secondary.controlBlock);
+    ports.map(0x3f6, 1, primary.controlBlock);
     if (this.serial) isa(0x3f8, 8, this.serial);
     isa(0x4d0, 1, master.elcr);
     isa(0x4d1, 1, slave.elcr);
@@ -257,6 +284,7 @@ export class Pc {
       this.isa,
       this.host,
       this.powerManagement,
+      this.ide,
     );
     this.devices.push(kbc, this.keyboard, mouse, vmmouse, port92, dma, this.debug, fwCfg);
     if (this.serial) this.devices.push(this.serial);
@@ -267,6 +295,12 @@ export class Pc {
     const line = this.irqs[irq];
     assert(line, `no IRQ ${irq}`);
     return line.source();
+  }
+
+  private attach({ channel, unit, cdrom, medium }: PcDrive): void {
+    const config = { serial: `DM0000${String(channel * 2 + unit + 1)}` };
+    if (cdrom) this.ide.attach(channel, unit, new AtapiCdrom(medium, config));
+    else if (medium) this.ide.attach(channel, unit, new AtaDisk(medium, config));
   }
 
   reset(kind: ResetKind): void {
@@ -285,10 +319,16 @@ export class Pc {
   }
 
   save(): Record<string, object> {
-    return Object.fromEntries(this.devices.map((device) => [device.id, device.save()]));
+    const state: Record<string, object> = Object.fromEntries(
+      this.devices.map((device) => [device.id, device.save()]),
+    );
+    state[WIRES_ID] = { version: 1, irqs: this.irqs.map((irq) => irq.save()) };
+    return state;
   }
 
   restore(state: Record<string, object>): void {
+    const wires = state[WIRES_ID] as { version: 1; irqs: boolean[][] };
+    this.irqs.forEach((irq, i) => irq.restore(wires.irqs[i]));
     for (const device of this.devices) {
       const saved = state[device.id];
       assert(saved, `the saved state has no device ${device.id}`);
@@ -296,14 +336,10 @@ export class Pc {
     }
   }
 
+  /** A wire from each PIRQ to each ISA IRQ, made at once so that their order in a saved state is fixed. */
   private pirqWires(): (pirq: number, irq: number) => IrqLine {
-    const wires = new Map<number, IrqLine>();
-    return (pirq, irq) => {
-      const key = pirq * 16 + irq;
-      let wire = wires.get(key);
-      if (!wire) wires.set(key, (wire = this.irq(irq)));
-      return wire;
-    };
+    const wires = Array.from({ length: 4 }, () => this.irqs.map((irq) => irq.source()));
+    return (pirq, irq) => wires[pirq][irq];
   }
 
   private unmapLocalApic: () => void = () => {};
