@@ -18,6 +18,9 @@ const SUITES = {
   e2e: 10 * MINUTE,
 };
 
+// A log file is for reading: colours only on a terminal.
+if (!process.stdout.isTTY) process.env['NO_COLOR'] ??= '1';
+
 const started = Date.now();
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const lines = [];
