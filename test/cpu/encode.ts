@@ -85,7 +85,8 @@ export function encode(map: number, use: RowUse, random: Random, target: number)
   const registers = long ? 16 : 8;
   const prefixes: number[] = [];
   const mandatory = row.p === undefined || row.p === 'none' ? [] : [row.p];
-  if (operandBytes === 2 && row.p !== 0x66 && !row.fixed) prefixes.push(0x66);
+  // Where 66 chooses another row it is no operand size prefix.
+  if (operandBytes === 2 && row.p !== 0x66 && row.p !== 'none' && !row.fixed) prefixes.push(0x66);
   const wide =
     row.operands.some((o) => o === 'K' || o === 'A0') && use.addressBytes === (long ? 4 : 2);
   if (wide) prefixes.push(0x67);
