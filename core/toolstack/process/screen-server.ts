@@ -12,12 +12,21 @@ type Frame = Extract<FromWorker, { type: 'frame' }>;
 const SCREENSHOT_TIMEOUT_MS = 2000;
 /** Largest absolute pointer coordinate (hw PointerSink). */
 const POINTER_MAX = 32767;
+/** RFB's buttons 4 and 5. */
+const WHEEL_UP = 8;
+const WHEEL_DOWN = 16;
 /** What a client sees before the guest has set a mode. */
 const BLANK = { width: 640, height: 400, pixels: new Uint8Array(640 * 400 * 4) };
 
 /** RFB's button bits (left, middle, right) as PointerSink's (left, right, middle). */
 function guestButtons(buttons: number): number {
   return (buttons & 1) | ((buttons & 4) >> 1) | ((buttons & 2) << 1);
+}
+
+/** A pixel's place on an axis as an absolute pointer coordinate. */
+function scaled(value: number, size: number): number {
+  const coordinate = Math.round((value * POINTER_MAX) / Math.max(1, size - 1));
+  return Math.min(POINTER_MAX, Math.max(0, coordinate));
 }
 
 /** The screen of a domain for those who look at it from outside. */
@@ -27,7 +36,6 @@ export class ScreenServer {
   private readonly vnc: VncServer | undefined;
   private nextFrame = 1;
   private readonly awaited = new Map<number, () => void>();
-  private absolute = false;
   private last = { x: 0, y: 0, buttons: 0 };
 
   constructor(
@@ -50,7 +58,7 @@ export class ScreenServer {
 
   /** Opens the VNC server of the configuration; the TCP port, or null without one. */
   async listen(): Promise<number | null> {
-    return this.vnc ? await this.vnc.listen() : null;
+    return this.vnc ? this.vnc.listen() : null;
   }
 
   async close(): Promise<void> {
@@ -58,7 +66,6 @@ export class ScreenServer {
   }
 
   pointerMode(absolute: boolean): void {
-    this.absolute = absolute;
     this.vnc?.pointerMode(absolute);
   }
 
@@ -106,29 +113,20 @@ export class ScreenServer {
     };
   }
 
-  /** Wheel steps are button presses in RFB; positions become motions for a guest without an absolute pointer. */
+  /** Wheel steps are button presses in RFB; a position is a motion too, for a guest without an absolute pointer. */
   private pointer(x: number, y: number, mask: number, relative: boolean): void {
     const { last } = this;
     const pressed = mask & ~last.buttons;
-    const wheel = pressed & 8 ? 1 : pressed & 16 ? -1 : 0;
-    const buttons = guestButtons(mask);
+    const wheel = pressed & WHEEL_UP ? 1 : pressed & WHEEL_DOWN ? -1 : 0;
     this.last = { x, y, buttons: mask };
-    if (relative) {
-      this.guest.post({ type: 'pointer-relative', dx: x, dy: y, wheel, buttons });
-      return;
-    }
-    if (!this.absolute) {
-      this.guest.post({ type: 'pointer-relative', dx: x - last.x, dy: y - last.y, wheel, buttons });
-      return;
-    }
-    const scale = (value: number, size: number): number =>
-      Math.min(POINTER_MAX, Math.max(0, Math.round((value * POINTER_MAX) / Math.max(1, size - 1))));
+    const { width, height } = this.screen;
     this.guest.post({
-      type: 'pointer-absolute',
-      x: scale(x, this.screen.width),
-      y: scale(y, this.screen.height),
+      type: 'pointer',
+      position: relative ? null : { x: scaled(x, width), y: scaled(y, height) },
+      dx: relative ? x : x - last.x,
+      dy: relative ? y : y - last.y,
       wheel,
-      buttons,
+      buttons: guestButtons(mask),
     });
   }
 }

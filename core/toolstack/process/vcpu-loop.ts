@@ -3,12 +3,14 @@ import type { Machine } from '../../machine';
 import { BUSY_NS, HALTED, INSTRUCTIONS, type SharedBuffers } from './shared';
 import type { BlockClient } from './worker-block';
 import type { WorkerDisplay } from './worker-display';
-import type { ToWorker } from './worker-messages';
+import type { PointerMotion, ToWorker } from './worker-messages';
 import type { WorkerPort } from './worker-port';
 import type { WorkerSerial } from './worker-serial';
 
 /** Shorter waits than this are not worth a sleep: waking up takes about as long. */
 const MIN_SLEEP_MS = 0.05;
+/** Where a pointer goes whose client tells motions only, until it hears that the guest wants positions. */
+const CENTRE = { x: 16384, y: 16384 };
 /** Longest sleep when nothing is due; a message ends it anyway. */
 const MAX_SLEEP_MS = 60_000;
 
@@ -105,10 +107,8 @@ export class VcpuLoop {
         return serial.onReceive?.(message.bytes);
       case 'key':
         return machine.keyboard.key(message.scancode, message.pressed);
-      case 'pointer-relative':
-        return machine.pointer.relative(message.dx, message.dy, message.wheel, message.buttons);
-      case 'pointer-absolute':
-        return this.pointAt(message);
+      case 'pointer':
+        return this.point(message);
       case 'refresh':
         return display.answer(adapter, message.id);
       case 'power-button':
@@ -129,9 +129,12 @@ export class VcpuLoop {
     port.post({ type: 'log', level: 'warn', message });
   }
 
-  private pointAt({ x, y, wheel, buttons }: Extract<ToWorker, { type: 'pointer-absolute' }>): void {
+  /** Offers the position first: whether the guest takes it is how its pointer mode is known. */
+  private point({ position, dx, dy, wheel, buttons }: PointerMotion): void {
     const { machine, port } = this.parts;
+    const { x, y } = position ?? CENTRE;
     const taken = machine.pointer.absolute(x, y, wheel, buttons);
+    if (!taken) machine.pointer.relative(dx, dy, wheel, buttons);
     if (taken === this.absolutePointer) return;
     this.absolutePointer = taken;
     port.post({ type: 'pointer-mode', absolute: taken });

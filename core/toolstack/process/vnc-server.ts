@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { DomusError } from '../../api';
 import {
   RfbSession,
@@ -12,13 +12,15 @@ import { vncResponse } from '../../host-node';
 
 /** First TCP port of VNC displays. */
 const VNC_PORT = 5900;
+/** Displays that are tried for a domain that asks for none. */
+const FREE_DISPLAYS = 100;
 // Limits, reliability.md 2.7.
 const MAX_CLIENTS = 16;
 const AUTHENTICATION_MS = 10_000;
 const STALLED_MS = 30_000;
 const FAILURES_BEFORE_DELAY = 5;
 const DELAY_MS = 10_000;
-const TICK_MS = 100;
+const TICK_MS = 1000;
 
 export interface VncServerOptions {
   readonly name: string;
@@ -51,33 +53,52 @@ export class VncServer {
 
   constructor(private readonly options: VncServerOptions) {}
 
-  /** @throws DomusError when the port is taken. */
-  listen(): Promise<number> {
+  /**
+   * Opens the port of the display, or the first free one from 5900 on, as xl does with vncunused.
+   * @throws DomusError when the display that was asked for is taken.
+   */
+  async listen(): Promise<number> {
+    const { display } = this.options;
+    const ports =
+      display === null
+        ? [...Array.from({ length: FREE_DISPLAYS }, (_, n) => VNC_PORT + n), 0]
+        : [VNC_PORT + display];
+    let failure: unknown;
+    for (const port of ports) {
+      try {
+        return await this.open(port);
+      } catch (cause) {
+        failure = cause;
+      }
+    }
+    throw new DomusError(
+      'BAD_STATE',
+      `VNC display ${String(display)} (port ${String(ports[0])}) cannot be opened: ${failure instanceof Error ? failure.message : String(failure)}. Choose another vncdisplay, or none for any free one.`,
+      undefined,
+      { cause: failure },
+    );
+  }
+
+  private open(port: number): Promise<number> {
     const server = createServer((socket) => this.accept(socket));
-    this.server = server;
-    const port = this.options.display === null ? 0 : VNC_PORT + this.options.display;
     return new Promise((resolve, reject) => {
-      server.once('error', (cause) =>
-        reject(
-          new DomusError(
-            'BAD_STATE',
-            `VNC display ${String(this.options.display)} (port ${String(port)}) cannot be opened: ${cause.message}. Choose another vncdisplay, or none for any free one.`,
-            undefined,
-            { cause },
-          ),
-        ),
-      );
+      server.once('error', reject);
       server.listen(port, '127.0.0.1', () => {
+        server.on('error', () => undefined);
+        this.server = server;
         this.timer = setInterval(() => this.tick(), TICK_MS);
         this.timer.unref();
-        resolve((server.address() as { port: number }).port);
+        resolve((server.address() as AddressInfo).port);
       });
     });
   }
 
   async close(): Promise<void> {
     clearInterval(this.timer);
-    for (const client of [...this.clients]) client.session.close();
+    for (const client of [...this.clients]) {
+      client.session.close();
+      client.socket.destroy();
+    }
     const { server } = this;
     if (server) await new Promise<void>((resolve) => server.close(() => resolve()));
   }

@@ -51,13 +51,25 @@ export interface BlockRequest {
   readonly data?: Uint8Array<ArrayBuffer>;
 }
 
+/** A motion of the pointer, both ways: the guest takes one of them. */
+export interface PointerMotion {
+  /** Position, 0..32767; null from a client that only tells motions. */
+  readonly position: { readonly x: number; readonly y: number } | null;
+  /** Motion in pixels. */
+  readonly dx: number;
+  readonly dy: number;
+  /** +1 is up. */
+  readonly wheel: number;
+  /** Bit 0 left, 1 right, 2 middle. */
+  readonly buttons: number;
+}
+
 /** From the event loop to the worker. */
 export type ToWorker =
   | { type: 'block-done'; id: number; data?: Uint8Array<ArrayBuffer>; error?: BlockError }
   | { type: 'serial-in'; bytes: Uint8Array<ArrayBuffer> }
   | { type: 'key'; scancode: number; pressed: boolean }
-  | { type: 'pointer-absolute'; x: number; y: number; wheel: number; buttons: number }
-  | { type: 'pointer-relative'; dx: number; dy: number; wheel: number; buttons: number }
+  | ({ type: 'pointer' } & PointerMotion)
   | { type: 'pause' }
   | { type: 'unpause' }
   | { type: 'power-button' }
