@@ -1,5 +1,5 @@
 import RFB from '@novnc/novnc';
-import { onScopeDispose, ref, watch, type Ref } from 'vue';
+import { nextTick, onScopeDispose, ref, watch, type Ref } from 'vue';
 import type { ConsoleScale, DomainInfo } from '../../core/api';
 import { errorMessage } from '../api';
 import { isLive } from '../stores/domains';
@@ -84,7 +84,8 @@ export function useVnc(options: {
       state.value = 'connected';
       problem.value = '';
       watchCanvas();
-      fresh.focus({ preventScroll: true });
+      // The canvas becomes visible with the new state, and only then can it have the focus.
+      void nextTick(() => fresh.focus({ preventScroll: true }));
     });
     fresh.addEventListener('credentialsrequired', () =>
       fresh.sendCredentials({ password: domain().config.vncpasswd }),
@@ -143,7 +144,7 @@ export function useVnc(options: {
 
   watch(scale, applyScale);
   watch(
-    [target, () => domain().vncPort, () => isLive(domain().state), () => domain().startedAtMs],
+    [() => target.value, () => domain().vncPort, () => isLive(domain().state), () => domain().startedAtMs],
     () => void connect(),
     {
       immediate: true,

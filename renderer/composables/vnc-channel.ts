@@ -29,8 +29,8 @@ export class PortChannel implements RfbChannel {
 
   send(data: Uint8Array): void {
     if (this.readyState !== 'open') return;
-    const copy = data.slice().buffer;
-    this.port.postMessage(copy, [copy]);
+    // Copied, not transferred: Electron's main process gets nothing of a transferred buffer. noVNC reuses its own.
+    this.port.postMessage(data.slice().buffer);
   }
 
   close(): void {
@@ -48,7 +48,8 @@ export class PortChannel implements RfbChannel {
     if (this.readyState === 'closed') return;
     this.readyState = 'closed';
     this.port.close();
-    this.onclose?.({ code: 1000, reason, wasClean });
+    // As with a WebSocket, whose end is never told from within its own `close`.
+    queueMicrotask(() => this.onclose?.({ code: 1000, reason, wasClean }));
   }
 }
 
