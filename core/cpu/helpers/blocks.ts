@@ -2,8 +2,9 @@
 import * as L from '../layout';
 import { raise } from './exceptions';
 import { decodeBlock } from './host';
-import { bumpGeneration, clearJumpCache, dropWrites, flushTlb, generationTag, translateFetch } from './mmu';
+import { fetchedGlobal, translateFetch } from './mmu';
 import { get32, get64, jumps, set32, set64, state, tlbs } from './state';
+import { clearJumpCache, dropJumps, dropWrites, enterJumpCache, flushTlb, generationTag, markExecuted } from './tlb';
 
 const NO_PAGE: u32 = 0xffffffff;
 const DEAD_KEY: u64 = 0xffffffffffffffff;
@@ -89,16 +90,27 @@ export function lookupBlock(): i32 {
     linear = (rip + get64(L.S_SEG_BASE + L.SEG_CS * 8)) & 0xffffffff;
   }
   const gpa = translateFetch(linear, false);
+  const global = fetchedGlobal;
+  markExecuted(linear);
   const key = gpa | (<u64>mode << 40);
   for (let header = load<u32>(hashSlot(key)); header != 0; header = load<u32>(header, L.BLOCK_HASH_NEXT)) {
     if (load<u64>(header, L.BLOCK_KEY) != key) continue;
     const page2 = load<u32>(header, L.BLOCK_PAGE2);
     if (page2 != NO_PAGE && translateFetch(nextPage(linear, mode), true) != <u64>page2) continue;
-    return enter(linear, header + L.BLOCK_HEADER_BYTES);
+    return enter(linear, header + L.BLOCK_HEADER_BYTES, global);
   }
   const next = translateFetch(nextPage(linear, mode), true);
   const uop = decodeBlock(<f64>gpa, next == <u64>-1 ? -1 : <f64>next);
-  return enter(linear, <u32>uop);
+  return enter(linear, <u32>uop, global);
+}
+
+/** Puts a block into the jump cache. */
+function enter(linear: u64, uop: u32, global: bool): i32 {
+  const over = load<u32>(uop - L.BLOCK_HEADER_BYTES, L.BLOCK_PAGE2) != NO_PAGE;
+  if (over) markExecuted(nextPage(linear, get32(L.S_MODE)));
+  // `translateFetch` looked at the second page last.
+  enterJumpCache(linear, uop, global && (!over || fetchedGlobal));
+  return <i32>uop;
 }
 
 // @ts-ignore: decorator
@@ -107,22 +119,13 @@ export function lookupBlock(): i32 {
   return mode & L.MODE_LONG ? next : next & 0xffffffff;
 }
 
-/** Remembers the block in the jump cache, as interp/interpreter.ts looks it up. */
-function enter(linear: u64, uop: u32): i32 {
-  const low = <u32>linear;
-  const slot = jumps() + (<usize>((low ^ (low >> 12)) & (L.JUMP_CACHE_ENTRIES - 1)) << 4);
-  store<u64>(slot, (linear & 0xffffffffffff) | get64(L.S_MODE_TAG));
-  store<u32>(slot, uop, 8);
-  return <i32>uop;
-}
-
 /** The next page of an instruction could not be fetched when it was decoded: raises the fault, or forgets the attempt. */
 export function fetchNextPage(): void {
   const mode = get32(L.S_MODE);
   const rip = get64(L.S_BLOCK_RIP);
   const linear = mode & L.MODE_LONG ? rip : (rip + get64(L.S_SEG_BASE + L.SEG_CS * 8)) & 0xffffffff;
   translateFetch(nextPage(linear, mode), false);
-  bumpGeneration();
+  dropJumps(get32(L.S_UOP), get32(L.S_UOP));
   set64(L.S_RIP, rip);
 }
 
@@ -179,7 +182,7 @@ export function invalidateCode(gpa: f64, length: f64): void {
   }
 }
 
-/** Marks overlapping blocks of one page dead and keeps the rest; the page's granules are made anew. The jump cache forgets all. */
+/** Marks overlapping blocks of one page dead and keeps the rest; the page's granules are made anew. The jump cache forgets them. */
 function invalidatePageCode(gpa: u64, length: u64): void {
   const number = <usize>(gpa >> 12);
   const page = gpa & ~(<u64>0xfff);
@@ -187,7 +190,8 @@ function invalidatePageCode(gpa: u64, length: u64): void {
   let granules: u32 = 0;
   let kept: u32 = 0;
   let item = load<u32>(list);
-  const before = get32(L.S_COUNT_INVALIDATED);
+  firstKilled = 0xffffffff;
+  lastKilled = 0;
   while (item != 0) {
     const second = (item & 1) != 0;
     const header = <usize>(item & ~1);
@@ -211,12 +215,19 @@ function invalidatePageCode(gpa: u64, length: u64): void {
   }
   store<u32>(list, kept);
   store<u32>(L.CODE_MAP_BASE + (number << 2), granules);
-  if (get32(L.S_COUNT_INVALIDATED) != before) bumpGeneration();
+  if (lastKilled != 0) dropJumps(firstKilled, lastKilled);
 }
+
+/** Lowest and highest first micro-op of the blocks that the running invalidation drops. */
+let firstKilled: u32 = 0;
+let lastKilled: u32 = 0;
 
 /** The block is found no more, and a vcpu inside it leaves at the next micro-op (handler 0 is REFETCH). */
 function kill(header: usize): void {
   set32(L.S_COUNT_INVALIDATED, get32(L.S_COUNT_INVALIDATED) + 1);
+  const uop = <u32>header + L.BLOCK_HEADER_BYTES;
+  firstKilled = min<u32>(firstKilled, uop);
+  lastKilled = max<u32>(lastKilled, uop);
   const key = load<u64>(header, L.BLOCK_KEY);
   const slot = hashSlot(key);
   let previous: usize = 0;

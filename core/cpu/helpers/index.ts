@@ -3,8 +3,6 @@ export { init } from './state';
 export {
   checkAligned16,
   checkCanonical,
-  flushTlb,
-  invalidatePage,
   probeRead,
   probeWrite,
   slowLoad,
@@ -13,6 +11,7 @@ export {
   slowStore128,
   translateQuietly,
 } from './mmu';
+export { flushTlb, invalidatePage } from './tlb';
 export {
   fetchNextPage,
   flushAllBlocks,

@@ -4,7 +4,7 @@ import * as L from '../layout';
 import { DF } from './flags';
 import * as host from './host';
 import { probeRead, probeWrite, readMemory, writeMemory } from './mmu';
-import { baseOf, checkSegment, isLong } from './segments';
+import { accessOf, baseOf, checkSegment, isLong, limitOf } from './segments';
 import { currentRip, get32, reg, set32, set64, state } from './state';
 import { checkIo } from './system';
 
@@ -69,10 +69,17 @@ function hostOf(linear: u64, write: bool): usize {
   return 0;
 }
 
-/** Elements that fit below the end of the page, at most `count`. */
-function inPage(linear: u64, size: i32, count: u64): u64 {
-  const rest = (4096 - (linear & 0xfff)) / <u64>size;
-  return min<u64>(rest, count);
+/** Elements from `linear` (at an offset in a segment) below the ends of page, address size and segment, at most `count`. */
+function inReach(linear: u64, segment: i32, offset: u64, size: i32, count: u64): u64 {
+  let bytes: u64 = 4096 - (linear & 0xfff);
+  if (addressBytes == 2) bytes = min<u64>(bytes, 0x10000 - offset);
+  // Expand-down segments end at the top of the address space, which page and address size respect.
+  if (checked(segment) && !isExpandDown(segment)) bytes = min<u64>(bytes, <u64>limitOf(segment) + 1 - offset);
+  return min<u64>(bytes / <u64>size, count);
+}
+
+function isExpandDown(segment: i32): bool {
+  return (accessOf(segment) & 0xc) == 4;
 }
 
 export function movs(size: i32, bytes: i32, segment: i32, prefixes: i32): void {
@@ -82,13 +89,12 @@ export function movs(size: i32, bytes: i32, segment: i32, prefixes: i32): void {
     moveOne(size, segment, step);
     return;
   }
-  const forward = step == <u64>size;
-  const bulk = forward && addressBytes != 2 && !checked(segment) && !checked(L.SEG_ES);
+  const bulk = step == <u64>size;
   while (counter(RCX) != 0) {
     if (bulk) {
       const from = linearOf(segment, counter(RSI), size, false);
       const to = linearOf(L.SEG_ES, counter(RDI), size, true);
-      let count = inPage(from, size, inPage(to, size, counter(RCX)));
+      const count = inReach(from, segment, counter(RSI), size, inReach(to, L.SEG_ES, counter(RDI), size, counter(RCX)));
       if (count > 1) {
         const source = hostOf(from, false);
         const target = hostOf(to, true);
@@ -126,10 +132,10 @@ export function stos(size: i32, bytes: i32, segment: i32, prefixes: i32): void {
     setCounter(RDI, reg(RDI) + step);
     return;
   }
-  const bulk = step == <u64>size && addressBytes != 2 && !checked(L.SEG_ES);
+  const bulk = step == <u64>size;
   while (counter(RCX) != 0) {
     const to = linearOf(L.SEG_ES, counter(RDI), size, true);
-    const count = bulk ? inPage(to, size, counter(RCX)) : 0;
+    const count = bulk ? inReach(to, L.SEG_ES, counter(RDI), size, counter(RCX)) : 0;
     const target = count > 1 ? hostOf(to, true) : 0;
     if (target != 0) {
       fillElements(target, <usize>count, size, value);

@@ -4,9 +4,10 @@ import { updateMode } from './blocks';
 import { raise } from './exceptions';
 import { AC, IF, IOPL, VM, writeFlagsRaw } from './flags';
 import * as host from './host';
-import { checkCanonical, flushTlb, invalidatePage, readMemory, readSystem } from './mmu';
+import { checkCanonical, readMemory, readSystem } from './mmu';
 import { accessOf, baseOf, GP, isLong, isLongActive, limitOf, setSegment } from './segments';
 import { get32, get64, reg, set32, set64, setReg, state } from './state';
+import { flushTlb, invalidatePage } from './tlb';
 
 const CR0_PE: u64 = 1;
 const CR0_NW: u64 = 0x20000000;
