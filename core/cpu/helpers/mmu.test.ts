@@ -232,7 +232,9 @@ describe('4-level paging (SDM 3A 4.5)', () => {
     map(m, LINEAR + 0x1000n, 0x41000n, P | W | PTE.G);
     m.run('slowLoad', LINEAR + 0x1000n, 4);
     m.run('writeControl', 3, BigInt(AT.tables));
-    const kept = Array.from({ length: 1024 }, (_, i) => read(BigInt(i) << 12n)).filter((tag) => tag !== empty);
+    const kept = Array.from({ length: 1024 }, (_, i) => read(BigInt(i) << 12n)).filter(
+      (tag) => tag !== empty,
+    );
     expect(kept).toEqual([LINEAR + 0x1000n]);
     m.run('flushTlb', 0);
     expect(read(LINEAR + 0x1000n)).toBe(empty);
