@@ -1,5 +1,6 @@
 /**
- * Direct boot of a Linux bzImage by the 32-bit boot protocol, for x86-64 and i386 kernels alike.
+ * Direct boot of a Linux bzImage, x86-64 or i386: by the 32-bit boot protocol through the kernel's own decompressor,
+ * or with the kernel unpacked here (vmlinux.ts) straight at its entry: in long mode for x86-64 (64-bit boot protocol).
  * Spec: Documentation/arch/x86/boot.rst of Linux 6.1, protocol 2.02 to 2.15.
  * Missing: zImage (loaded low), setup_data, EFI handover, the 16-bit entry.
  */
@@ -7,6 +8,8 @@ import type { GuestMemory, RegisterAccess } from '../../hw';
 import { ByteBuilder, utf8 } from '../bytes';
 import { type MemoryMapEntry, E820_RAM } from '../memory-map';
 import * as bp from './boot-params';
+import { UnpackError } from './lzma';
+import { unpackKernel, type UnpackedKernel } from './vmlinux';
 
 /** Why a kernel cannot be booted, as a sentence for the user. */
 export class DirectBootError extends Error {
@@ -17,6 +20,14 @@ export interface LinuxBootFiles {
   readonly kernel: Uint8Array;
   readonly initrd?: Uint8Array | undefined;
   readonly commandLine: string;
+}
+
+export interface LinuxBootOptions {
+  /**
+   * Unpack the kernel on the host when its compression is known: saves the guest seconds, costs KASLR (the kernel runs
+   * where it was linked). Other kernels start by their own decompressor all the same.
+   */
+  readonly unpack?: boolean;
 }
 
 export interface LinuxBootTarget {
@@ -33,8 +44,12 @@ export interface MemoryWrite {
 /** Everything that must be in memory and the entry point; made before anything is touched. */
 export interface LinuxBootPlan {
   readonly writes: readonly MemoryWrite[];
+  /** 32-bit entry of the decompressor. */
   readonly entry: number;
   readonly bootParams: number;
+  /** The file, when it is to be unpacked; and where its memory ends. */
+  readonly packed: Uint8Array | undefined;
+  readonly kernelEnd: number;
   /** 'Linux 6.1.0-18-amd64 ...' as the kernel names itself, '' when it does not. */
   readonly version: string;
 }
@@ -44,6 +59,15 @@ const COMMAND_LINE_GPA = 0x9_1000;
 const COMMAND_LINE_SPACE = 0x3000;
 const GDT_GPA = 0x9_4000;
 const STACK_TOP_GPA = 0x9_8000;
+const PAGE_TABLES_GPA = 0x9_8000;
+const PAGE_RW = 0x03;
+const PAGE_LARGE = 0x80;
+const EFER_LME = 1n << 8n;
+const EFER_LMA = 1n << 10n;
+const CR4_PAE = 1n << 5n;
+const CR0_PG = 1n << 31n;
+const CR0_ET = 1n << 4n;
+const CR0_PE = 1n;
 const BOOT_CS = 0x10;
 const BOOT_DS = 0x18;
 const MIN_VERSION = 0x202;
@@ -71,7 +95,11 @@ function kernelVersion(kernel: Uint8Array): string {
  * Checks the files and lays them out.
  * @throws DirectBootError with a sentence that says what is wrong.
  */
-export function planLinuxBoot(files: LinuxBootFiles, target: LinuxBootTarget): LinuxBootPlan {
+export function planLinuxBoot(
+  files: LinuxBootFiles,
+  target: LinuxBootTarget,
+  options: LinuxBootOptions = {},
+): LinuxBootPlan {
   const { kernel } = files;
   if (
     kernel.length < 0x400 ||
@@ -150,8 +178,14 @@ export function planLinuxBoot(files: LinuxBootFiles, target: LinuxBootTarget): L
     bytes: zeroPage(kernel, version, target, load, initrdAt, initrdBytes),
   });
   writes.push({ gpa: COMMAND_LINE_GPA, bytes: Uint8Array.of(...line, 0) });
-  writes.push({ gpa: GDT_GPA, bytes: gdt() });
-  return { writes, entry: load, bootParams: BOOT_PARAMS_GPA, version: kernelVersion(kernel) };
+  return {
+    writes,
+    entry: load,
+    packed: options.unpack ? kernel : undefined,
+    kernelEnd: initrdAt || ram.end,
+    bootParams: BOOT_PARAMS_GPA,
+    version: kernelVersion(kernel),
+  };
 }
 
 function zeroPage(
@@ -194,30 +228,65 @@ function zeroPage(
   return page;
 }
 
-/** Null, unused, 10h flat code, 18h flat data (boot.rst, "32-bit boot protocol"). */
-function gdt(): Uint8Array<ArrayBuffer> {
+/** Null, unused, 10h flat code (64-bit or 32-bit), 18h flat data: boot.rst, "32-bit boot protocol" and "64-bit". */
+function gdt(long: boolean): Uint8Array<ArrayBuffer> {
   return new ByteBuilder()
     .u64(0)
     .u64(0)
-    .u64(0x00cf_9b00_0000_ffffn)
+    .u64(long ? 0x00af_9b00_0000_ffffn : 0x00cf_9b00_0000_ffffn)
     .u64(0x00cf_9300_0000_ffffn)
     .build();
 }
 
-/** Writes the plan to memory and puts the boot processor at the kernel's 32-bit entry. */
+/** Identity mapping of the first 4 GiB in 2 MiB pages: PML4, PDPT, four page directories. */
+function pageTables(): Uint8Array<ArrayBuffer> {
+  const b = new ByteBuilder();
+  b.u64((PAGE_TABLES_GPA + 0x1000) | PAGE_RW).zeros(0x1000 - 8);
+  for (let i = 0; i < 4; i++) b.u64((PAGE_TABLES_GPA + 0x2000 + i * 0x1000) | PAGE_RW);
+  b.zeros(0x1000 - 32);
+  for (let i = 0; i < 2048; i++) b.u64(BigInt(i) * 0x20_0000n + BigInt(PAGE_RW | PAGE_LARGE));
+  return b.build();
+}
+
+/** The kernel unpacked, if the plan wants that and it can be done and fits; else its decompressor does it. */
+function unpacked(plan: LinuxBootPlan): UnpackedKernel | undefined {
+  if (!plan.packed) return undefined;
+  try {
+    const kernel = unpackKernel(plan.packed);
+    const fits = kernel.segments.every(
+      ({ gpa, bytes }) => gpa >= MIB && gpa + bytes.length <= plan.kernelEnd,
+    );
+    return fits ? kernel : undefined;
+  } catch (error) {
+    if (error instanceof UnpackError) return undefined;
+    throw error;
+  }
+}
+
+/** Writes the plan to memory and puts the boot processor at the kernel's entry. */
 export function startLinux(
   plan: LinuxBootPlan,
   memory: GuestMemory,
   registers: RegisterAccess,
 ): void {
   for (const { gpa, bytes } of plan.writes) memory.write(gpa, bytes);
-  registers.efer = 0n;
-  registers.cr4 = 0n;
-  registers.cr3 = 0n;
-  registers.cr0 = 0x11n; // PE, ET
+  const kernel = unpacked(plan);
+  for (const { gpa, bytes } of kernel?.segments ?? []) memory.write(gpa, bytes);
+  const long = kernel?.long ?? false;
+  memory.write(GDT_GPA, gdt(long));
+  if (long) memory.write(PAGE_TABLES_GPA, pageTables());
+  registers.efer = long ? EFER_LME | EFER_LMA : 0n;
+  registers.cr4 = long ? CR4_PAE : 0n;
+  registers.cr3 = long ? BigInt(PAGE_TABLES_GPA) : 0n;
+  registers.cr0 = long ? CR0_PG | CR0_ET | CR0_PE : CR0_ET | CR0_PE;
   registers.gdtr = { base: BigInt(GDT_GPA), limit: 31 };
   registers.idtr = { base: 0n, limit: 0 };
-  registers.setSegment('cs', { selector: BOOT_CS, base: 0n, limit: 0xffff_ffff, access: 0xc09b });
+  registers.setSegment('cs', {
+    selector: BOOT_CS,
+    base: 0n,
+    limit: 0xffff_ffff,
+    access: long ? 0xa09b : 0xc09b,
+  });
   for (const name of ['ds', 'es', 'fs', 'gs', 'ss'] as const) {
     registers.setSegment(name, { selector: BOOT_DS, base: 0n, limit: 0xffff_ffff, access: 0xc093 });
   }
@@ -225,5 +294,5 @@ export function startLinux(
   registers.set32('rsi', plan.bootParams);
   registers.set32('rsp', STACK_TOP_GPA);
   registers.rflags = 0x2;
-  registers.rip = BigInt(plan.entry);
+  registers.rip = BigInt(kernel?.entry ?? plan.entry);
 }

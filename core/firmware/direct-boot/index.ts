@@ -3,6 +3,7 @@ export {
   planLinuxBoot,
   startLinux,
   type LinuxBootFiles,
+  type LinuxBootOptions,
   type LinuxBootPlan,
   type LinuxBootTarget,
   type MemoryWrite,
