@@ -9,7 +9,7 @@ import {
   type IpcResult,
   type Reply,
   type VncPortMessage,
-} from '../../core/api/ipc';
+} from '../../core/api';
 
 function ask<C extends IpcChannel>(channel: C, params: IpcParams<C>): Promise<Reply<IpcResult<C>>> {
   return ipcRenderer.invoke(channel, params) as Promise<Reply<IpcResult<C>>>;

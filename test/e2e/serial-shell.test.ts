@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, it } from 'vitest';
 import { BUSYBOX_MARKER, guest } from '../../build/guests.mjs';
 import { MainWindow } from './pages/main-window';
 import { SerialPage } from './pages/serial';
