@@ -111,8 +111,12 @@ function nearSingles(x: bigint, y: bigint): boolean {
   });
 }
 
-function near(x: bigint, y: bigint): boolean {
-  return x - y <= 1n && y - x <= 1n;
+/** Neighbours as 80-bit numbers: sign and exponent, significand. */
+function near(xe: number, x: bigint, ye: number, y: bigint): boolean {
+  const place = (e: number, significand: bigint) =>
+    (BigInt(e) << 63n) | BigInt.asUintN(63, significand);
+  const distance = place(xe, x) - place(ye, y);
+  return distance <= 1n && distance >= -1n;
 }
 
 function vectorDifferences(use: RowUse, expected: Outcome, actual: Outcome): string[] {
@@ -132,7 +136,7 @@ function vectorDifferences(use: RowUse, expected: Outcome, actual: Outcome): str
       const at = 32 + i * 16;
       const [x, y] = [e.getBigUint64(at, true), a.getBigUint64(at, true)];
       const [xe, ye] = [e.getUint16(at + 8, true), a.getUint16(at + 8, true)];
-      if ((inexact ? !near(x, y) : x !== y) || xe !== ye)
+      if (inexact ? !near(xe, x, ye, y) : x !== y || xe !== ye)
         found.push(`st${String(i)} ${hex(ye)}:${hex(y)} instead of ${hex(xe)}:${hex(x)}`);
     }
   }

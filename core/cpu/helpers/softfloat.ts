@@ -292,19 +292,12 @@ function isTiny(precision: i32, minimum: i32): bool {
   return (high | mask) != 0xffffffffffffffff || !roundsAway(precision);
 }
 
-/** True when the last packing left the number as it was before, because an unmasked OE or UE wants its handler. */
-let wrapped: i32 = 0;
-export function wrappedExponent(): i32 {
-  return wrapped;
-}
-
 /**
  * Rounds to `precision` bits and the exponent range of a format whose bias is `bias`; gives the biased exponent (0 for
  * zero and denormals, 2 * bias + 1 for infinity), the significand in `high`. With UE or OE unmasked the exponent is
- * only wrapped by `wrap` (SDM 1 8.5.4, 8.5.5).
+ * only wrapped by `wrap` if that brings it into range (SDM 1 8.5.4, 8.5.5).
  */
 export function roundToFormat(precision: i32, bias: i32, wrap: i32): i32 {
-  wrapped = 0;
   if (high == 0) {
     away = 0;
     return 0;
@@ -312,9 +305,8 @@ export function roundToFormat(precision: i32, bias: i32, wrap: i32): i32 {
   const minimum = 1 - bias;
   const infinite = 2 * bias + 1;
   if (exponent < minimum && isTiny(precision, minimum)) {
-    if (!(masks & UE)) {
+    if (!(masks & UE) && (wrap == 0 || exponent + wrap + bias > 0)) {
       raised |= UE;
-      wrapped = wrap;
       if (round(precision)) carry();
       return exponent + wrap + bias;
     }
@@ -343,12 +335,10 @@ export function roundToFormat(precision: i32, bias: i32, wrap: i32): i32 {
   if (round(precision)) carry();
   if (exponent + bias < infinite) return exponent + bias;
   raised |= OE;
-  if (!(masks & OE)) {
-    wrapped = -wrap;
-    return exponent - wrap + bias;
-  }
+  if (!(masks & OE) && (wrap == 0 || exponent - wrap + bias < infinite)) return exponent - wrap + bias;
   raised |= PE;
-  if (rounding == NEAREST || rounding == (sign ? DOWN : UP)) {
+  // An exponent that even wrapping does not bring into range ends in infinity, whatever RC says (FSCALE).
+  if (rounding == NEAREST || rounding == (sign ? DOWN : UP) || !(masks & OE)) {
     away = 1;
     high = 0x8000000000000000;
     return infinite;

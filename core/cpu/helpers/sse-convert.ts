@@ -261,8 +261,8 @@ export function roundSd(bits: u64, how: i32): u64 {
 
 /** To 12 fraction bits; tiny results are zero. */
 function estimate(value: f64, sign: u32): u32 {
-  const bits = (reinterpret<u32>(<f32>value) + 0x400) & 0x7ffff800;
-  return sign | (bits < 0x800000 ? 0 : bits);
+  const bits = reinterpret<u32>(<f32>value);
+  return sign | (bits < 0x800000 ? 0 : (bits + 0x400) & 0x7ffff800);
 }
 
 function reciprocal(bits: u32): u32 {

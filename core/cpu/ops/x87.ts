@@ -66,14 +66,13 @@ function compare(name: string, quiet: boolean, drop: number): OpDefinition {
   });
 }
 
-/** FCOMI and its like: the helper gives ZF PF CF, or -1 when the flags stay. */
+/** FCOMI and its like: the helper gives ZF PF CF. */
 function compareFlags(name: string, quiet: boolean, drop: number): OpDefinition {
-  return waiting(name, {}, (c) => {
-    const flags = c.let(
+  return waiting(name, {}, (c) =>
+    c.setRawFlags(
       c.helper('x87CompareFlags', 'i32', c.number(0), number(quiet ? 1 : 0), number(drop)),
-    );
-    c.f.if(i32.geS(flags, number(0)), () => c.setRawFlags(flags));
-  });
+    ),
+  );
 }
 
 const load = waiting('FLD', READS, (c) => {

@@ -75,16 +75,17 @@ function compareWithValue(quiet: bool, drop: i32): void {
   finish(codes, drop);
 }
 
+/** The codes are set even when the exception is unmasked; then nothing is popped. */
 function finish(codes: u32, drop: i32): void {
-  if (!settle()) return;
+  const masked = settle();
   setStatus((status() & ~CONDITIONS) | codes);
-  for (let i = 0; i < drop; i++) pop();
+  if (masked) for (let i = 0; i < drop; i++) pop();
 }
 
 function underflow(drop: i32): void {
-  if (!stackFault(false)) return;
+  const masked = stackFault(false);
   setStatus((status() & ~CONDITIONS) | UNORDERED);
-  for (let i = 0; i < drop; i++) pop();
+  if (masked) for (let i = 0; i < drop; i++) pop();
 }
 
 /** FCOM(P)(P), FUCOM(P)(P) with ST(i). */
@@ -136,25 +137,21 @@ export function x87CompareInteger(value: i32, drop: i32): void {
   compareWithValue(false, drop);
 }
 
-/** FCOMI(P), FUCOMI(P): ZF PF CF at their EFLAGS places, or -1 when they stay (unmasked invalid). */
+/** FCOMI(P), FUCOMI(P): ZF PF CF at their EFLAGS places; C1 stays as it is. Unmasked exceptions only keep it from popping. */
 export function x87CompareFlags(i: i32, quiet: i32, drop: i32): i32 {
   enter();
   let codes = UNORDERED;
-  if (isEmpty(0) || isEmpty(i)) {
-    if (!stackFault(false)) return -1;
-  } else {
+  let masked: bool;
+  if (isEmpty(0) || isEmpty(i)) masked = stackFault(false);
+  else {
     beginRounding();
     fromInteger(0);
-    codes = order(
-      signExponentOf(0),
-      significandOf(0),
-      signExponentOf(i),
-      significandOf(i),
-      quiet != 0,
-    );
-    if (!settle()) return -1;
+    codes = order(signExponentOf(0), significandOf(0), signExponentOf(i), significandOf(i), quiet != 0);
+    const before = status() & C1;
+    masked = settle();
+    setStatus(status() | before);
   }
-  if (drop) pop();
+  if (masked && drop != 0) pop();
   // C0 is CF (bit 0), C2 PF (bit 2), C3 ZF (bit 6): the high byte of the status word.
   return <i32>(codes >> 8);
 }

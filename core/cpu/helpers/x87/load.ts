@@ -6,6 +6,7 @@ import { setValue, valueSe, valueSignificand } from './number';
 import {
   beginRounding,
   C1,
+  control,
   enter,
   INDEFINITE,
   INDEFINITE_SE,
@@ -83,7 +84,9 @@ function pushValue(): void {
     return;
   }
   raiseFlags(conversion);
-  if (settle()) push(valueSe(), valueSignificand() | (conversion & IE ? INDEFINITE : 0));
+  // An unmasked denormal exception does not keep the number from being loaded.
+  settle();
+  if (!(conversion & ~<i32>control() & IE)) push(valueSe(), valueSignificand() | (conversion & IE ? INDEFINITE : 0));
 }
 
 export function x87LoadSingle(bits: u32): void {
@@ -177,13 +180,13 @@ export function x87ConditionalMove(i: i32, holds: i32): void {
     if (stackFault(false)) write(0, INDEFINITE_SE, INDEFINITE);
     return;
   }
-  setStatus(status() & ~C1);
   if (holds) write(0, signExponentOf(i), significandOf(i));
 }
 
 /** FFREE; with `drop` FFREEP. */
 export function x87Free(i: i32, drop: i32): void {
   enter();
+  setStatus(status() & ~C1);
   set32(L.S_X87_TAGS, get32(L.S_X87_TAGS) & ~(1 << ((top() + <u32>i) & 7)));
   if (drop) {
     set32(L.S_X87_TAGS, get32(L.S_X87_TAGS) & ~(1 << top()));

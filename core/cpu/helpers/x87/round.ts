@@ -213,12 +213,14 @@ function reduce(a: u64, b: u64, n: i32): u64 {
 export function x87Remainder(nearest: i32): void {
   enter();
   if (isEmpty(0) || isEmpty(1)) {
+    setStatus(status() & ~C2);
     if (stackFault(false)) write(0, INDEFINITE_SE, INDEFINITE);
     return;
   }
   beginRounding();
   // NaNs and invalid operations leave the condition codes.
-  kept = status() & (C0 | C2 | C3);
+  kept = status() & (C0 | C3);
+  setStatus(status() & ~C2);
   const codes = remainder(
     signExponentOf(0),
     significandOf(0),

@@ -7,7 +7,7 @@ import * as L from '../../layout';
 import { raise } from '../exceptions';
 import { translateQuietly } from '../mmu';
 import { isLong } from '../segments';
-import { begin, DE, IE, raisedFlags, roundedAway, ZE } from '../softfloat';
+import { begin, DE, IE, OE, PE, raisedFlags, roundedAway, UE, ZE } from '../softfloat';
 import { currentRip, get32, get64, set32, set64, state } from '../state';
 
 const MF_VECTOR: i32 = 16;
@@ -114,9 +114,13 @@ export function settle(): bool {
 
 /** As `settle` for results that an unmasked overflow or underflow keeps from being stored (FST to memory). */
 export function settleStore(): bool {
-  const flags = <u32>raisedFlags();
+  const unmasked = <u32>raisedFlags() & ~control();
+  const before = status() & <u32>PE;
   const written = settle();
-  return written && (flags & ~control() & 0x18) == 0;
+  if (!(unmasked & (OE | UE))) return written;
+  // Nothing was rounded to be stored.
+  setStatus((status() & ~(C1 | <u32>PE)) | before);
+  return false;
 }
 
 /** Stack underflow (`over` false) or overflow. Returns true when the response is masked. */

@@ -77,7 +77,6 @@ function toSingle(): u32 {
   const c = classify(se, a);
   const sign = (se & 0x8000) << 16;
   if (c == FINITE) {
-    if (isDenormal(se, a)) raiseFlags(DE);
     unpackAs(<i32>(se >> 15), se, a);
     return packSingle();
   }
@@ -97,7 +96,6 @@ function toDouble(): u64 {
   const c = classify(se, a);
   const sign = (<u64>(se & 0x8000)) << 48;
   if (c == FINITE) {
-    if (isDenormal(se, a)) raiseFlags(DE);
     unpackAs(<i32>(se >> 15), se, a);
     return packDouble();
   }

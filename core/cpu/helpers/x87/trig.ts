@@ -168,6 +168,7 @@ function prepare(se: u32, a: u64): i32 {
 /** FSIN (`shift` 0) and FCOS (1). */
 export function x87Sine(shift: i32): void {
   enter();
+  setStatus(status() & ~C2);
   if (isEmpty(0)) {
     if (stackFault(false)) write(0, INDEFINITE_SE, INDEFINITE);
     return;
@@ -183,13 +184,13 @@ export function x87Sine(shift: i32): void {
   if (how == READY) packTurn(<i32>(se >> 15), shift);
   else if (shift == 1 && classify(se, a) == ZERO) setValue(BIAS, INTEGER_BIT);
   if (!settle()) return;
-  setStatus(status() & ~C2);
   write(0, valueSe(), valueSignificand());
 }
 
 /** FSINCOS: sine replaces ST(0), cosine is pushed. */
 export function x87SineCosine(): void {
   enter();
+  setStatus(status() & ~C2);
   if (isEmpty(0) || !isEmpty(7)) {
     twoIndefinite();
     return;
@@ -211,7 +212,6 @@ export function x87SineCosine(): void {
     packTurn(<i32>(se >> 15), 1);
   } else if (classify(se, a) == ZERO) setValue(BIAS, INTEGER_BIT);
   if (!settle()) return;
-  setStatus(status() & ~C2);
   write(0, sineSe, sine);
   push(valueSe(), valueSignificand());
 }
@@ -219,7 +219,6 @@ export function x87SineCosine(): void {
 /** Stack underflow or overflow of an instruction with two results. */
 function twoIndefinite(): void {
   if (!stackFault(!isEmpty(0))) return;
-  setStatus(status() & ~C2);
   write(0, INDEFINITE_SE, INDEFINITE);
   push(INDEFINITE_SE, INDEFINITE);
 }
@@ -227,6 +226,7 @@ function twoIndefinite(): void {
 /** FPTAN: tangent replaces ST(0), then 1.0 is pushed (a NaN is pushed too). */
 export function x87Tangent(): void {
   enter();
+  setStatus(status() & ~C2);
   if (isEmpty(0) || !isEmpty(7)) {
     twoIndefinite();
     return;
@@ -251,7 +251,6 @@ export function x87Tangent(): void {
     raiseFlags(PE);
   }
   if (!settle()) return;
-  setStatus(status() & ~C2);
   write(0, valueSe(), valueSignificand());
   if (number) push(BIAS, INTEGER_BIT);
   else push(valueSe(), valueSignificand());
