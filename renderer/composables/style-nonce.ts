@@ -6,9 +6,9 @@ export function allowOwnStyleElements(): void {
   const nonce = document.querySelector<HTMLMetaElement>('meta[name="csp-nonce"]')?.nonce ?? '';
   if (nonce === '') return;
   const create = document.createElement.bind(document);
-  document.createElement = ((name: string, options?: ElementCreationOptions): HTMLElement => {
+  document.createElement = (name: string, options?: ElementCreationOptions): HTMLElement => {
     const element = create(name, options);
     if (element instanceof HTMLStyleElement) element.nonce = nonce;
     return element;
-  }) as typeof document.createElement;
+  };
 }

@@ -17,8 +17,26 @@ type PowerCommand =
   | 'domain/reset'
   | 'domain/destroy';
 
+export interface DomainActions {
+  start(domain: DomainInfo): Promise<void>;
+  pause(domain: DomainInfo): Promise<boolean>;
+  resume(domain: DomainInfo): Promise<boolean>;
+  shutDown(domain: DomainInfo): Promise<void>;
+  reboot(domain: DomainInfo): Promise<boolean>;
+  reset(domain: DomainInfo): Promise<void>;
+  forceOff(domain: DomainInfo): Promise<void>;
+  askDelete(domain: DomainInfo): void;
+  openConsole(domain: DomainInfo): void;
+  /** `combination` is a name of KEY_COMBINATIONS. */
+  sendKeys(domain: DomainInfo, combination: string): Promise<void>;
+  typeClipboard(domain: DomainInfo): Promise<void>;
+  screenshot(domain: DomainInfo, where: 'file' | 'clipboard'): Promise<void>;
+  startAll(): Promise<void>;
+  shutDownAll(): Promise<void>;
+}
+
 /** The verbs of a virtual machine, asked about where the preferences say so, and reported when they fail. */
-export function useDomainActions() {
+export function useDomainActions(): DomainActions {
   const domains = useDomainsStore();
   const tasks = useTasksStore();
   const dialogs = useDialogsStore();
@@ -187,5 +205,3 @@ export function useDomainActions() {
     shutDownAll,
   };
 }
-
-export type DomainActions = ReturnType<typeof useDomainActions>;

@@ -1,6 +1,6 @@
 import { computed, type ComputedRef } from 'vue';
 import type { DomainInfo } from '../../core/api';
-import type { MenuEntry } from '../components/popup-menu.vue';
+import type { MenuEntry } from '../components/menu-entry';
 import { isLive, isStartable } from '../stores/domains';
 import { useDomainActions } from './use-domain-actions';
 

@@ -144,7 +144,12 @@ export function useVnc(options: {
 
   watch(scale, applyScale);
   watch(
-    [() => target.value, () => domain().vncPort, () => isLive(domain().state), () => domain().startedAtMs],
+    [
+      () => target.value,
+      () => domain().vncPort,
+      () => isLive(domain().state),
+      () => domain().startedAtMs,
+    ],
     () => void connect(),
     {
       immediate: true,

@@ -1,4 +1,4 @@
-import { computed, reactive, ref, watch } from 'vue';
+import { computed, reactive, ref, watch, type ComputedRef, type Ref } from 'vue';
 import { DomusError, type DomainConfig, type IsoReport, type PickedFile } from '../../core/api';
 import { call, errorMessage, sentence } from '../api';
 import { useConsolesStore } from '../stores/consoles';
@@ -37,8 +37,28 @@ function emptyForm(keymap: string): NewVmForm {
   };
 }
 
+export interface NewVm {
+  readonly form: NewVmForm;
+  readonly report: Ref<IsoReport | null>;
+  readonly freeMiB: Ref<number>;
+  /** An image is being read. */
+  readonly reading: Ref<boolean>;
+  readonly busy: Ref<'create' | 'start' | null>;
+  /** What stopped the last try, when it is no single answer's fault. */
+  readonly problem: Ref<string>;
+  /** xl.cfg of what would be stored. */
+  readonly preview: Ref<string>;
+  readonly built: ComputedRef<ReturnType<typeof buildConfig> | null>;
+  open(iso: PickedFile | null): Promise<void>;
+  setIso(iso: PickedFile | null): Promise<void>;
+  /** The user changed an answer: it is not filled in any more, and its `error` may be shown. */
+  touch(field: keyof NewVmForm, error?: FieldName): void;
+  errorOf(field: FieldName): string;
+  create(start: boolean): Promise<boolean>;
+}
+
 /** The New dialog behind its looks: what the image is, what that suggests, what the user changed, what is wrong. */
-export function useNewVm() {
+export function useNewVm(): NewVm {
   const domains = useDomainsStore();
   const host = useHostStore();
   const preferences = usePreferencesStore();
@@ -205,10 +225,7 @@ export function useNewVm() {
     busy,
     problem,
     preview,
-    errors,
-    valid,
     built,
-    limits,
     open,
     setIso,
     touch,
@@ -216,8 +233,6 @@ export function useNewVm() {
     create,
   };
 }
-
-export type NewVm = ReturnType<typeof useNewVm>;
 
 /** Which question an error of the toolstack answers. */
 function fieldOf(error: unknown): FieldName | null {

@@ -125,7 +125,7 @@ describe('two virtual machines', () => {
     expect(before).toHaveLength(1);
     await createTiny(app, 'second', { start: true });
     const [victim] = domainProcesses().filter((pid) => !before.includes(pid));
-    process.kill(victim!, 'SIGKILL');
+    process.kill(victim, 'SIGKILL');
     await window.waitForState('Crashed', 3000);
     await window.tab('overview');
     expect(await app.page.locator('[data-test="reason"]').innerText()).toMatch(/SIGKILL/);
@@ -166,7 +166,7 @@ describe('leaving', () => {
     await dialog.waitFor({ state: 'hidden' });
     expect((await app.domains()).map((domain) => domain.state)).toEqual(['running', 'running']);
 
-    await app.electron.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]!.close());
+    await app.electron.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0].close());
     await dialog.waitFor();
     await dialog.locator('[data-test="quit-shutdown"]').click();
     expect(await app.ended).toBe(0);
@@ -175,13 +175,13 @@ describe('leaving', () => {
 
   it('closing the window can leave them running in the background', async () => {
     await createTiny(app, 'background', { start: true });
-    await app.electron.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]!.close());
+    await app.electron.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0].close());
     await app.page.locator('[data-test="quit-background"]').click();
     const visible = (): Promise<boolean> =>
-      app.electron.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]!.isVisible());
+      app.electron.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0].isVisible());
     await app.until('the hidden window', async () => !(await visible()));
     expect((await app.domain('background')).state).toBe('running');
-    spawnSync(app.command[0]!, app.command.slice(1), { env: app.environment, stdio: 'ignore' });
+    spawnSync(app.command[0], app.command.slice(1), { env: app.environment, stdio: 'ignore' });
     await app.until('the window again', visible);
   });
 
@@ -214,12 +214,12 @@ describe('a page that dies', () => {
     const [process_] = domainProcesses();
     const reloaded = app.page.waitForEvent('load', { timeout: 15_000 }).catch(() => undefined);
     await app.electron.evaluate(({ BrowserWindow }) =>
-      BrowserWindow.getAllWindows()[0]!.webContents.forcefullyCrashRenderer(),
+      BrowserWindow.getAllWindows()[0].webContents.forcefullyCrashRenderer(),
     );
     await reloaded;
     await app.until('the tree again', () =>
       app.electron.evaluate(({ BrowserWindow }) =>
-        BrowserWindow.getAllWindows()[0]!
+        BrowserWindow.getAllWindows()[0]
           .webContents.executeJavaScript(
             "document.querySelector('[data-test=\"tree-vm-survivor\"]')?.textContent ?? ''",
           )

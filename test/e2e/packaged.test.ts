@@ -59,7 +59,7 @@ describe('the packaged app', () => {
     const endpoint = await debuggingEndpoint(child);
     await pageListed(endpoint);
     browser = await chromium.connectOverCDP(endpoint);
-    return browser.contexts()[0]!.pages()[0]!;
+    return browser.contexts()[0].pages()[0];
   }
 
   it('shows its window', async () => {

@@ -29,7 +29,7 @@ describe('the window', () => {
   it('opens where it was left, with the theme that was chosen', async () => {
     app = await DomusApp.launch();
     await app.electron.evaluate(({ BrowserWindow }) =>
-      BrowserWindow.getAllWindows()[0]!.setBounds({ x: 40, y: 30, width: 1000, height: 700 }),
+      BrowserWindow.getAllWindows()[0].setBounds({ x: 40, y: 30, width: 1000, height: 700 }),
     );
     await app.menu('preferences');
     await app.page
@@ -46,14 +46,14 @@ describe('the window', () => {
       true,
     );
     const bounds = await app.electron.evaluate(({ BrowserWindow }) =>
-      BrowserWindow.getAllWindows()[0]!.getNormalBounds(),
+      BrowserWindow.getAllWindows()[0].getNormalBounds(),
     );
     expect(bounds).toMatchObject({ width: 1000, height: 700 });
   });
 
   it('is there once: a second start brings it to the front and ends', async () => {
     app = await DomusApp.launch();
-    const second = spawn(app.command[0]!, app.command.slice(1), {
+    const second = spawn(app.command[0], app.command.slice(1), {
       env: app.environment,
       stdio: 'ignore',
     });

@@ -39,21 +39,21 @@ function scalar(mnemonic: string, helper: HelperName): OpDefinition {
   return define(mnemonic, {}, (c) => {
     const source = c.let(c.get(1));
     const rest = c.forms.length > 2 ? [immediate(c)] : [];
-    c.set(0, c.helper(helper, c.forms[0]!.bytes === 8 ? 'i64' : 'i32', c.get(0), source, ...rest));
+    c.set(0, c.helper(helper, c.forms[0].bytes === 8 ? 'i64' : 'i32', c.get(0), source, ...rest));
   });
 }
 
 function scalarUnary(mnemonic: string, helper: HelperName, ...constants: number[]): OpDefinition {
   return define(mnemonic, {}, (c) => {
     const rest = c.forms.length > 2 ? [immediate(c)] : constants.map((n) => i32.const(n));
-    const type = c.forms[0]!.bytes === 8 ? 'i64' : 'i32';
+    const type = c.forms[0].bytes === 8 ? 'i64' : 'i32';
     c.set(0, c.helper(helper, type, c.get(1), ...rest));
   });
 }
 
 /** Names of the helpers: ADDPS -> addPs. */
 const helperOf = (name: string, shape: string): HelperName =>
-  name.toLowerCase() + shape[0]! + shape[1]!.toLowerCase();
+  name.toLowerCase() + shape[0] + shape[1].toLowerCase();
 
 function arith(name: string): OpDefinition[] {
   return [
@@ -74,7 +74,7 @@ function compareFlags(mnemonic: string, helper: HelperName, signaling: number): 
 /** To a general register of 4 or 8 bytes. */
 function toGeneral(mnemonic: string, helper: HelperName, truncate: number): OpDefinition {
   return define(mnemonic, {}, (c) => {
-    const { bytes } = c.forms[0]!;
+    const { bytes } = c.forms[0];
     const value = c.helper(helper, 'i64', c.get(1), i32.const(bytes), i32.const(truncate));
     c.set(0, bytes === 8 ? value : i32.wrap(value));
   });
@@ -173,11 +173,18 @@ export const SSE_FLOAT: readonly OpDefinition[] = [
   packedUnary('PHMINPOSUW', 'horizontalMinimum', true),
   define('INSERTPS', {}, (c) => {
     const lane = i32.and(i32.shrU(immediate(c), i32.const(6)), i32.const(3));
-    const fromRegister = (): I32 =>
-      i32.wrap(
-        c.helper('extractLane', 'i64', c.getVector(1), lane, i32.const(16), i32.const(4)) as I64,
+    const fromRegister = (): I32 => {
+      const word = c.helper(
+        'extractLane',
+        'i64',
+        c.getVector(1),
+        lane,
+        i32.const(16),
+        i32.const(4),
       );
-    const value = c.let(c.forms[1]!.kind === 'm' ? c.toI32(c.get(1)) : fromRegister());
+      return i32.wrap(word);
+    };
+    const value = c.let(c.forms[1].kind === 'm' ? c.toI32(c.get(1)) : fromRegister());
     c.setVector(0, c.helper('insertSingle', 'v128', c.getVector(0), value, immediate(c)));
   }),
   packed('AESENC', 'aesEncrypt'),
@@ -188,10 +195,10 @@ export const SSE_FLOAT: readonly OpDefinition[] = [
   packedUnary('AESKEYGENASSIST', 'aesKeyAssist', true),
   packed('PCLMULQDQ', 'multiplyCarryless'),
   define('CRC32', {}, (c) => {
-    const { bytes } = c.forms[1]!;
+    const { bytes } = c.forms[1];
     const value = c.let(c.toI64(c.get(1)));
     const crc = c.helper('crc32', 'i32', c.toI32(c.get(0)), value, i32.const(bytes));
-    c.set(0, c.forms[0]!.bytes === 8 ? i64.extendU(crc) : crc);
+    c.set(0, c.forms[0].bytes === 8 ? i64.extendU(crc) : crc);
   }),
   text('PCMPESTRM', true, true),
   text('PCMPESTRI', true, false),

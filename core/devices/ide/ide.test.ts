@@ -124,7 +124,7 @@ class Host {
     };
   }
   bm(offset: number, width: 1 | 2 | 4, value?: number): number {
-    const { handler } = this.ide.bars[0]!;
+    const { handler } = this.ide.bars[0];
     if (!('readPort' in handler)) throw new Error('BMIBA is I/O');
     if (value !== undefined) handler.writePort(offset, width, value);
     return handler.readPort(offset, width);
@@ -141,7 +141,7 @@ class Host {
     const packet = new Uint8Array(12);
     packet.set(bytes);
     for (let i = 0; i < 12; i += 2)
-      this.ide.channels[1].command.writePort(0, 2, packet[i]! | (packet[i + 1]! << 8));
+      this.ide.channels[1].command.writePort(0, 2, packet[i] | (packet[i + 1] << 8));
     this.iso.run();
   }
   /** Takes the whole data phase of a packet command. */
@@ -159,11 +159,11 @@ class Host {
   sense(): number[] {
     this.packet([0x03, 0, 0, 0, 18]);
     const data = this.dataIn();
-    return [data[2]!, data[12]!, data[13]!];
+    return [data[2], data[12], data[13]];
   }
 }
 
-const word = (bytes: Uint8Array, n: number): number => bytes[2 * n]! | (bytes[2 * n + 1]! << 8);
+const word = (bytes: Uint8Array, n: number): number => bytes[2 * n] | (bytes[2 * n + 1] << 8);
 const text = (bytes: Uint8Array, from: number, words: number): string =>
   Array.from({ length: words }, (_, i) => {
     const w = word(bytes, from + i);
@@ -181,7 +181,7 @@ deviceContract('PIIX3 IDE', () => {
       { io: host.ide.channels[0].controlBlock, count: 1 },
       { io: host.ide.channels[1].command, count: 8 },
       { io: host.ide.channels[1].controlBlock, count: 1 },
-      { io: host.ide.bars[0]!.handler as never, count: 16 },
+      { io: host.ide.bars[0].handler as never, count: 16 },
     ],
   };
 });
@@ -593,7 +593,7 @@ describe('ATAPI CD-ROM', () => {
     expect([host.altStatus(1), host.in8(2, 1), host.irqs[1].edges]).toEqual([0x58, 1, 0]);
     const packet = [0x28, 0, 0, 0, 0, 16, 0, 0, 2, 0, 0, 0];
     for (let i = 0; i < 12; i += 2)
-      host.ide.channels[1].command.writePort(0, 2, packet[i]! | (packet[i + 1]! << 8));
+      host.ide.channels[1].command.writePort(0, 2, packet[i] | (packet[i + 1] << 8));
     expect(host.altStatus(1) & 0x80).toBe(0x80);
     host.iso.run();
     expect(host.dataIn()).toEqual(host.iso.bytes.slice(16 * 2048, 18 * 2048));
@@ -647,7 +647,7 @@ describe('ATAPI CD-ROM', () => {
     host.packet([0x46, 0, 0, 0, 0, 0, 0, 1, 0]);
     const configuration = host.dataIn();
     expect([...configuration.subarray(6, 8)]).toEqual([0, 8]);
-    expect(configuration.length).toBe(4 + configuration[3]! + configuration[2]! * 256);
+    expect(configuration.length).toBe(4 + configuration[3] + configuration[2] * 256);
     host.packet([0x5a, 0, 0x2a, 0, 0, 0, 0, 0, 128]);
     const page = host.dataIn();
     expect([page[1], page[2], page[8], page[9]]).toEqual([page.length - 2, 1, 0x2a, 18]);
@@ -726,7 +726,7 @@ describe('ATAPI CD-ROM', () => {
     host.command(0xa0, { 1: 0, 4: 0, 5: 8, 6: 0xa0 }, 1);
     const packet = [0x28, 0, 0, 0, 0, 16, 0, 0, 2, 0, 0, 0];
     for (let i = 0; i < 12; i += 2)
-      host.ide.channels[1].command.writePort(0, 2, packet[i]! | (packet[i + 1]! << 8));
+      host.ide.channels[1].command.writePort(0, 2, packet[i] | (packet[i + 1] << 8));
     host.cdrom!.changeMedium(undefined);
     expect(host.in8(7, 1) & 0x81).toBe(1);
     host.iso.run();

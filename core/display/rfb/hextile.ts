@@ -61,7 +61,7 @@ function readTile(picture: Picture, x: number, y: number, width: number, height:
     let at = ((y + row) * picture.width + x) * 4;
     for (let column = 0; column < width; column++, at += 4) {
       colours[row * width + column] =
-        picture.pixels[at]! | (picture.pixels[at + 1]! << 8) | (picture.pixels[at + 2]! << 16);
+        picture.pixels[at] | (picture.pixels[at + 1] << 8) | (picture.pixels[at + 2] << 16);
     }
   }
   return { width, height, colours };
@@ -84,7 +84,7 @@ function rawTile(tile: Tile, converter: PixelConverter): Uint8Array {
 /** One or two colours (text is that) as background and subrectangles; undefined when raw is better. */
 function encodeTile(tile: Tile, converter: PixelConverter): number[] | undefined {
   const { width, height, colours } = tile;
-  const first = colours[0]!;
+  const first = colours[0];
   let second: number | undefined;
   let seconds = 0;
   for (const colour of colours) {

@@ -81,9 +81,9 @@ export class PixelConverter {
     const { format } = this;
     const scale = (value: number, max: number): number => Math.round((value * max) / 255);
     const value =
-      (scale(source[from + 2]!, format.redMax) << format.redShift) |
-      (scale(source[from + 1]!, format.greenMax) << format.greenShift) |
-      (scale(source[from]!, format.blueMax) << format.blueShift);
+      (scale(source[from + 2], format.redMax) << format.redShift) |
+      (scale(source[from + 1], format.greenMax) << format.greenShift) |
+      (scale(source[from], format.blueMax) << format.blueShift);
     for (let i = 0; i < this.bytes; i++) {
       target[to + i] = value >>> ((format.bigEndian ? this.bytes - 1 - i : i) * 8);
     }

@@ -216,7 +216,7 @@ export class RfbSession {
     if (this.pending.length < 16) return 0;
     const expected = this.options.vncResponse(this.challenge, this.options.password);
     let difference = 0;
-    for (let i = 0; i < 16; i++) difference |= expected[i]! ^ this.pending[i]!;
+    for (let i = 0; i < 16; i++) difference |= expected[i] ^ this.pending[i];
     const good = difference === 0;
     this.options.onAuthentication(good);
     if (!good) {
@@ -280,7 +280,7 @@ export class RfbSession {
       }
       case 5:
         if (!has(6)) return 0;
-        this.pointer(view.getUint16(2), view.getUint16(4), pending[1]!);
+        this.pointer(view.getUint16(2), view.getUint16(4), pending[1]);
         return 6;
       case 6: {
         if (!has(8)) return 0;

@@ -48,7 +48,7 @@ export class IpcServer {
         };
       }
       try {
-        return { ok: true, value: await handler(parsed.data as IpcParams<C>, event) };
+        return { ok: true, value: await handler(parsed.data, event) };
       } catch (error) {
         return { ok: false, error: toIpcError(error) };
       }

@@ -14,7 +14,11 @@ export function serveDesktop(ipc: IpcServer, window: MainWindow, info: () => App
       throw new DomusError('INTERNAL', `The folder could not be opened: ${problem}.`);
     return null;
   });
-  ipc.handle('clipboard/read', async () => await clipboard.readText());
+  ipc.handle('clipboard/read', async () => {
+    // A string in Electron 33, a promise since.
+    const text = await clipboard.readText();
+    return text;
+  });
   ipc.handle('clipboard/write', async ({ text }) => {
     await clipboard.writeText(text);
     return null;
