@@ -44,11 +44,6 @@ function machine(firmware: Uint8Array): { m: Machine; out: () => string } {
     disks: [],
     firmware,
     debug: { write: (bytes) => (out += String.fromCharCode(...bytes)) },
-    fonts: {
-      font8x8: new Uint8Array(2048),
-      font8x14: new Uint8Array(3584),
-      font8x16: new Uint8Array(4096),
-    },
   };
   const m = new Machine({ wasm: nodeWasm, time: nodeTimers, random: () => 0n }, config);
   m.start();

@@ -11,11 +11,19 @@ import {
   uuidBytes,
   type BiosConfig,
   type BiosDisk,
-  type FontSet,
   type LinuxBootPlan,
 } from '../firmware';
 import type { WasmHost, WasmMemory } from '../host';
-import type { BlockBackend, CharBackend, KeyboardSink, PointerSink, Vcpu } from '../hw';
+import { vgaFonts } from '../devices';
+import type {
+  BlockBackend,
+  CharBackend,
+  DisplayAdapter,
+  DisplayBackend,
+  KeyboardSink,
+  PointerSink,
+  Vcpu,
+} from '../hw';
 import { MachineAddressSpace } from './address-space';
 import { MachineClock, type HostTime } from './clock';
 import { firmwareConfig, type BootDrive } from './firmware-config';
@@ -73,7 +81,8 @@ export interface MachineConfig {
   readonly serial?: CharBackend | undefined;
   /** Output of port E9h. */
   readonly debug?: CharBackend | undefined;
-  readonly fonts: FontSet;
+  /** Where the display adapter draws; undefined for a machine nobody looks at. */
+  readonly display?: DisplayBackend | undefined;
   readonly biosVersion?: string;
 }
 
@@ -94,6 +103,13 @@ export interface MachineState {
   vcpus: object[];
 }
 
+/** A screen that nobody looks at. */
+const NO_DISPLAY: DisplayBackend = {
+  resize: (width, height) => new Uint8Array(width * height * 4),
+  dirty: () => undefined,
+  text: () => undefined,
+};
+
 /** One virtual machine: board, processor, firmware, run loop. Lives in the thread that calls `slice`. */
 export class Machine {
   readonly memory: WasmMemory;
@@ -101,6 +117,7 @@ export class Machine {
   readonly clock: MachineClock;
   readonly pc: Pc;
   readonly vcpu: Vcpu;
+  readonly display: DisplayAdapter;
   readonly keyboard: KeyboardSink;
   readonly pointer: PointerSink;
   private readonly bios: Bios | undefined;
@@ -139,6 +156,7 @@ export class Machine {
         registers: () => late.vcpu?.registers,
         serial: config.serial,
         debug: config.debug,
+        display: config.display ?? NO_DISPLAY,
         onReset: () => this.loop.requestStop('reset'),
         onPowerOff: () => this.loop.requestStop('poweroff'),
       },
@@ -175,6 +193,7 @@ export class Machine {
       codeOverwritten: (gpa, length) => vcpu.invalidateCode(gpa, length),
     });
     this.loop = new RunLoop(clock, vcpu);
+    this.display = this.pc.vga;
     this.keyboard = this.pc.keyboard;
     this.pointer = this.pc.pointer;
 
@@ -188,7 +207,7 @@ export class Machine {
           bus: space,
           disks: config.disks.flatMap(biosDisk),
           clock,
-          fonts: config.fonts,
+          fonts: vgaFonts(),
           log: this.log.child('bios'),
         },
         bios,

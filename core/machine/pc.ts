@@ -17,6 +17,8 @@ import {
   AtaDisk,
   AtapiCdrom,
   DebugPort,
+  DISPI_PORT_BASE,
+  DISPI_PORT_COUNT,
   FwCfg,
   GPE0_BYTES,
   HPET_BYTES,
@@ -40,7 +42,12 @@ import {
   Ps2Keyboard,
   Ps2Mouse,
   SMBUS_IO_BYTES,
+  Vga,
+  VGA_PORT_BASE,
+  VGA_PORT_COUNT,
+  VGA_WINDOW_BYTES,
   VmMouse,
+  VRAM_BYTES,
   type FwCfgConfig,
   type LocalApicCapabilities,
 } from '../devices';
@@ -49,6 +56,7 @@ import type {
   CharBackend,
   Clock,
   Device,
+  DisplayBackend,
   IrqLine,
   PointerSink,
   PortIo,
@@ -58,6 +66,7 @@ import type {
 import { type MachineAddressSpace } from './address-space';
 import { fanOut, GatedLine, WiredOr } from './irq';
 
+const VGA_WINDOW_BASE = 0xa0000;
 const IOAPIC_BASE = 0xfec00000;
 const HPET_BASE = 0xfed00000;
 const LOCAL_APIC_BYTES = 0x1000;
@@ -74,6 +83,7 @@ const WIRES_ID = 'irq-wires';
 
 const SLOT_HOST = 0;
 const SLOT_PIIX = 1;
+const SLOT_VGA = 2;
 const FUNCTION_ISA = 0;
 const FUNCTION_IDE = 1;
 const FUNCTION_PM = 3;
@@ -104,6 +114,7 @@ export interface PcCapabilities {
   /** COM1; undefined: no port. */
   serial?: CharBackend | undefined;
   debug?: CharBackend | undefined;
+  display: DisplayBackend;
   onReset(): void;
   onPowerOff(): void;
   onLeds?(leds: number): void;
@@ -120,6 +131,7 @@ export class Pc {
   readonly host: PciHostI440fx;
   readonly isa: Piix3Isa;
   readonly ide: Piix3Ide;
+  readonly vga: Vga;
   readonly serial: Ns16550 | undefined;
   readonly debug: DebugPort;
   /** Every device, in order of reset and of saved state. */
@@ -203,6 +215,9 @@ export class Pc {
     for (const drive of config.drives) this.attach(drive);
     this.pci.plug(SLOT_PIIX, FUNCTION_IDE, this.ide);
     this.pci.plug(SLOT_PIIX, FUNCTION_PM, this.powerManagement);
+    const vram = space.allocateRegion('vram', VRAM_BYTES);
+    this.vga = new Vga({ clock, vram, display: wires.display });
+    this.pci.plug(SLOT_VGA, 0, this.vga);
 
     // --- Input, serial, the rest
     this.keyboard = new Ps2Keyboard({ onLeds: (leds) => wires.onLeds?.(leds) });
@@ -253,8 +268,10 @@ export class Pc {
     isa(0x0e9, 1, this.debug);
     const [primary, secondary] = this.ide.channels;
     ports.map(0x170, 8, secondary.command);
+    ports.map(DISPI_PORT_BASE, DISPI_PORT_COUNT, this.vga.dispiPorts);
     ports.map(0x1f0, 8, primary.command);
     ports.map(0x376, 1, secondary.controlBlock);
+    ports.map(VGA_PORT_BASE, VGA_PORT_COUNT, this.vga.ports);
     ports.map(0x3f6, 1, primary.controlBlock);
     if (this.serial) isa(0x3f8, 8, this.serial);
     isa(0x4d0, 1, master.elcr);
@@ -268,6 +285,7 @@ export class Pc {
     ports.map(GPE0_BASE, GPE0_BYTES, this.powerManagement.gpe0);
 
     // --- Memory-mapped registers
+    space.mapMmio(VGA_WINDOW_BASE, VGA_WINDOW_BYTES, this.vga.window);
     space.mapMmio(IOAPIC_BASE, IOAPIC_BYTES, ioapic);
     space.mapMmio(HPET_BASE, HPET_BYTES, hpet);
 
@@ -285,6 +303,7 @@ export class Pc {
       this.host,
       this.powerManagement,
       this.ide,
+      this.vga,
     );
     this.devices.push(kbc, this.keyboard, mouse, vmmouse, port92, dma, this.debug, fwCfg);
     if (this.serial) this.devices.push(this.serial);

@@ -2,7 +2,7 @@
  * SSE floating point, and the vector instructions whose work is done by helpers (helpers/sse-*.ts): SDM Vol. 2. What
  * depends on MXCSR lies in the helpers; a helper raises #XM before the destination is written.
  */
-import { i32, i64, v128, type I32, type I64 } from '../../wasm';
+import { i32, i64, v128, type I32 } from '../../wasm';
 import { PREFIX_REXW } from '../layout';
 import type { OpContext } from './context';
 import { define, type OpDefinition } from './define';

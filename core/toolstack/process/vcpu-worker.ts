@@ -2,7 +2,6 @@
 import { randomFillSync } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Logger, LogLevel } from '../../base';
-import type { DisplayAdapter } from '../../hw';
 import { nodeTimers, nodeWasm } from '../../host-node';
 import { Machine, type MachineDisk } from '../../machine';
 import { VcpuLoop } from './vcpu-loop';
@@ -68,21 +67,16 @@ function main(data: WorkerData): void {
         firmware: data.firmware ?? undefined,
         vgaRom: data.vgaRom ?? undefined,
         serial: data.serial ? serial : undefined,
-        fonts: {
-          font8x8: new Uint8Array(2048),
-          font8x14: new Uint8Array(3584),
-          font8x16: new Uint8Array(4096),
-        },
+        display,
       },
     );
   } catch (cause) {
     return post(failure(cause, data.memoryMiB));
   }
-  const adapter: DisplayAdapter = { refresh: () => undefined };
   const loop = new VcpuLoop(
     {
       machine,
-      adapter,
+      adapter: machine.display,
       port,
       blocks,
       display,
