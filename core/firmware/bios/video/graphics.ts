@@ -90,7 +90,8 @@ export class Graphics {
         for (let plane = 0; plane < 4; plane++) {
           this.reg(READ_MAP_SELECT, plane);
           color |=
-            ((this.vga.read8(s.base + y * s.pitch + (x >> 3)) >> (7 - (x & 7))) & 1) << plane;
+            ((this.vga.read8(this.window(s, y * s.pitch + (x >> 3))) >> (7 - (x & 7))) & 1) <<
+            plane;
         }
         this.reg(READ_MAP_SELECT, 0);
         return color;
@@ -118,7 +119,7 @@ export class Graphics {
         return;
       }
       case 'planar':
-        this.planarBits(s.base + y * s.pitch + (x >> 3), 0x80 >> (x & 7), color, xor);
+        this.planarBits(this.window(s, y * s.pitch + (x >> 3)), 0x80 >> (x & 7), color, xor);
         this.endPlanar();
         return;
       case 'packed':
@@ -157,7 +158,7 @@ export class Graphics {
     for (let row = 0; row < pattern.length && y + row < s.height; row++) {
       const bits = pattern[row];
       if (s.kind === 'planar') {
-        const at = s.base + (y + row) * s.pitch + (x >> 3);
+        const at = this.window(s, (y + row) * s.pitch + (x >> 3));
         if (!xor) this.planarBits(at, 0xff, background, false);
         this.planarBits(at, bits, color, xor);
         continue;
@@ -212,7 +213,7 @@ export class Graphics {
     if (s.kind === 'planar') {
       const span = this.lineSpan(s, y, column, columns);
       for (let i = 0; i < span.bytes; i++)
-        this.planarBits(s.base + span.at + i, 0xff, color, false);
+        this.planarBits(this.window(s, span.at + i), 0xff, color, false);
       this.endPlanar();
       return;
     }

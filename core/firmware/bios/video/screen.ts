@@ -6,7 +6,7 @@ import * as bda from '../bda';
 import { Graphics, type Surface } from './graphics';
 import { STANDARD_MODES, type VideoMode } from './modes';
 import { DISPI_VIRT_WIDTH, type VgaHardware } from './vga';
-import { type VbeMode, VBE_MODE_BDA, vbeMode } from './vbe-modes';
+import { lineBytes, type VbeMode, VBE_MODE_BDA, vbeMode } from './vbe-modes';
 
 const TEXT_ATTRIBUTE = 0x07;
 const BELL = 7;
@@ -74,15 +74,15 @@ export class Screen {
   surface(page: number): Surface {
     const vbe = this.vbe;
     if (vbe) {
-      const pitch =
-        Math.max(this.vga.dispiRead(DISPI_VIRT_WIDTH), vbe.width) * ((vbe.bits + 7) >> 3);
+      const { width, height, bits } = vbe;
+      const pitch = lineBytes(bits, Math.max(this.vga.dispiRead(DISPI_VIRT_WIDTH), width));
       return {
-        kind: 'packed',
-        width: vbe.width,
-        height: vbe.height,
+        kind: bits === 4 ? 'planar' : 'packed',
+        width,
+        height,
         base: 0xa0000,
         pitch,
-        bits: vbe.bits,
+        bits,
         banked: true,
       };
     }

@@ -10,7 +10,7 @@ export interface VbeMode {
   readonly number: number;
   readonly width: number;
   readonly height: number;
-  /** 8, 15, 16, 24 or 32. */
+  /** 4 (planar), 8, 15, 16, 24 or 32. */
   readonly bits: number;
   /** Bytes a scan line. */
   readonly pitch: number;
@@ -19,6 +19,7 @@ export interface VbeMode {
 /** Number, width, height, bits. */
 // prettier-ignore
 const ROWS: readonly (readonly [number, number, number, number])[] = [
+  [0x102, 800, 600, 4], [0x104, 1024, 768, 4], [0x106, 1280, 1024, 4],
   [0x100, 640, 400, 8], [0x101, 640, 480, 8], [0x103, 800, 600, 8], [0x105, 1024, 768, 8], [0x107, 1280, 1024, 8],
   [0x10d, 320, 200, 15], [0x10e, 320, 200, 16], [0x10f, 320, 200, 24], [0x110, 640, 480, 15], [0x111, 640, 480, 16], [0x112, 640, 480, 24],
   [0x113, 800, 600, 15], [0x114, 800, 600, 16], [0x115, 800, 600, 24], [0x116, 1024, 768, 15], [0x117, 1024, 768, 16], [0x118, 1024, 768, 24],
@@ -32,12 +33,17 @@ const ROWS: readonly (readonly [number, number, number, number])[] = [
   [0x18d, 1280, 720, 16], [0x18e, 1280, 720, 24], [0x18f, 1280, 720, 32], [0x190, 1920, 1080, 16], [0x191, 1920, 1080, 24], [0x192, 1920, 1080, 32],
 ];
 
+/** Bytes of a scan line; in planar modes those of one plane. */
+export function lineBytes(bits: number, pixels: number): number {
+  return bits === 4 ? pixels >> 3 : pixels * ((bits + 7) >> 3);
+}
+
 export const VBE_MODES: readonly VbeMode[] = ROWS.map(([number, width, height, bits]) => ({
   number,
   width,
   height,
   bits,
-  pitch: width * ((bits + 7) >> 3),
+  pitch: lineBytes(bits, width),
 }));
 
 const BY_NUMBER = new Map(VBE_MODES.map((mode) => [mode.number, mode]));
@@ -46,6 +52,7 @@ export function vbeMode(number: number): VbeMode | undefined {
   return BY_NUMBER.get(number & 0x1ff);
 }
 
+/** Video memory that a mode's picture takes. */
 export function vbeModeBytes(mode: VbeMode): number {
-  return mode.pitch * mode.height;
+  return mode.pitch * mode.height * (mode.bits === 4 ? 4 : 1);
 }

@@ -112,4 +112,23 @@ describe('VBE (VESA BIOS extensions 3.0)', () => {
     bench.call(0x10, { rax: 0x0e80, rbx: 0x0f });
     expect([bench.bus.readMmio(0xa0000, 2), bench.bus.readMmio(0xa0002, 2)]).toEqual([0x7fff, 0]);
   });
+
+  it('has the 16-colour modes in planes', () => {
+    expect(call(1, { rcx: 0x102 })).toBe(0x004f);
+    const { memory } = bench;
+    expect([memory.readU16(0x10010), memory.readU8(0x10018), memory.readU8(0x1001b)]).toEqual([
+      100, 4, 3,
+    ]);
+    expect(memory.readU32(0x10028)).toBe(0);
+    expect(call(2, { rbx: 0x4102 })).toBe(0x014f);
+    expect(call(2, { rbx: 0x0102 })).toBe(0x004f);
+    expect([...bench.bus.dispi.subarray(1, 5)]).toEqual([800, 600, 4, 1]);
+    bench.bus.dispi[6] = 800;
+    expect(call(6, { rbx: 2, rcx: 128 })).toBe(0x004f);
+    expect([bench.bx, bench.cx]).toEqual([128, 1024]);
+    bench.bus.dispi[6] = 800;
+    bench.call(0x10, { rax: 0x0c05, rbx: 0, rcx: 9, rdx: 2 });
+    // The plain bus has no planes: what arrives is the last byte written, under bit mask 40h.
+    expect(bench.bus.readMmio(0xa0000 + 2 * 100 + 1, 1)).toBe(0xff);
+  });
 });

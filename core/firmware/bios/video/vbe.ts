@@ -8,7 +8,14 @@ import * as bda from '../bda';
 import type { ServiceCall } from '../call';
 import { buildEdid } from './edid';
 import type { Screen } from './screen';
-import { type VbeMode, VBE_MODE_BDA, VBE_MODES, vbeMode, vbeModeBytes } from './vbe-modes';
+import {
+  lineBytes,
+  type VbeMode,
+  VBE_MODE_BDA,
+  VBE_MODES,
+  vbeMode,
+  vbeModeBytes,
+} from './vbe-modes';
 import * as hw from './vga';
 
 const OK = 0x004f;
@@ -127,6 +134,7 @@ export class Vbe {
     if (!mode || !this.available.includes(mode)) return FAILED;
     const framebuffer = this.environment.linearFramebuffer();
     const direct = mode.bits > 8;
+    const planar = mode.bits === 4;
     const pages = Math.max(
       0,
       Math.min(255, Math.floor((this.videoMemory64K * 0x10000) / vbeModeBytes(mode)) - 1),
@@ -140,7 +148,7 @@ export class Vbe {
             ? [8, 16, 8, 8, 8, 0, mode.bits === 32 ? 8 : 0, mode.bits === 32 ? 24 : 0]
             : [0, 0, 0, 0, 0, 0, 0, 0];
     const info = new ByteBuilder()
-      .u16(0x003b | (framebuffer ? 0x80 : 0)) // supported, extended information, colour, graphics; linear framebuffer
+      .u16(0x003b | (framebuffer && !planar ? 0x80 : 0)) // supported, extended information, colour, graphics; linear framebuffer
       .u8(0x07, 0x00)
       .u16(64)
       .u16(64)
@@ -150,10 +158,10 @@ export class Vbe {
       .u16(mode.pitch)
       .u16(mode.width)
       .u16(mode.height)
-      .u8(8, 16, 1, mode.bits, 1, direct ? 6 : 4, 0, pages, 1)
+      .u8(8, 16, planar ? 4 : 1, mode.bits, 1, direct ? 6 : planar ? 3 : 4, 0, pages, 1)
       .u8(...fields)
       .u8(mode.bits === 32 ? 2 : 0)
-      .u32(framebuffer)
+      .u32(planar ? 0 : framebuffer)
       .u32(0)
       .u16(0)
       .u16(mode.pitch)
@@ -173,10 +181,11 @@ export class Vbe {
     }
     const mode = vbeMode(number);
     if (!mode || !this.available.includes(mode)) return FAILED;
-    if ((request & LINEAR) !== 0 && this.environment.linearFramebuffer() === 0) return FAILED;
+    if ((request & LINEAR) !== 0 && (mode.bits === 4 || this.environment.linearFramebuffer() === 0))
+      return FAILED;
     const { vga } = this;
-    // Palette and VGA registers of a 256-colour mode below the extension: defined state, window at A0000h.
-    this.environment.setStandardMode(0x13, true);
+    // Palette and VGA registers of a standard mode of the kind below the extension: defined state, window at A0000h.
+    this.environment.setStandardMode(mode.bits === 4 ? 0x12 : 0x13, true);
     vga.dispiWrite(hw.DISPI_ENABLE, 0);
     vga.dispiWrite(hw.DISPI_XRES, mode.width);
     vga.dispiWrite(hw.DISPI_YRES, mode.height);
@@ -211,8 +220,10 @@ export class Vbe {
   private scanLine(call: ServiceCall): number {
     const mode = this.screen.vbe;
     if (!mode) return FAILED;
-    const bytes = (mode.bits + 7) >> 3;
-    const limit = this.videoMemory64K * 0x10000;
+    // In planar modes a scan line is counted in one plane, of which there are four.
+    const limit = Math.floor((this.videoMemory64K * 0x10000) / (mode.bits === 4 ? 4 : 1));
+    const pixels = (bytes: number): number =>
+      mode.bits === 4 ? bytes * 8 : Math.floor(bytes / lineBytes(mode.bits, 1));
     let width: number;
     switch (call.bl) {
       case 0:
@@ -222,22 +233,24 @@ export class Vbe {
         width = this.vga.dispiRead(hw.DISPI_VIRT_WIDTH);
         break;
       case 2:
-        width = Math.floor((call.cx + bytes - 1) / bytes);
+        width = pixels(call.cx);
+        if (lineBytes(mode.bits, width) < call.cx) width++;
         break;
       case 3:
-        width = Math.min(0xffff, Math.floor(limit / mode.height / bytes));
+        width = Math.min(0xffff, pixels(Math.floor(limit / mode.height)));
         break;
       default:
         return FAILED;
     }
     if (call.bl === 0 || call.bl === 2) {
-      if (width * bytes * mode.height > limit) return 0x024f;
+      if (lineBytes(mode.bits, width) * mode.height > limit) return 0x024f;
       this.vga.dispiWrite(hw.DISPI_VIRT_WIDTH, width);
       width = this.vga.dispiRead(hw.DISPI_VIRT_WIDTH);
     }
-    call.bx = width * bytes;
+    const line = lineBytes(mode.bits, width);
+    call.bx = line;
     call.cx = width;
-    call.dx = width === 0 ? 0 : Math.min(0xffff, Math.floor(limit / (width * bytes)));
+    call.dx = line === 0 ? 0 : Math.min(0xffff, Math.floor(limit / line));
     return OK;
   }
 
