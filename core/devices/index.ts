@@ -1,6 +1,7 @@
 export { GPE0_BYTES, PM_IO_BYTES, Piix4Pm, SMBUS_IO_BYTES } from './acpi/piix4-pm';
 export { Ns16550 } from './char/ns16550';
 export * from './display';
+export * from './display';
 export * from './ide';
 export { I8042 } from './input/i8042';
 export { Ps2Keyboard } from './input/ps2-keyboard';
