@@ -17,9 +17,6 @@ const SLOW_SUITES: Readonly<Record<string, { readonly setup: string; readonly ti
     bench: { setup: 'core', timeout: 10 * MINUTE },
   };
 
-/** Written ahead of the display adapter that they look at; in as soon as the board has one. */
-const NEEDS_DISPLAY = ['test/e2e/console.test.ts'];
-
 export default defineConfig({
   root,
   test: {
@@ -39,7 +36,6 @@ export default defineConfig({
         test: {
           name,
           include: [`test/${name}/**/*.test.ts`],
-          exclude: NEEDS_DISPLAY,
           environment: 'node' as const,
           pool: 'forks' as const,
           fileParallelism: false,
