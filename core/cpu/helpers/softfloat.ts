@@ -310,7 +310,8 @@ export function roundToFormat(precision: i32, bias: i32, wrap: i32): i32 {
       if (round(precision)) carry();
       return exponent + wrap + bias;
     }
-    if (flush) {
+    // FTZ; and an exponent that even wrapping does not bring into range, whatever RC says (FSCALE).
+    if (flush || !(masks & UE)) {
       raised |= UE | PE;
       away = 0;
       high = 0;

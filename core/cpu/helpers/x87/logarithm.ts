@@ -1,6 +1,6 @@
 // AssemblyScript. F2XM1, FYL2X, FYL2XP1 (SDM 2A, SDM 1 8.3.9), computed to about 110 bits and rounded once (by RC, to
 // 64 bits whatever PC says).
-import { PE, raiseFlags, setResult, ZE } from '../softfloat';
+import { PE, raiseFlags, setResult, UE, ZE } from '../softfloat';
 import {
   classify,
   denormals,
@@ -192,6 +192,8 @@ function multiplyLog(ySe: u32, y: u64, exact: bool): void {
     exact ? wideLow() : wideLow() | 1,
   );
   pack(64);
+  // PE is raised even for an exact product, and so is UE for a denormal one.
+  if (!(valueSe() & 0x7fff)) raiseFlags(UE);
 }
 
 /** FYL2X: ST(1) = ST(1) * log2 ST(0), pops. */

@@ -1,6 +1,6 @@
 // AssemblyScript. FSIN, FCOS, FSINCOS, FPTAN (SDM 2A, SDM 1 8.3.8): arguments are reduced with the 66-bit pi of real
 // processors, results computed to about 120 bits and rounded once (by RC, to 64 bits whatever PC says).
-import { PE, raiseFlags, setResult } from '../softfloat';
+import { setResult } from '../softfloat';
 import {
   BIAS,
   classify,
@@ -223,6 +223,21 @@ function twoIndefinite(): void {
   push(INDEFINITE_SE, INDEFINITE);
 }
 
+/** tan x = sin r / cos r, or -cos r / sin r in odd quadrants; for tiny arguments a bit more than x. */
+function packTangent(sign: i32): void {
+  const turned = (quadrant & 1) != 0;
+  sign ^= restSign;
+  if (!turned && restExponent < -64) setResult(sign, restExponent, restHigh, 1);
+  else if (turned) {
+    wideDivide(cosineHigh, cosineLow, sineHigh, sineLow);
+    setResult(sign ^ 1, cosineExponent - sineExponent + wideAdjust(), wideHigh(), wideLow() | 1);
+  } else {
+    wideDivide(sineHigh, sineLow, cosineHigh, cosineLow);
+    setResult(sign, sineExponent - cosineExponent + wideAdjust(), wideHigh(), wideLow() | 1);
+  }
+  pack(64);
+}
+
 /** FPTAN: tangent replaces ST(0), then 1.0 is pushed (a NaN is pushed too). */
 export function x87Tangent(): void {
   enter();
@@ -241,14 +256,7 @@ export function x87Tangent(): void {
   }
   const number = how == READY || classify(se, a) == ZERO;
   if (how == READY) {
-    const turned = (quadrant & 1) != 0;
-    if (turned) wideDivide(cosineHigh, cosineLow, sineHigh, sineLow);
-    else wideDivide(sineHigh, sineLow, cosineHigh, cosineLow);
-    const exponent =
-      (turned ? cosineExponent - sineExponent : sineExponent - cosineExponent) + wideAdjust();
-    setResult((<i32>(se >> 15)) ^ restSign ^ (turned ? 1 : 0), exponent, wideHigh(), wideLow() | 1);
-    pack(64);
-    raiseFlags(PE);
+    packTangent(<i32>(se >> 15));
   }
   if (!settle()) return;
   write(0, valueSe(), valueSignificand());
