@@ -459,6 +459,10 @@ export class InterpreterContext implements OpContext {
     this.setState64(RSP, i64.extendU(i32.or(kept, i32.and(i32.add(old, delta), mask))));
   }
 
+  probePush(bytes: 2 | 4 | 8): void {
+    this.run('probeWrite', this.stackAddress(-bytes, bytes, true), i32.const(bytes));
+  }
+
   push(bytes: 2 | 4 | 8, value: Word): void {
     const kept = this.let(value);
     this.storeAt(this.stackAddress(-bytes, bytes, true), bytes, kept);

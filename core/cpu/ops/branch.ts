@@ -23,24 +23,27 @@ function countdown(c: OpContext, extra: (notZero: I32) => I32): void {
   branchIf(c, 0, extra(i32.eqz(w.eqz(count))));
 }
 
-/** Operand 0 as an address to go to; a non-canonical one faults before anything changes. */
-function targetOf(c: OpContext): I64 {
+/** Operand 0 as an address to go to; a non-canonical one faults before anything changes, but behind a fault of the push. */
+function targetOf(c: OpContext, pushes: boolean): I64 {
   if (c.forms[0].kind === 'j') return c.let(c.target(0));
   const target = c.let(c.toI64(c.get(0)));
-  checkCanonical(c, target);
+  checkCanonical(c, target, pushes);
   return target;
 }
 
-function checkCanonical(c: OpContext, target: I64): void {
+function checkCanonical(c: OpContext, target: I64, pushes: boolean): void {
   if (!c.long) return;
   const extended = i64.shrS(i64.shl(target, i64.const(16)), i64.const(16));
-  c.f.if(i64.ne(extended, target), () => c.raise(13, 0));
+  c.f.if(i64.ne(extended, target), () => {
+    if (pushes) c.probePush(8);
+    c.raise(13, 0);
+  });
 }
 
 function returnNear(c: OpContext): void {
   const bytes = ripBytes(c);
   const target = c.let(c.toI64(c.peekStack(bytes)));
-  checkCanonical(c, target);
+  checkCanonical(c, target, false);
   if (c.forms.length > 0)
     c.dropStack(i32.add(i32.and(i32.wrap(c.immediate()), i32.const(0xffff)), i32.const(bytes)));
   else c.dropStack(bytes);
@@ -52,11 +55,11 @@ export const BRANCH: readonly OpDefinition[] = [
     define(`J${name}`, { hot: true, ends: 'near' }, (c) => branchIf(c, 0, c.condition(code))),
   ),
   define('JMP', { reads: true, hot: true, ends: 'near' }, (c) => {
-    c.jump(targetOf(c), ripBytes(c));
+    c.jump(targetOf(c, false), ripBytes(c));
   }),
   define('CALL', { reads: true, hot: true, ends: 'near' }, (c) => {
     const bytes = ripBytes(c);
-    const target = targetOf(c);
+    const target = targetOf(c, true);
     c.push(bytes, bytes === 8 ? c.nextRip() : i32.wrap(c.nextRip()));
     c.jump(target, bytes);
   }),

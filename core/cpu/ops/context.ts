@@ -77,6 +77,8 @@ export interface OpContext {
   setState64(offset: number, value: I64): void;
 
   push(bytes: 2 | 4 | 8, value: Word): void;
+  /** Raises what `push` would raise. */
+  probePush(bytes: 2 | 4 | 8): void;
   /** Reads the top of the stack and moves the pointer after the read. */
   pop(bytes: 2 | 4 | 8): Word;
   /** Top of stack without moving the pointer. */
