@@ -55,6 +55,8 @@ export const TLB_MODE_USER = 1;
 export const TLB_MODE_SUPERVISOR_AC = 2;
 export const TLB_EXEC_SUPERVISOR = 0x18000;
 export const TLB_EXEC_USER = 0x1c000;
+/** A mode whose arrays stay empty: every access goes by the helpers (alignment checks at CPL 3). */
+export const TLB_NONE = 0x20000;
 
 // --- jump cache: { u64 tag; u32 micro-op pointer; u32 unused }, tag = (linear & (2^48-1)) | S_MODE_TAG
 export const JUMP_CACHE_ENTRIES = 4096;

@@ -67,7 +67,9 @@ export function updateMode(): void {
 
   let tlb = cpl == 3 ? L.TLB_MODE_USER : L.TLB_MODE_SUPERVISOR;
   if (cpl != 3 && (flags & 0x40000) != 0 && (cr4 & 0x200000) != 0) tlb = L.TLB_MODE_SUPERVISOR_AC;
-  set32(L.S_TLB, <u32>tlbs() + tlb * L.TLB_MODE_BYTES);
+  // CR0.AM and EFLAGS.AC at CPL 3: every access is looked at.
+  const checked = cpl == 3 && (flags & 0x40000) != 0 && (cr0 & 0x40000) != 0;
+  set32(L.S_TLB, <u32>tlbs() + (checked ? L.TLB_NONE : tlb * L.TLB_MODE_BYTES));
   const ss = load<u32>(state() + L.SEG_SS * 4, L.S_SEG_ACCESS);
   set32(L.S_STACK_MASK, (ss & 0x4000) != 0 ? 0xffffffff : 0xffff);
   set32(L.S_STACK_CHECK, !long && (mode & (L.MODE_CHECK_SEG << L.SEG_SS)) != 0 ? 1 : 0);

@@ -1,6 +1,7 @@
 // AssemblyScript. Raising and delivering exceptions and interrupts (SDM 3A chapter 6).
 import * as L from '../layout';
 import { updateMode } from './blocks';
+import { dropTrace, takeBreakpoint } from './debug';
 import { AC, IF, IOPL, NT, readFlags, RF, TF, VM, writeFlags } from './flags';
 import { acknowledgeInterrupt, unwind } from './host';
 import { endImplicitAccess, isCanonical, readSystem, writeMemory, writeSystem } from './mmu';
@@ -12,10 +13,7 @@ import { currentRip, get32, get64, nextRip, set32, set64, state } from './state'
 import { switchTask } from './task';
 
 const DF_VECTOR: u32 = 8;
-const DR6_BS: u64 = 0x4000;
 const DR7_GD: u64 = 0x2000;
-/** S_INHIBIT after a load of SS: debug traps wait too. */
-export const INHIBIT_STACK: u32 = 2;
 const PF_VECTOR: u32 = 14;
 
 /** What is being delivered (S_DELIVERING), SDM 3A table 6-4. */
@@ -84,8 +82,7 @@ export function deliverFault(): void {
   set32(L.S_DELIVERING, kind + 1);
   set32(L.S_EXIT, L.EXIT_BUDGET);
   // Instruction breakpoints and aborts push RF as it is (SDM 3B 17.3.1.1).
-  deliver(vector, EXTERNAL, hasError, error, vector != DF_VECTOR && !atBreakpoint);
-  atBreakpoint = false;
+  deliver(vector, EXTERNAL, hasError, error, vector != DF_VECTOR && !takeBreakpoint());
   set32(L.S_DELIVERING, 0);
 }
 
@@ -97,18 +94,8 @@ export function softwareInterrupt(vector: i32, kind: i32): void {
   set64(L.S_RIP, back);
   const traced = get32(L.S_EFLAGS) & TF;
   deliver(vector, kind == 2 ? PRIVILEGED : SOFTWARE, false, 0, false);
-  if (traced) traceDropped = true;
+  if (traced) dropTrace();
 }
-
-/** The running instruction entered a handler or SYSCALL's target with TF cleared: no single-step trap behind it. */
-let traceDropped: bool = false;
-
-export function dropTrace(): void {
-  traceDropped = true;
-}
-
-/** The fault under way is an instruction breakpoint's. */
-let atBreakpoint: bool = false;
 
 /** Takes a waiting NMI or external interrupt if the processor accepts it now. Returns 1 when one was delivered. */
 export function serviceInterrupts(): i32 {
@@ -134,7 +121,7 @@ export function serviceInterrupts(): i32 {
   return 1;
 }
 
-function deliverAsInterrupt(vector: i32): void {
+export function deliverAsInterrupt(vector: i32): void {
   set32(L.S_HALTED, 0);
   set32(L.S_DELIVERING, BENIGN + 1);
   deliver(vector, EXTERNAL, false, 0, false);
@@ -143,35 +130,6 @@ function deliverAsInterrupt(vector: i32): void {
 
 export function nonMaskableInterrupt(): void {
   set32(L.S_NMI_PENDING, 1);
-}
-
-/** #DB behind an instruction that began with EFLAGS.TF set; a load of SS puts it off (SDM 3A 6.8.3). */
-export function singleStep(): void {
-  set32(L.S_UOP, 0);
-  const dropped = traceDropped;
-  traceDropped = false;
-  if (dropped || get32(L.S_INHIBIT) == INHIBIT_STACK) return;
-  set64(L.S_DR + 48, get64(L.S_DR + 48) | DR6_BS | <u64>get32(L.S_PENDING_DEBUG));
-  set32(L.S_PENDING_DEBUG, 0);
-  deliverAsInterrupt(1);
-}
-
-/** #DB before an instruction at an enabled code breakpoint, unless EFLAGS.RF is set. */
-export function checkCodeBreakpoints(): void {
-  const dr7 = get64(L.S_DR + 56);
-  if (get32(L.S_EFLAGS) & RF) {
-    set32(L.S_EFLAGS, get32(L.S_EFLAGS) & ~RF);
-    return;
-  }
-  const linear = get32(L.S_MODE) & L.MODE_LONG ? get64(L.S_RIP) : (get64(L.S_RIP) + baseOf(L.SEG_CS)) & 0xffffffff;
-  for (let i: u64 = 0; i < 4; i++) {
-    if (((dr7 >> (i * 2)) & 3) == 0 || ((dr7 >> (16 + i * 4)) & 3) != 0) continue;
-    if (get64(L.S_DR + <i32>i * 8) != linear) continue;
-    set64(L.S_DR + 48, get64(L.S_DR + 48) | (1 << i));
-    set32(L.S_UOP, 0);
-    atBreakpoint = true;
-    raise(1, -1);
-  }
 }
 
 /** Enters the handler of a vector from S_RIP. `fault`: EFLAGS.RF is set in the frame (SDM 3B 17.3.1.1). */

@@ -21,12 +21,10 @@ export {
   updateMode,
 } from './blocks';
 export {
-  checkCodeBreakpoints,
   deliverFault,
   nonMaskableInterrupt,
   raise,
   serviceInterrupts,
-  singleStep,
   softwareInterrupt,
   undefinedOpcode,
 } from './exceptions';
@@ -60,30 +58,33 @@ export { enter, leave, popAll, popFlags, pushAll, pushFlags } from './stack';
 export { cmps, ins, lods, movs, outs, scas, stos } from './strings';
 export {
   checkFsGsBase,
-  clearAlignmentCheck,
-  clearInterrupts,
   clearTaskSwitched,
-  halt,
-  identify,
   invalidatePcid,
   loadMachineStatus,
-  portIn,
-  portOut,
-  randomBits,
   readControl,
-  readDebug,
   readExtendedControl,
+  resetCpu,
+  writeControl,
+  writeExtendedControl,
+} from './control';
+export { checkCodeBreakpoints, readDebug, singleStep, writeDebug } from './debug';
+export {
   readModelSpecific,
   readPerformance,
   readTimeStamp,
   readTimeStampId,
-  resetCpu,
+  writeModelSpecific,
+} from './model-specific';
+export {
+  clearAlignmentCheck,
+  clearInterrupts,
+  halt,
+  identify,
+  portIn,
+  portOut,
+  randomBits,
   setAlignmentCheck,
   setInterrupts,
-  writeControl,
-  writeDebug,
-  writeExtendedControl,
-  writeModelSpecific,
 } from './system';
 export {
   alignRight,

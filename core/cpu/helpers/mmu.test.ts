@@ -361,9 +361,44 @@ describe('PAE paging (SDM 3A 4.4)', () => {
     expect(m.get64(L.S_CR3)).toBe(BigInt(POINTERS));
   });
 
+  it('a refused PDPTE leaves CR0 and CR4 as they were', () => {
+    m.write(POINTERS, 8, P | 4n);
+    expect(m.fault('writeControl', 0, 0xc0010011n)).toEqual({ vector: 13, error: 0 });
+    expect(m.fault('writeControl', 4, 0xa0n)).toEqual({ vector: 13, error: 0 });
+    expect([m.get64(L.S_CR0), m.get64(L.S_CR4)]).toEqual([0x80010011n, 0x20n]);
+    // Bits that do not matter to caching or paging load nothing.
+    expect(m.fault('writeControl', 0, 0x80010019n)).toBeUndefined();
+  });
+
   it('has reserved bits up to 62', () => {
     m.write(TABLE + 7 * 8, 8, 0x40000n | P | W | (1n << 52n));
     expect(m.fault('slowLoad', 0xc0207000n, 4)).toEqual(pageFault(PRESENT | RESERVED));
+  });
+});
+
+describe('alignment checking (SDM 3A 6.15, #AC)', () => {
+  const AC: Fault = { vector: 17, error: 0 };
+  const CR0_AM = 0x40000n;
+
+  it('is for CPL 3 with CR0.AM and EFLAGS.AC', () => {
+    const m = userMode();
+    m.set32(L.S_EFLAGS, 0x40002);
+    m.settle();
+    expect(m.fault('slowLoad', 0x9001n, 4)).toBeUndefined();
+    change(m, L.S_CR0, 0n, CR0_AM);
+    expect(m.fault('slowLoad', 0x9001n, 4)).toEqual(AC);
+    expect(m.fault('slowStore', 0x9002n, 4, 0n)).toEqual(AC);
+    expect(m.fault('slowLoad', 0x9004n, 8)).toEqual(AC);
+    expect(m.fault('slowLoad', 0x9004n, 4)).toBeUndefined();
+    expect(m.fault('slowLoad', 0x9001n, 1)).toBeUndefined();
+    // The arrays in use stay empty, or the next access would not be looked at.
+    const array = m.get32(L.S_TLB);
+    expect(m.bytes.subarray(array, array + L.TLB_MODE_BYTES).every((byte) => byte === 0xff)).toBe(
+      true,
+    );
+    m.set32(L.S_CPL, 0);
+    m.settle();
+    expect(m.fault('slowLoad', 0x9001n, 4)).toBeUndefined();
   });
 });
 

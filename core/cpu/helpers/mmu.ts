@@ -1,11 +1,14 @@
 // AssemblyScript. Loads and stores that the interpreters' inline TLB check does not serve, and those of helpers.
 import * as L from '../layout';
 import { invalidateStore } from './blocks';
+import { checkDataBreakpoints } from './debug';
 import { raise, raisePageFault } from './exceptions';
 import { readMmio, writeMmio } from './host';
 import { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, faultCode, pageGlobal, physEntry, walk } from './paging';
 import { get32, get64, set32, tlbs } from './state';
 import { fill, fillExecute } from './tlb';
+
+const AC_VECTOR: i32 = 17;
 
 /** True in 64-bit mode's terms: bits 63-47 are alike. */
 // @ts-ignore: decorator
@@ -77,26 +80,15 @@ function storePhysical(gpa: u64, size: i32, value: u64): void {
   return (get32(L.S_MODE) & L.MODE_LONG) != 0 || forcedSupervisor ? linear : linear & 0xffffffff;
 }
 
-/** Data breakpoints, SDM 3B 17.2.4: marks DR6 bits to report behind the instruction. */
-function checkDataBreakpoints(linear: u64, size: i32, write: bool): void {
-  const dr7 = get64(L.S_DR + 56);
-  if (!(dr7 & 0xff)) return;
-  for (let i: u32 = 0; i < 4; i++) {
-    if (!((dr7 >> (i * 2)) & 3)) continue;
-    const condition = (dr7 >> (16 + i * 4)) & 3;
-    if (condition == 0 || condition == 2 || (condition == 1 && !write)) continue;
-    const code = (dr7 >> (18 + i * 4)) & 3;
-    const length: u64 = code == 2 ? 8 : code + 1;
-    const address = get64(L.S_DR + <i32>i * 8) & ~(length - 1);
-    if (linear < address + length && address < linear + <u64>size) {
-      set32(L.S_PENDING_DEBUG, get32(L.S_PENDING_DEBUG) | (1 << i));
-      set32(L.S_REQUEST, 1);
-    }
-  }
+/** #AC of an access that is not aligned to its size; at CPL 3 with CR0.AM and EFLAGS.AC only (SDM 3A 6.15). */
+// @ts-ignore: decorator
+@inline function checkAlignment(linear: u64, size: i32): void {
+  if ((linear & <u64>(size - 1)) != 0 && !forcedSupervisor && get32(L.S_TLB) == <u32>tlbs() + L.TLB_NONE) raise(AC_VECTOR, 0);
 }
 
 /** A load that missed the TLB: `size` is 1, 2, 4 or 8. */
 export function slowLoad(linear: u64, size: i32): u64 {
+  checkAlignment(linear, size);
   checkDataBreakpoints(linear, size, false);
   const rest = 4096 - (<i32>linear & 0xfff);
   const gpa = translateOrFault(linear, ACCESS_READ);
@@ -116,6 +108,7 @@ export function slowLoad(linear: u64, size: i32): u64 {
 
 /** A store that missed the TLB. Both pages of a crossing are checked before anything is written. */
 export function slowStore(linear: u64, size: i32, value: u64): void {
+  checkAlignment(linear, size);
   checkDataBreakpoints(linear, size, true);
   const rest = 4096 - (<i32>linear & 0xfff);
   const gpa = translateOrFault(linear, ACCESS_WRITE);

@@ -193,3 +193,8 @@ export function walk(linear: u64, access: i32, user: bool, ac: bool, probe: bool
   pageGlobal = (entry & PTE_G) != 0 && (cr4 & CR4_PGE) != 0;
   return gpa;
 }
+
+/** Eight bytes of a table at a physical address; what is not memory reads as ones. */
+export function readPhysical(gpa: u64): u64 {
+  return physLoad(gpa, true);
+}

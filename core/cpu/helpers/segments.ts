@@ -1,7 +1,8 @@
 // AssemblyScript. Segment registers: descriptors, loads with their checks (SDM 3A chapters 3 and 5), limit checks.
 import * as L from '../layout';
 import { updateMode } from './blocks';
-import { INHIBIT_STACK, raise } from './exceptions';
+import { INHIBIT_STACK } from './debug';
+import { raise } from './exceptions';
 import { VM } from './flags';
 import { checkCanonical, readMemory, readSystem, writeMemory, writeSystem } from './mmu';
 import { get32, get64, set32, set64, state } from './state';

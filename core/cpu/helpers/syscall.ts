@@ -1,7 +1,8 @@
 // AssemblyScript. SYSCALL/SYSRET and SYSENTER/SYSEXIT (SDM 3A 5.8.7, 5.8.8).
 import * as L from '../layout';
 import { updateMode } from './blocks';
-import { dropTrace, raise } from './exceptions';
+import { dropTrace } from './debug';
+import { raise } from './exceptions';
 import { IF, readFlags, RF, TF, VM, writeFlags } from './flags';
 import { isCanonical } from './mmu';
 import { GP, isLong, isLongActive, setSegment } from './segments';

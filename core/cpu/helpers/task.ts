@@ -1,6 +1,7 @@
 // AssemblyScript. Hardware task switches through 16- and 32-bit TSSs (SDM 3A chapter 7).
 import * as L from '../layout';
 import { updateMode } from './blocks';
+import { writeCr3 } from './control';
 import { raise } from './exceptions';
 import { NT, readFlags, VM, writeFlags } from './flags';
 import { readSystem, writeSystem } from './mmu';
@@ -24,7 +25,6 @@ import {
   tryDescriptor,
 } from './segments';
 import { get32, get64, nextRip, set32, set64, state } from './state';
-import { changeDirectory } from './system';
 
 const JUMP: i32 = 0;
 const CALL: i32 = 1;
@@ -121,7 +121,7 @@ function loadTask(wide: bool, nested: bool): void {
     store<u32>(selectors + 20, 0);
     ldt = <u32>readSystem(base + 0x2a, 2);
   }
-  if (wide && (get64(L.S_CR0) & 0x80000000) != 0) changeDirectory(cr3);
+  if (wide && (get64(L.S_CR0) & 0x80000000) != 0) writeCr3(cr3);
   const trap = wide && (readSystem(base + 0x64, 2) & 1) != 0;
   writeFlags(flags | (nested ? NT : 0), 0x3f7fd7);
   set32(L.S_UOP, 0);

@@ -60,6 +60,7 @@ export function fill(array: usize, linear: u64, gpa: u64, access: i32): void {
   set32(L.S_COUNT_TLB_MISS, get32(L.S_COUNT_TLB_MISS) + 1);
   const entry = physEntry(gpa);
   if (!(entry & L.PHYS_READ)) return;
+  if (array == tlbs() + L.TLB_NONE) return;
   // Data breakpoints must see every access.
   if ((get64(L.S_DR + 56) & 0xff) != 0 && (get64(L.S_DR + 56) & 0x33330000) != 0) return;
   const page = linear & ~(<u64>0xfff);
@@ -92,6 +93,14 @@ export function fillExecute(slot: usize, linear: u64, gpa: u64): void {
 // @ts-ignore: decorator
 @inline function isGlobal(slot: usize): bool {
   return ((slot - tlbs() >= <usize>L.TLB_EXEC_SUPERVISOR ? load<u32>(slot, 8) : load<u32>(slot, 12)) & GLOBAL) != 0;
+}
+
+/** Before first use: no entry is taken for one. */
+export function emptyTlb(): void {
+  arraysUsed = 0xff;
+  memory.fill(tlbs() + L.TLB_NONE, 0xff, L.TLB_MODE_BYTES);
+  clearJumpCache();
+  flushTlb(0);
 }
 
 /** Drops all translations; with `keepGlobal` those of global pages stay while CR4.PGE is set (SDM 3A 4.10.4.1). */
