@@ -13,7 +13,7 @@ const RAM = 16 * MIB;
 
 function rig() {
   const clock = new MockClock();
-  const space = new MachineAddressSpace(new SharedArrayBuffer(RAM_BASE + RAM + 2 * MIB), RAM);
+  const space = new MachineAddressSpace(new SharedArrayBuffer(RAM_BASE + RAM + 20 * MIB), RAM);
   const events: string[] = [];
   const serial: CharBackend & { out: string } = {
     out: '',
@@ -34,6 +34,7 @@ function rig() {
       },
       registers: () => undefined,
       serial,
+      display: { resize: (w, h) => new Uint8Array(w * h * 4), dirty() {}, text() {} },
       onReset: () => events.push('reset'),
       onPowerOff: () => events.push('poweroff'),
     },
