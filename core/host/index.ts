@@ -4,3 +4,4 @@ export * from './sockets';
 export * from './system';
 export * from './timers';
 export * from './wasm';
+export * from './zlib';
