@@ -109,7 +109,9 @@ export class DomusApp {
       const item = Menu.getApplicationMenu()?.getMenuItemById(wanted);
       if (item === null || item === undefined) throw new Error(`no menu item ${wanted}`);
       if (!item.enabled) throw new Error(`the menu item ${wanted} is off`);
-      (item as { click: () => void }).click();
+      // Electron declares `click` as a bare Function.
+      const clickable: unknown = item;
+      (clickable as { click: () => void }).click();
     }, id);
   }
 
