@@ -56,7 +56,7 @@ const HTT = 1 << 28;
 /** CPUID.06H:EAX: the APIC timer runs in every power state. */
 const FEATURES_6_EAX = bits({ ARAT: 2 });
 const FEATURES_7_EBX = bits({
-  FSGSBASE: 0, TSC_ADJUST: 1, BMI1: 3, SMEP: 7, BMI2: 8, ERMS: 9, INVPCID: 10, RDSEED: 18, ADX: 19, SMAP: 20,
+  FSGSBASE: 0, TSC_ADJUST: 1, BMI1: 3, FDP_EXCPTN_ONLY: 6, SMEP: 7, BMI2: 8, ERMS: 9, INVPCID: 10, RDSEED: 18, ADX: 19, SMAP: 20,
 }); // prettier-ignore
 const FEATURES_8_1_ECX = bits({ LAHF64: 0, LZCNT: 5, PREFETCHW: 8 });
 const FEATURES_8_1_EDX = bits({ SYSCALL: 11, NX: 20, PAGE1GB: 26, RDTSCP: 27, LM: 29 });
