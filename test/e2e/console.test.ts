@@ -28,7 +28,7 @@ beforeAll(async () => {
   await wizard.createAndStart();
   await wizard.closed();
   await window.waitForState('Running');
-  await shows('grub>', PROMPT_MS);
+  await toPrompt();
 });
 afterAll(() => app?.dispose());
 
@@ -38,6 +38,14 @@ function shows(text: string, patienceMs = 30_000): Promise<void> {
     async () => (await app.screenText('grub')).includes(text),
     patienceMs,
   );
+}
+
+/** From GRUB's menu to its command line, through the VNC tab. */
+async function toPrompt(): Promise<void> {
+  await shows('Change the colors', PROMPT_MS);
+  await screen.connected();
+  await screen.press('c');
+  await shows('grub>');
 }
 
 async function captured(): Promise<boolean> {
@@ -59,12 +67,12 @@ describe('the console', () => {
   it('passes keys to the guest and says who has the keyboard', async () => {
     await screen.focus();
     await app.until('the captured keyboard', captured);
-    await app.page.keyboard.type('echo Typed-7');
+    await app.page.keyboard.type('echo typed-7', { delay: 40 });
     await app.page.keyboard.press('Enter');
-    await shows('echo Typed-7');
+    await shows('echo typed-7');
     await app.until(
       'the answer',
-      async () => (await app.screenText('grub')).split('Typed-7').length > 2,
+      async () => (await app.screenText('grub')).split('typed-7').length > 2,
     );
   });
 
@@ -128,15 +136,8 @@ describe('the console', () => {
   it('shows the guest again after a reset', async () => {
     await window.power('reset');
     await window.confirm();
-    await app.until(
-      'a fresh prompt',
-      async () => {
-        const text = await app.screenText('grub');
-        return text.includes('grub>') && !text.includes('Typed-7');
-      },
-      PROMPT_MS,
-    );
-    await screen.connected();
+    await toPrompt();
+    expect(await app.screenText('grub')).not.toContain('typed-7');
     await screen.press('x');
     await shows('grub> x');
   });
@@ -146,8 +147,8 @@ describe('the console', () => {
     await window.confirm();
     await screen.overlay.getByText('This virtual machine is shut off').waitFor();
     await app.page.locator('[data-test="overlay-start"]').click();
-    await screen.connected();
-    await shows('grub>', PROMPT_MS);
-    expect(app.complaints).toEqual([]);
+    await toPrompt();
+    // Of noVNC's own making: it reads its canvas back when it scrolls a picture.
+    expect(app.complaints.filter((text) => !text.includes('willReadFrequently'))).toEqual([]);
   });
 });
