@@ -355,6 +355,23 @@ export function roundToFormat(precision: i32, bias: i32, wrap: i32): i32 {
   exponent++;
 }
 
+/**
+ * The frequent case of `roundToFormat`: to nearest, 64 bits, exponents that stay in range however it rounds. False when
+ * it is another.
+ */
+// @ts-ignore: decorator
+@inline export function roundNearest64(bias: i32): bool {
+  if (rounding != NEAREST || !(high >> 63) || <u32>(exponent + bias - 1) >= <u32>(2 * bias - 1)) return false;
+  away = 0;
+  if (low == 0) return true;
+  raised |= PE;
+  if (low > 0x8000000000000000 || (low == 0x8000000000000000 && (high & 1) != 0)) {
+    away = 1;
+    if (++high == 0) carry();
+  }
+  return true;
+}
+
 /** Packs the result as binary64. */
 export function packDouble(): u64 {
   const biased = <u64>roundToFormat(53, 1023, 0);

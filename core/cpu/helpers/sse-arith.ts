@@ -3,7 +3,9 @@
 // zero or normal; then WebAssembly's own operators give what the processor gives, and no flag changes. Else lane by
 // lane in integers (sse-lane.ts).
 import { ADD, beginSse, DIV, endSse, laneDouble, laneSingle, MAX, MIN, MUL, SQRT, SUB } from './sse-lane';
-import { normalDouble, normalDoubles, normalSingle, normalSingles, plainRounding, tameDouble, tameDoubles, tameSingle, tameSingles } from './sse-tame';
+import {
+  nearest, normalDouble, normalDoubles, normalSingle, normalSingles, plainRounding, precisionClear, setPrecision, tameDouble, tameDoubles, tameSingle, tameSingles,
+} from './sse-tame';
 
 /** Four lanes of `op`, or of two ops for even and odd lanes. */
 function singles(even: i32, odd: i32, a: v128, b: v128): v128 {
@@ -120,38 +122,75 @@ export function maxPd(a: v128, b: v128): v128 {
 }
 
 export function addSs(a: u32, b: u32): u32 {
-  const r = reinterpret<u32>(reinterpret<f32>(a) + reinterpret<f32>(b));
-  return plainRounding() && tameSingle(a) && tameSingle(b) && tameSingle(r) ? r : single(ADD, a, b);
+  const x = reinterpret<f32>(a);
+  const y = reinterpret<f32>(b);
+  const sum = x + y;
+  const r = reinterpret<u32>(sum);
+  if (!nearest() || !tameSingle(a) || !tameSingle(b) || !tameSingle(r)) return single(ADD, a, b);
+  // Knuth's TwoSum: what rounding left out.
+  const t = sum - x;
+  if (precisionClear() && x - (sum - t) + (y - t) != 0) setPrecision();
+  return r;
 }
 
 export function subSs(a: u32, b: u32): u32 {
-  const r = reinterpret<u32>(reinterpret<f32>(a) - reinterpret<f32>(b));
-  return plainRounding() && tameSingle(a) && tameSingle(b) && tameSingle(r) ? r : single(SUB, a, b);
+  const x = reinterpret<f32>(a);
+  const y = -reinterpret<f32>(b);
+  const sum = x + y;
+  const r = reinterpret<u32>(sum);
+  if (!nearest() || !tameSingle(a) || !tameSingle(b) || !tameSingle(r)) return single(SUB, a, b);
+  const t = sum - x;
+  if (precisionClear() && x - (sum - t) + (y - t) != 0) setPrecision();
+  return r;
 }
 
 export function mulSs(a: u32, b: u32): u32 {
-  const r = reinterpret<u32>(reinterpret<f32>(a) * reinterpret<f32>(b));
-  return plainRounding() && tameSingle(a) && tameSingle(b) && normalSingle(r) ? r : single(MUL, a, b);
+  const product = reinterpret<f32>(a) * reinterpret<f32>(b);
+  const r = reinterpret<u32>(product);
+  if (!nearest() || !tameSingle(a) || !tameSingle(b) || !normalSingle(r)) return single(MUL, a, b);
+  // 48 bits are exact in binary64.
+  if (precisionClear() && <f64>reinterpret<f32>(a) * <f64>reinterpret<f32>(b) != <f64>product) setPrecision();
+  return r;
 }
 
 export function divSs(a: u32, b: u32): u32 {
-  const r = reinterpret<u32>(reinterpret<f32>(a) / reinterpret<f32>(b));
-  return plainRounding() && tameSingle(a) && tameSingle(b) && normalSingle(r) ? r : single(DIV, a, b);
+  const quotient = reinterpret<f32>(a) / reinterpret<f32>(b);
+  const r = reinterpret<u32>(quotient);
+  if (!nearest() || !tameSingle(a) || !tameSingle(b) || !normalSingle(r)) return single(DIV, a, b);
+  if (precisionClear() && <f64>quotient * <f64>reinterpret<f32>(b) != <f64>reinterpret<f32>(a)) setPrecision();
+  return r;
 }
 
 export function addSd(a: u64, b: u64): u64 {
-  const r = reinterpret<u64>(reinterpret<f64>(a) + reinterpret<f64>(b));
-  return plainRounding() && tameDouble(a) && tameDouble(b) && tameDouble(r) ? r : double(ADD, a, b);
+  const x = reinterpret<f64>(a);
+  const y = reinterpret<f64>(b);
+  const sum = x + y;
+  const r = reinterpret<u64>(sum);
+  if (!nearest() || !tameDouble(a) || !tameDouble(b) || !tameDouble(r)) return double(ADD, a, b);
+  const t = sum - x;
+  if (precisionClear() && x - (sum - t) + (y - t) != 0) setPrecision();
+  return r;
 }
 
 export function subSd(a: u64, b: u64): u64 {
-  const r = reinterpret<u64>(reinterpret<f64>(a) - reinterpret<f64>(b));
-  return plainRounding() && tameDouble(a) && tameDouble(b) && tameDouble(r) ? r : double(SUB, a, b);
+  const x = reinterpret<f64>(a);
+  const y = -reinterpret<f64>(b);
+  const sum = x + y;
+  const r = reinterpret<u64>(sum);
+  if (!nearest() || !tameDouble(a) || !tameDouble(b) || !tameDouble(r)) return double(SUB, a, b);
+  const t = sum - x;
+  if (precisionClear() && x - (sum - t) + (y - t) != 0) setPrecision();
+  return r;
 }
+
+/** The product of two normal numbers is surely exact: no more than 53 bits in both together. */
+// @ts-ignore: decorator
+@inline function fits(a: u64, b: u64): bool { return ctz(a | 0x10000000000000) + ctz(b | 0x10000000000000) >= 53; }
 
 export function mulSd(a: u64, b: u64): u64 {
   const r = reinterpret<u64>(reinterpret<f64>(a) * reinterpret<f64>(b));
-  return plainRounding() && tameDouble(a) && tameDouble(b) && normalDouble(r) ? r : double(MUL, a, b);
+  const fast = nearest() && tameDouble(a) && tameDouble(b) && normalDouble(r) && (!precisionClear() || fits(a, b));
+  return fast ? r : double(MUL, a, b);
 }
 
 export function divSd(a: u64, b: u64): u64 {
@@ -160,8 +199,11 @@ export function divSd(a: u64, b: u64): u64 {
 }
 
 export function sqrtSs(b: u32): u32 {
-  const r = reinterpret<u32>(sqrt<f32>(reinterpret<f32>(b)));
-  return plainRounding() && tameSingle(b) && tameSingle(r) ? r : single(SQRT, 0, b);
+  const root = sqrt<f32>(reinterpret<f32>(b));
+  const r = reinterpret<u32>(root);
+  if (!nearest() || !tameSingle(b) || !tameSingle(r)) return single(SQRT, 0, b);
+  if (precisionClear() && <f64>root * <f64>root != <f64>reinterpret<f32>(b)) setPrecision();
+  return r;
 }
 
 export function sqrtSd(b: u64): u64 {

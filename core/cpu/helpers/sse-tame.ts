@@ -1,9 +1,19 @@
-// AssemblyScript. When SSE arithmetic may take WebAssembly's operators: rounding to nearest, PE masked and already set,
-// operands and results tame (zero or normal).
+// AssemblyScript. When SSE arithmetic may take WebAssembly's operators: rounding to nearest, PE masked and either set
+// already or easy to tell, operands and results tame (zero or normal).
 import * as L from '../layout';
-import { get32 } from './state';
+import { get32, set32 } from './state';
 
-/** MXCSR: RC nearest, PM set, PE set. */
+const PE: u32 = 0x20;
+
+/** MXCSR: RC nearest, PM set: nothing traps for being inexact. */
+// @ts-ignore: decorator
+@inline export function nearest(): bool { return (get32(L.S_MXCSR) & 0x7000) == 0x1000; }
+// @ts-ignore: decorator
+@inline export function precisionClear(): bool { return (get32(L.S_MXCSR) & PE) == 0; }
+// @ts-ignore: decorator
+@inline export function setPrecision(): void { set32(L.S_MXCSR, get32(L.S_MXCSR) | PE); }
+
+/** And PE set already. */
 // @ts-ignore: decorator
 @inline export function plainRounding(): bool { return (get32(L.S_MXCSR) & 0x7020) == 0x1020; }
 

@@ -91,6 +91,12 @@ function pushValue(): void {
 
 export function x87LoadSingle(bits: u32): void {
   enter();
+  const e = (bits >> 23) & 0xff;
+  if (e - 1 < 0xfe && isEmpty(7)) {
+    setStatus(status() & ~C1);
+    push(((bits >> 16) & 0x8000) | (e + 0x3f80), INTEGER_BIT | (<u64>(bits & 0x7fffff) << 40));
+    return;
+  }
   beginRounding();
   fromSingle(bits);
   pushValue();
@@ -98,6 +104,12 @@ export function x87LoadSingle(bits: u32): void {
 
 export function x87LoadDouble(bits: u64): void {
   enter();
+  const e = <u32>(bits >> 52) & 0x7ff;
+  if (e - 1 < 0x7fe && isEmpty(7)) {
+    setStatus(status() & ~C1);
+    push((<u32>(bits >> 48) & 0x8000) | (e + 0x3c00), INTEGER_BIT | ((bits << 12) >> 1));
+    return;
+  }
   beginRounding();
   fromDouble(bits);
   pushValue();

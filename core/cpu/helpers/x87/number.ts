@@ -1,6 +1,6 @@
 // AssemblyScript. 80-bit operands: classes, unpacking, NaN rules (SDM 1 tables 4-7, 8-3, 8-10), packing.
 import {
-  DE, IE, maskedFlags, raiseFlags, resultHigh, resultSign, roundToFormat, setResult,
+  DE, IE, maskedFlags, raiseFlags, resultExponent, resultHigh, resultSign, roundNearest64, roundToFormat, setResult,
 } from '../softfloat';
 import { INDEFINITE, INDEFINITE_SE, INTEGER_BIT } from './stack';
 
@@ -88,6 +88,10 @@ export function propagate(aSe: u32, a: u64, bSe: u32, b: u64): void {
 
 /** Rounds the unpacked result to `precision` bits and packs it into the value. */
 export function pack(precision: i32): void {
+  if (precision == 64 && roundNearest64(BIAS)) {
+    setValue((<u32>resultSign() << 15) | <u32>(resultExponent() + BIAS), resultHigh());
+    return;
+  }
   const biased = roundToFormat(precision, BIAS, WRAP);
   const se = (<u32>resultSign() << 15) | (<u32>biased & 0x7fff);
   setValue(se, resultHigh());

@@ -8,6 +8,7 @@ import {
   packDouble,
   packSingle,
   PE,
+  raisedFlags,
   raiseFlags,
   roundingMode,
   setAway,
@@ -32,6 +33,7 @@ import {
 import {
   beginRounding,
   C1,
+  control,
   enter,
   INDEFINITE,
   INDEFINITE_SE,
@@ -46,7 +48,7 @@ import {
   write,
 } from './stack';
 
-/** FST(P) m32. Memory is written before the status word, so that a page fault finds nothing changed. */
+/** FST(P) m32. */
 export function x87StoreSingle(linear: u64, drop: i32): void {
   storeReal(linear, 4, drop);
 }
@@ -57,17 +59,53 @@ export function x87StoreDouble(linear: u64, drop: i32): void {
 
 function storeReal(linear: u64, size: i32, drop: i32): void {
   enter();
-  probeWrite(linear, size);
+  if (size == 8 && storeDoubleFast(linear)) {
+    if (drop) pop();
+    return;
+  }
   if (isEmpty(0)) {
+    probeWrite(linear, size);
     if (!stackFault(false)) return;
     writeMemory(linear, size, size == 4 ? 0xffc00000 : 0xfff8000000000000);
   } else {
     beginRounding();
     const bits = size == 4 ? <u64>toSingle() : toDouble();
-    if (!settleStore()) return;
-    writeMemory(linear, size, bits);
+    if (!storeResult(linear, size, bits)) return;
   }
   if (drop) pop();
+}
+
+/** FST m64 of a number well inside the range, to nearest with PE masked. False when it is something else. */
+// @ts-ignore: decorator
+@inline function storeDoubleFast(linear: u64): bool {
+  const se = signExponentOf(0);
+  const a = significandOf(0);
+  const e = (se & 0x7fff) - 0x3c00;
+  if (isEmpty(0) || e - 1 >= 0x7fd || !(a >> 63) || (control() & 0xc20) != 0x20) return false;
+  // Rounding may carry into the exponent, as it should.
+  let bits = (<u64>e << 52) | ((a >> 11) & 0xfffffffffffff);
+  const rest = <u32>a & 0x7ff;
+  let flags: u32 = 0;
+  if (rest) {
+    flags = <u32>PE;
+    if (rest > 0x400 || (rest == 0x400 && (bits & 1) != 0)) {
+      bits++;
+      flags |= C1;
+    }
+  }
+  writeMemory(linear, 8, (<u64>(se & 0x8000) << 48) | bits);
+  setStatus((status() & ~C1) | flags);
+  return true;
+}
+
+/**
+ * Writes a converted value unless an unmasked exception forbids it. The memory comes before the status word, so that a
+ * page fault finds nothing changed.
+ */
+function storeResult(linear: u64, size: i32, bits: u64): bool {
+  if (raisedFlags() & ~control() & ~PE) probeWrite(linear, size);
+  else writeMemory(linear, size, bits);
+  return settleStore();
 }
 
 /** ST(0) as binary32 bits, rounded by RC. */
@@ -109,19 +147,23 @@ function toDouble(): u64 {
   return sign | 0x7ff8000000000000 | ((a >> 11) & 0x7ffffffffffff);
 }
 
+/** Ten bytes: both pages are probed before the first is written. */
+function storeTen(linear: u64, low: u64, high: u64): void {
+  if ((<u32>linear & 0xfff) > 0xff6) probeWrite(linear, 10);
+  writeMemory(linear, 8, low);
+  writeMemory((linear + 8) & addressMask(), 2, high);
+}
+
 /** FSTP m80: any bits, no exception but stack underflow. */
 export function x87StoreExtended(linear: u64): void {
   enter();
-  probeWrite(linear, 10);
-  const high = (linear + 8) & addressMask();
   if (isEmpty(0)) {
+    probeWrite(linear, 10);
     if (!stackFault(false)) return;
-    writeMemory(linear, 8, INDEFINITE);
-    writeMemory(high, 2, <u64>INDEFINITE_SE);
+    storeTen(linear, INDEFINITE, <u64>INDEFINITE_SE);
   } else {
+    storeTen(linear, significandOf(0), <u64>signExponentOf(0));
     setStatus(status() & ~C1);
-    writeMemory(linear, 8, significandOf(0));
-    writeMemory(high, 2, <u64>signExponentOf(0));
   }
   pop();
 }
@@ -186,21 +228,19 @@ function toMagnitude(se: u32, a: u64, mode: i32): bool {
 /** FIST(P) and FISTTP (`truncate`): integer indefinite when it does not fit. */
 export function x87StoreInteger(linear: u64, size: i32, drop: i32, truncate: i32): void {
   enter();
-  probeWrite(linear, size);
-  const limit: u64 = (<u64>1) << (<u64>(size * 8 - 1));
+  const limit: u64 = <u64>1 << <u64>(size * 8 - 1);
   if (isEmpty(0)) {
+    probeWrite(linear, size);
     if (!stackFault(false)) return;
     writeMemory(linear, size, limit);
   } else {
     beginRounding();
     const se = signExponentOf(0);
     const negative = (se & 0x8000) != 0;
-    const fits =
-      toMagnitude(se, significandOf(0), truncate ? TRUNCATE : roundingMode()) &&
-      (magnitude < limit || (negative && magnitude == limit));
+    const rounded = toMagnitude(se, significandOf(0), truncate ? TRUNCATE : roundingMode());
+    const fits = rounded && (magnitude < limit || (negative && magnitude == limit));
     if (!fits) invalidStore();
-    if (!settleStore()) return;
-    writeMemory(linear, size, fits ? (negative ? 0 - magnitude : magnitude) : limit);
+    if (!storeResult(linear, size, fits ? (negative ? 0 - magnitude : magnitude) : limit)) return;
   }
   if (drop) pop();
 }
@@ -236,7 +276,6 @@ export function x87StoreDecimal(linear: u64): void {
       high = (magnitude % 10) | ((magnitude / 10) << 4) | (<u64>(se & 0x8000));
     }
   }
-  writeMemory(linear, 8, low);
-  writeMemory((linear + 8) & addressMask(), 2, high);
+  storeTen(linear, low, high);
   pop();
 }
