@@ -6,7 +6,7 @@ import { makeCases, type CaseSet } from './cases';
 import { compare } from './compare';
 import { EngineRunner } from './engine-run';
 import { EXCLUDED } from './excluded';
-import type { Case } from './layout';
+import type { Case, Outcome } from './layout';
 import { NativeRunner } from './native-run';
 import { Random } from './random';
 
@@ -68,6 +68,11 @@ export class FloatComparison {
           : [`${form.key} [${Buffer.from(c.code).toString('hex')}] ${difference} ${operands(c)}`];
       }),
     );
+  }
+
+  /** One case: natively, in the engine. */
+  both(c: Case): [Outcome, Outcome] {
+    return [this.native.run([c])[0], this.engine.run(c)];
   }
 
   dispose(): void {
