@@ -66,6 +66,9 @@ export class WasmVcpu implements Vcpu {
   private readonly msrs: ModelSpecificRegisters;
   private readonly decoder: BlockDecoder;
 
+  /** `kick` was called since `run` began: the caller has something to see to. */
+  private kicked = false;
+
   constructor(private readonly config: VcpuConfig) {
     const { index, memory, wasm } = config;
     assert(index < L.VCPU_MAX, 'vcpu number');
@@ -163,6 +166,7 @@ export class WasmVcpu implements Vcpu {
   }
 
   kick(): void {
+    this.kicked = true;
     Atomics.store(this.i32, (this.base + L.S_REQUEST) >> 2, 1);
   }
 
@@ -174,6 +178,7 @@ export class WasmVcpu implements Vcpu {
   run(maxInstructions: number): VcpuExit {
     const budget = (this.base + L.S_BUDGET) >> 2;
     let left = maxInstructions;
+    this.kicked = false;
     for (;;) {
       this.set32(L.S_REQUEST, 0);
       this.i32[budget] = left;
@@ -182,7 +187,7 @@ export class WasmVcpu implements Vcpu {
       this.u64[(this.base + L.S_RETIRED) >> 3] += BigInt(used);
       left -= used;
       if (exit !== undefined) return exit;
-      if (left <= 0) return 'budget';
+      if (left <= 0 || this.kicked) return 'budget';
     }
   }
 
