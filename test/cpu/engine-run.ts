@@ -137,7 +137,8 @@ export class EngineRunner {
     const r = this.vcpu.registers;
     this.vcpu.reset('power-on');
     r.cr3 = BigInt(PML4);
-    r.cr4 = 0x620n | 0x10000n; // PAE, OSFXSR, OSXMMEXCPT, FSGSBASE
+    r.cr4 = 0x620n | 0x50000n; // PAE, OSFXSR, OSXMMEXCPT, FSGSBASE, OSXSAVE
+    this.view.setBigUint64(this.base + L.S_XCR0, 3n, true);
     r.efer = 0xd01n; // NXE LMA LME SCE
     r.cr0 = 0x80010033n; // PG WP NE ET MP PE
     const flat = { base: 0n, limit: 0xffffffff };

@@ -2,6 +2,21 @@
 import { i32 } from '../../wasm';
 import { S_MXCSR, S_X87_CONTROL, S_X87_STATUS, S_X87_TAGS, S_X87_TOP } from '../layout';
 import { define, type OpDefinition } from './define';
+import type { HelperName } from './helper-types';
+
+const FXSAVE_BYTES = 512;
+const XSAVE_BYTES = 576;
+
+/** Saves to or restores from an area, whose segment is checked outside 64-bit mode. */
+function area(mnemonic: string, helper: HelperName, bytes: number, write: boolean): OpDefinition {
+  return define(mnemonic, { reads: !write }, (c) => {
+    if (!c.long) {
+      const access = [i32.const(bytes), i32.const(write ? 1 : 0)];
+      c.run('checkSegment', c.segment(), c.effectiveAddress(), ...access);
+    }
+    c.run(helper, c.address(), i32.const(c.operandBytes));
+  });
+}
 
 export const FP_STATE: readonly OpDefinition[] = [
   define('FNINIT', {}, (c) => c.run('initialiseX87')),
@@ -16,12 +31,8 @@ export const FP_STATE: readonly OpDefinition[] = [
   }),
   define('LDMXCSR', { reads: true }, (c) => c.run('loadMxcsr', c.toI32(c.get(0)))),
   define('STMXCSR', {}, (c) => c.set(0, c.state32(S_MXCSR))),
-  define('FXSAVE', {}, (c) => c.run('saveFx', c.address(), i32.const(c.operandBytes))),
-  define('FXRSTOR', { reads: true }, (c) =>
-    c.run('restoreFx', c.address(), i32.const(c.operandBytes)),
-  ),
-  define('XSAVE', {}, (c) => c.run('saveExtended', c.address(), i32.const(c.operandBytes))),
-  define('XRSTOR', { reads: true }, (c) =>
-    c.run('restoreExtended', c.address(), i32.const(c.operandBytes)),
-  ),
+  area('FXSAVE', 'saveFx', FXSAVE_BYTES, true),
+  area('FXRSTOR', 'restoreFx', FXSAVE_BYTES, false),
+  area('XSAVE', 'saveExtended', XSAVE_BYTES, true),
+  area('XRSTOR', 'restoreExtended', XSAVE_BYTES, false),
 ];
