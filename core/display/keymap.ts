@@ -2,22 +2,13 @@
  * Keys of RFB clients and typed text to scan codes of set 1 (KeyboardSink form: E000h + code for extended keys), by the
  * keyboard layout the guest is set to. Layouts are QEMU's, from @kubevirt-ui-ext/vnc-keymaps.
  */
-import { keyMaps, resolveCharMapping, type KeyboardLayout } from '@kubevirt-ui-ext/vnc-keymaps';
-
-/** Key symbols that do not depend on the layout (X11 keysymdef.h) -> scan code. */
-const FIXED: Readonly<Record<number, number>> = {
-  0xff08: 0x0e, 0xff09: 0x0f, 0xfe20: 0x0f, 0xff0d: 0x1c, 0xff1b: 0x01, 0xff13: 0xe046, 0xff14: 0x46, 0xff15: 0x54, 0xff61: 0xe037, 0xff7f: 0x45, 0xffe5: 0x3a,
-  0xff63: 0xe052, 0xffff: 0xe053, 0xff50: 0xe047, 0xff57: 0xe04f, 0xff55: 0xe049, 0xff56: 0xe051, 0xff51: 0xe04b, 0xff52: 0xe048, 0xff53: 0xe04d, 0xff54: 0xe050,
-  0xffe1: 0x2a, 0xffe2: 0x36, 0xffe3: 0x1d, 0xffe4: 0xe01d, 0xffe9: 0x38, 0xffea: 0xe038, 0xffe7: 0xe05b, 0xffe8: 0xe05c, 0xffeb: 0xe05b, 0xffec: 0xe05c,
-  0xfe03: 0xe038, 0xff7e: 0xe038, 0xff67: 0xe05d, 0x0020: 0x39,
-  0xff8d: 0xe01c, 0xffaa: 0x37, 0xffab: 0x4e, 0xffac: 0x53, 0xffad: 0x4a, 0xffae: 0x53, 0xffaf: 0xe035,
-  0xffb0: 0x52, 0xffb1: 0x4f, 0xffb2: 0x50, 0xffb3: 0x51, 0xffb4: 0x4b, 0xffb5: 0x4c, 0xffb6: 0x4d, 0xffb7: 0x47, 0xffb8: 0x48, 0xffb9: 0x49,
-  0xff9e: 0x52, 0xff9c: 0x4f, 0xff99: 0x50, 0xff9b: 0x51, 0xff96: 0x4b, 0xff9d: 0x4c, 0xff98: 0x4d, 0xff95: 0x47, 0xff97: 0x48, 0xff9a: 0x49, 0xff9f: 0x53,
-  0xffbe: 0x3b, 0xffbf: 0x3c, 0xffc0: 0x3d, 0xffc1: 0x3e, 0xffc2: 0x3f, 0xffc3: 0x40, 0xffc4: 0x41, 0xffc5: 0x42, 0xffc6: 0x43, 0xffc7: 0x44, 0xffc8: 0x57, 0xffc9: 0x58,
-}; // prettier-ignore
-
-const ENTER = 0x1c;
-const TAB = 0x0f;
+import {
+  keyMaps,
+  keysym_to_name,
+  ucs2keysym,
+  type KeyboardLayout,
+} from '@kubevirt-ui-ext/vnc-keymaps';
+import { ALT_RIGHT, DEAD_KEYS, ENTER, FIXED_KEYS, SHIFT_LEFT, TAB } from './keysyms';
 
 /** A key with the modifiers the layout wants for a character. */
 export interface Keystroke {
@@ -25,62 +16,118 @@ export interface Keystroke {
   readonly modifiers: readonly number[];
 }
 
-/** 0xe0xx for the extended keys that the tables write as 0x80 | code. */
+/** Characters that a text may have and no key types as such. */
+const CONTROL_KEYS: ReadonlyMap<string, number> = new Map([
+  ['\n', ENTER],
+  ['\r', ENTER],
+  ['\t', TAB],
+  ['\b', 0x0e],
+  ['\u001b', 0x01],
+]);
+
+/** X11 key symbols of Unicode characters beyond Latin-1 without a name of their own. */
+const UNICODE_KEYSYM = 0x0100_0000;
+
+let keysymsByName: ReadonlyMap<string, number> | undefined;
+
+/** Names of QEMU's keymap files to key symbols; the library has the list the other way round. */
+function keysymOf(name: string): number | undefined {
+  keysymsByName ??= new Map(keysym_to_name.map(([keysym, known]) => [known, keysym]));
+  return keysymsByName.get(name);
+}
+
+/** E0xxh for the extended keys that the tables write as 80h + code. */
 function scancodeOf(tableCode: number): number {
   return tableCode > 0x7f ? 0xe000 | (tableCode & 0x7f) : tableCode;
 }
 
 /** The keys of one layout. */
 export class Keymap {
-  private readonly cache = new Map<string, Keystroke | undefined>();
+  private readonly strokes = new Map<number, Keystroke>();
 
-  constructor(private readonly layout: KeyboardLayout) {}
-
-  /** How a character is typed; undefined when the layout does not have it. */
-  stroke(char: string): Keystroke | undefined {
-    if (!this.cache.has(char)) this.cache.set(char, this.resolve(char));
-    return this.cache.get(char);
-  }
-
-  private resolve(char: string): Keystroke | undefined {
-    if (char === '\n' || char === '\r') return { scancode: ENTER, modifiers: [] };
-    if (char === '\t') return { scancode: TAB, modifiers: [] };
-    try {
-      const { mapping, modifiers } = resolveCharMapping(char, keyMaps[this.layout].map);
-      if (!mapping.scanCode) return undefined;
-      return {
-        scancode: scancodeOf(mapping.scanCode),
-        modifiers: modifiers.map((m) => scancodeOf(m.scanCode)),
+  constructor(layout: KeyboardLayout) {
+    for (const [name, code, ...rest] of keyMaps[layout].map) {
+      const modifiers: readonly string[] = rest;
+      const keysym = keysymOf(name);
+      // Keypad keys type digits only while Num Lock is on, which is not known here.
+      if (keysym === undefined || modifiers.includes('numlock') || modifiers.includes('control'))
+        continue;
+      const stroke: Keystroke = {
+        scancode: scancodeOf(code),
+        modifiers: modifiers.map((modifier) => (modifier === 'shift' ? SHIFT_LEFT : ALT_RIGHT)),
       };
-    } catch {
-      // The library throws on characters it knows no name of.
-      return undefined;
+      // The way with the fewest modifiers wins, else the first.
+      const known = this.strokes.get(keysym);
+      if (!known || stroke.modifiers.length < known.modifiers.length)
+        this.strokes.set(keysym, stroke);
     }
   }
 
-  /** The key of an X11 key symbol (what RFB clients send), modifiers left to the client. */
+  /** How a character is typed with one key; undefined when the layout does not have it. */
+  stroke(character: string): Keystroke | undefined {
+    const control = CONTROL_KEYS.get(character);
+    if (control !== undefined) return { scancode: control, modifiers: [] };
+    const point = character.codePointAt(0) ?? 0;
+    if (point < 0x20) return undefined;
+    // Currency signs are their own key symbols, which the library's list does not have.
+    const isCurrency = point >= 0x20a0 && point <= 0x20ac;
+    return (
+      this.strokeOf(isCurrency ? point : ucs2keysym(point)) ??
+      this.strokeOf(point | UNICODE_KEYSYM)
+    );
+  }
+
+  /** How the layout makes a key symbol. */
+  strokeOf(keysym: number): Keystroke | undefined {
+    const fixed = FIXED_KEYS.get(keysym);
+    if (fixed !== undefined) return { scancode: fixed, modifiers: [] };
+    const stroke = this.strokes.get(keysym);
+    if (stroke) return stroke;
+    // The same character under its Unicode key symbol.
+    return keysym > UNICODE_KEYSYM
+      ? this.strokes.get(ucs2keysym(keysym - UNICODE_KEYSYM))
+      : undefined;
+  }
+
+  /** The key of a key symbol, whatever modifiers it takes. */
   scancode(keysym: number): number | undefined {
-    const fixed = FIXED[keysym];
-    if (fixed !== undefined) return fixed;
-    const char = keysym >= 0x01000100 ? keysym - 0x01000000 : keysym;
-    if (char < 0x20 || char > 0x10ffff) return undefined;
-    const text = String.fromCodePoint(char);
-    return (this.stroke(text) ?? this.stroke(text.toLowerCase()))?.scancode;
+    const stroke = this.strokeOf(keysym);
+    if (stroke) return stroke.scancode;
+    const point = keysym > UNICODE_KEYSYM ? keysym - UNICODE_KEYSYM : keysym;
+    if (point < 0x20 || point > 0x10ffff || (point >= 0xd800 && point < 0xe000)) return undefined;
+    return this.stroke(String.fromCodePoint(point).toLowerCase())?.scancode;
   }
 
   /** Scan codes that type a text, releases as negative numbers; and the characters the layout does not have. */
   type(text: string): { scancodes: number[]; skipped: string[] } {
     const scancodes: number[] = [];
     const skipped: string[] = [];
-    for (const char of text.replaceAll('\r\n', '\n')) {
-      const stroke = this.stroke(char);
-      if (!stroke) {
-        skipped.push(char);
-        continue;
-      }
-      scancodes.push(...stroke.modifiers, stroke.scancode, -stroke.scancode);
-      for (const modifier of [...stroke.modifiers].reverse()) scancodes.push(-modifier);
+    for (const character of text.replaceAll('\r\n', '\n')) {
+      const strokes = this.sequence(character);
+      if (!strokes) skipped.push(character);
+      else for (const stroke of strokes) scancodes.push(...presses(stroke));
     }
     return { scancodes, skipped };
   }
+
+  /** One key, or a dead key and a letter. */
+  private sequence(character: string): readonly Keystroke[] | undefined {
+    const direct = this.stroke(character);
+    if (direct) return [direct];
+    const [base, mark, ...more] = character.normalize('NFD');
+    const dead = mark === undefined ? undefined : DEAD_KEYS.get(mark);
+    if (base === undefined || dead === undefined || more.length > 0) return undefined;
+    const accent = this.strokes.get(dead);
+    const letter = this.stroke(base);
+    return accent && letter ? [accent, letter] : undefined;
+  }
+}
+
+function presses({ scancode, modifiers }: Keystroke): number[] {
+  return [
+    ...modifiers,
+    scancode,
+    -scancode,
+    ...[...modifiers].reverse().map((modifier) => -modifier),
+  ];
 }

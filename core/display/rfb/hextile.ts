@@ -1,149 +1,153 @@
 /** Hextile encoding, RFC 6143 section 7.7.4: 16 x 16 tiles, each raw, one colour, or a background with subrectangles. */
+import type { Rectangle } from '../dirty-region';
+import type { ByteWriter } from './byte-writer';
 import type { PixelConverter } from './pixel-format';
+import { forEachTile, readColors, type RfbScreen } from './tile';
 
 const TILE = 16;
 const RAW = 1;
-const BACKGROUND = 2;
-const FOREGROUND = 4;
+const BACKGROUND_SPECIFIED = 2;
+const FOREGROUND_SPECIFIED = 4;
 const ANY_SUBRECTS = 8;
+const SUBRECTS_COLORED = 16;
+const MAX_SUBRECTS = 255;
 
-interface Picture {
-  readonly width: number;
-  readonly pixels: Uint8Array;
+/** Background and foreground that the next tile inherits; undefined after a raw tile. */
+interface Carried {
+  background: number | undefined;
+  foreground: number | undefined;
 }
 
-/** Encodes a rectangle; appends to nothing, returns its bytes. */
 export function encodeHextile(
-  picture: Picture,
-  x: number,
-  y: number,
+  out: ByteWriter,
+  screen: RfbScreen,
+  rectangle: Rectangle,
+  converter: PixelConverter,
+): void {
+  const colors = new Uint32Array(TILE * TILE);
+  const uncovered = new Uint32Array(TILE * TILE);
+  const carried: Carried = { background: undefined, foreground: undefined };
+  forEachTile(rectangle, TILE, (x, y, width, height) => {
+    readColors(screen, [x, y, width, height], colors);
+    encodeTile(out, colors, uncovered, width, height, converter, carried);
+  });
+}
+
+function encodeTile(
+  out: ByteWriter,
+  colors: Uint32Array,
+  uncovered: Uint32Array,
   width: number,
   height: number,
   converter: PixelConverter,
-): Uint8Array {
-  const out: number[] = [];
-  const chunks: Uint8Array[] = [];
-  const flush = (): void => {
-    if (out.length > 0) chunks.push(Uint8Array.from(out.splice(0)));
-  };
-  for (let ty = 0; ty < height; ty += TILE) {
-    for (let tx = 0; tx < width; tx += TILE) {
-      const tile = readTile(
-        picture,
-        x + tx,
-        y + ty,
-        Math.min(TILE, width - tx),
-        Math.min(TILE, height - ty),
-      );
-      const encoded = encodeTile(tile, converter);
-      if (encoded) out.push(...encoded);
-      else {
-        out.push(RAW);
-        flush();
-        chunks.push(rawTile(tile, converter));
-      }
+  carried: Carried,
+): void {
+  const { background, foreground } = commonColors(colors, width * height);
+  const start = out.length;
+  const rawBytes = width * height * converter.bytes;
+  let flags = 0;
+  out.u8(0);
+  if (background !== carried.background) {
+    flags |= BACKGROUND_SPECIFIED;
+    converter.put(out.room(converter.bytes), 0, background);
+  }
+  if (foreground !== undefined) {
+    flags |= ANY_SUBRECTS;
+    const isPlain = hasTwoColors(colors, width * height, background, foreground);
+    if (!isPlain) flags |= SUBRECTS_COLORED;
+    else if (foreground !== carried.foreground) {
+      flags |= FOREGROUND_SPECIFIED;
+      converter.put(out.room(converter.bytes), 0, foreground);
     }
-  }
-  flush();
-  return concatenate(chunks);
-}
-
-interface Tile {
-  readonly width: number;
-  readonly height: number;
-  /** B | G << 8 | R << 16. */
-  readonly colours: Uint32Array;
-}
-
-function readTile(picture: Picture, x: number, y: number, width: number, height: number): Tile {
-  const colours = new Uint32Array(width * height);
-  for (let row = 0; row < height; row++) {
-    let at = ((y + row) * picture.width + x) * 4;
-    for (let column = 0; column < width; column++, at += 4) {
-      colours[row * width + column] =
-        picture.pixels[at] | (picture.pixels[at + 1] << 8) | (picture.pixels[at + 2] << 16);
-    }
-  }
-  return { width, height, colours };
-}
-
-function pixelBytes(colour: number, converter: PixelConverter): number[] {
-  const source = Uint8Array.of(colour & 255, (colour >> 8) & 255, (colour >> 16) & 255, 0);
-  const target = new Uint8Array(converter.bytes);
-  converter.convert(source, 0, 1, target, 0);
-  return [...target];
-}
-
-function rawTile(tile: Tile, converter: PixelConverter): Uint8Array {
-  const source = new Uint8Array(tile.colours.buffer);
-  const target = new Uint8Array(tile.colours.length * converter.bytes);
-  converter.convert(source, 0, tile.colours.length, target, 0);
-  return target;
-}
-
-/** One or two colours (text is that) as background and subrectangles; undefined when raw is better. */
-function encodeTile(tile: Tile, converter: PixelConverter): number[] | undefined {
-  const { width, height, colours } = tile;
-  const first = colours[0];
-  let second: number | undefined;
-  let seconds = 0;
-  for (const colour of colours) {
-    if (colour === first) continue;
-    second ??= colour;
-    if (colour !== second) return undefined;
-    seconds++;
-  }
-  if (second === undefined) return [BACKGROUND, ...pixelBytes(first, converter)];
-  // The rarer colour is drawn upon the other.
-  const swap = seconds * 2 > colours.length;
-  const [background, foreground] = swap ? [second, first] : [first, second];
-  const rectangles: number[] = [];
-  const taken = new Uint8Array(colours.length);
-  let count = 0;
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      if (taken[y * width + x] || colours[y * width + x] !== foreground) continue;
-      let w = 1;
-      while (
-        x + w < width &&
-        colours[y * width + x + w] === foreground &&
-        !taken[y * width + x + w]
+    const limit = start + rawBytes;
+    uncovered.set(colors);
+    if (
+      !subrectangles(
+        out,
+        uncovered,
+        width,
+        height,
+        background,
+        isPlain ? undefined : converter,
+        limit,
       )
-        w++;
-      let h = 1;
-      while (y + h < height && rowIs(colours, taken, (y + h) * width + x, w, foreground)) h++;
-      for (let row = y; row < y + h; row++) taken.fill(1, row * width + x, row * width + x + w);
-      rectangles.push((x << 4) | y, ((w - 1) << 4) | (h - 1));
-      count++;
+    ) {
+      out.truncate(start);
+      out.u8(RAW);
+      const pixels = out.room(rawBytes);
+      for (let i = 0; i < width * height; i++)
+        converter.put(pixels, i * converter.bytes, colors[i]);
+      carried.background = carried.foreground = undefined;
+      return;
     }
+    // Coloured subrectangles leave the foreground undefined.
+    carried.foreground = isPlain ? foreground : undefined;
   }
-  if (count > 255 || rectangles.length >= width * height * converter.bytes) return undefined;
-  return [
-    BACKGROUND | FOREGROUND | ANY_SUBRECTS,
-    ...pixelBytes(background, converter),
-    ...pixelBytes(foreground, converter),
-    count,
-    ...rectangles,
-  ];
+  carried.background = background;
+  out.patchU8(start, flags);
 }
 
-function rowIs(
-  colours: Uint32Array,
-  taken: Uint8Array,
-  from: number,
+/** The commonest of the first two colours is the background; `foreground` is another one, if there is one. */
+function commonColors(
+  colors: Uint32Array,
   count: number,
-  colour: number,
-): boolean {
-  for (let i = from; i < from + count; i++) if (colours[i] !== colour || taken[i]) return false;
+): { background: number; foreground: number | undefined } {
+  const first = colors[0];
+  let second: number | undefined;
+  let balance = 0;
+  for (let i = 0; i < count; i++) {
+    const color = colors[i];
+    if (color === first) balance++;
+    else {
+      second ??= color;
+      if (color === second) balance--;
+    }
+  }
+  if (second === undefined) return { background: first, foreground: undefined };
+  return balance >= 0
+    ? { background: first, foreground: second }
+    : { background: second, foreground: first };
+}
+
+function hasTwoColors(colors: Uint32Array, count: number, a: number, b: number): boolean {
+  for (let i = 0; i < count; i++) if (colors[i] !== a && colors[i] !== b) return false;
   return true;
 }
 
-export function concatenate(chunks: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(chunks.reduce((sum, c) => sum + c.length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
+/** Covers what is not background (and makes it so in `colors`); false when that takes more than `limit` bytes in all. With a converter each rectangle has its colour. */
+function subrectangles(
+  out: ByteWriter,
+  colors: Uint32Array,
+  width: number,
+  height: number,
+  background: number,
+  converter: PixelConverter | undefined,
+  limit: number,
+): boolean {
+  const countAt = out.length;
+  out.u8(0);
+  let count = 0;
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const color = colors[y * width + x];
+      if (color === background) continue;
+      let w = 1;
+      while (x + w < width && colors[y * width + x + w] === color) w++;
+      let h = 1;
+      while (y + h < height && rowHas(colors, (y + h) * width + x, w, color)) h++;
+      if (++count > MAX_SUBRECTS) return false;
+      if (converter) converter.put(out.room(converter.bytes), 0, color);
+      out.u8((x << 4) | y).u8(((w - 1) << 4) | (h - 1));
+      if (out.length > limit) return false;
+      for (let row = y; row < y + h; row++)
+        colors.fill(background, row * width + x, row * width + x + w);
+    }
   }
-  return bytes;
+  out.patchU8(countAt, count);
+  return true;
+}
+
+function rowHas(colors: Uint32Array, from: number, count: number, color: number): boolean {
+  for (let i = from; i < from + count; i++) if (colors[i] !== color) return false;
+  return true;
 }

@@ -1,4 +1,6 @@
 /** Pixel formats of RFB clients, RFC 6143 section 7.4. */
+import type { ByteWriter } from './byte-writer';
+import type { InputBuffer } from './input-buffer';
 
 export interface PixelFormat {
   readonly bitsPerPixel: 8 | 16 | 32;
@@ -13,31 +15,38 @@ export interface PixelFormat {
 }
 
 /** The framebuffer's own: bytes B, G, R, unused. */
+// prettier-ignore
 export const NATIVE_FORMAT: PixelFormat = {
   bitsPerPixel: 32, depth: 24, bigEndian: false, redMax: 255, greenMax: 255, blueMax: 255, redShift: 16, greenShift: 8, blueShift: 0,
-}; // prettier-ignore
+};
 
-/** Reads a client's 16-byte format; undefined when it is one we do not serve (colour maps, odd sizes, shifts out of the pixel). */
-export function readPixelFormat(view: DataView, at: number): PixelFormat | undefined {
-  const bitsPerPixel = view.getUint8(at);
+/** What clients with a colour map get: three bits red, three green, two blue, and a map that says so. */
+// prettier-ignore
+export const COLOR_MAP_FORMAT: PixelFormat = {
+  bitsPerPixel: 8, depth: 8, bigEndian: false, redMax: 7, greenMax: 7, blueMax: 3, redShift: 0, greenShift: 3, blueShift: 6,
+};
+
+/** Reads a client's 16-byte format; 'color-map' when it wants one, undefined when it cannot be. */
+export function readPixelFormat(
+  input: InputBuffer,
+  at: number,
+): PixelFormat | 'color-map' | undefined {
+  const bitsPerPixel = input.u8(at);
   if (bitsPerPixel !== 8 && bitsPerPixel !== 16 && bitsPerPixel !== 32) return undefined;
-  if (view.getUint8(at + 3) === 0) return undefined;
+  if (input.u8(at + 3) === 0) return bitsPerPixel === 8 ? 'color-map' : undefined;
   const format: PixelFormat = {
     bitsPerPixel,
-    depth: view.getUint8(at + 1),
-    bigEndian: view.getUint8(at + 2) !== 0,
-    redMax: view.getUint16(at + 4),
-    greenMax: view.getUint16(at + 6),
-    blueMax: view.getUint16(at + 8),
-    redShift: view.getUint8(at + 10),
-    greenShift: view.getUint8(at + 11),
-    blueShift: view.getUint8(at + 12),
+    depth: input.u8(at + 1),
+    bigEndian: input.u8(at + 2) !== 0,
+    redMax: input.u16(at + 4),
+    greenMax: input.u16(at + 6),
+    blueMax: input.u16(at + 8),
+    redShift: input.u8(at + 10),
+    greenShift: input.u8(at + 11),
+    blueShift: input.u8(at + 12),
   };
   const fits = (max: number, shift: number): boolean =>
-    max > 0 &&
-    ((max + 1) & max) === 0 &&
-    shift < bitsPerPixel &&
-    Math.log2(max + 1) + shift <= bitsPerPixel;
+    max > 0 && ((max + 1) & max) === 0 && Math.log2(max + 1) + shift <= bitsPerPixel;
   const good =
     fits(format.redMax, format.redShift) &&
     fits(format.greenMax, format.greenShift) &&
@@ -45,47 +54,81 @@ export function readPixelFormat(view: DataView, at: number): PixelFormat | undef
   return good ? format : undefined;
 }
 
-export function writePixelFormat(format: PixelFormat): Uint8Array {
-  const bytes = new Uint8Array(16);
-  const view = new DataView(bytes.buffer);
-  bytes.set([format.bitsPerPixel, format.depth, format.bigEndian ? 1 : 0, 1]);
-  view.setUint16(4, format.redMax);
-  view.setUint16(6, format.greenMax);
-  view.setUint16(8, format.blueMax);
-  bytes.set([format.redShift, format.greenShift, format.blueShift], 10);
-  return bytes;
+export function writePixelFormat(out: ByteWriter, format: PixelFormat): void {
+  out
+    .u8(format.bitsPerPixel)
+    .u8(format.depth)
+    .u8(format.bigEndian ? 1 : 0)
+    .u8(1);
+  out.u16(format.redMax).u16(format.greenMax).u16(format.blueMax);
+  out.u8(format.redShift).u8(format.greenShift).u8(format.blueShift);
+  out.bytes([0, 0, 0]);
 }
 
-/** Turns B, G, R, X pixels into a client's; returns the bytes a pixel takes. */
-export class PixelConverter {
-  readonly bytes: 1 | 2 | 4;
-  private readonly native: boolean;
+/** SetColourMapEntries for `COLOR_MAP_FORMAT` (7.6.2). */
+export function writeColorMap(out: ByteWriter): void {
+  const { redMax, greenMax, blueMax, greenShift, blueShift } = COLOR_MAP_FORMAT;
+  out.u8(1).u8(0).u16(0).u16(256);
+  for (let i = 0; i < 256; i++) {
+    out.u16(Math.round(((i & redMax) * 0xffff) / redMax));
+    out.u16(Math.round((((i >> greenShift) & greenMax) * 0xffff) / greenMax));
+    out.u16(Math.round((((i >> blueShift) & blueMax) * 0xffff) / blueMax));
+  }
+}
 
-  constructor(private readonly format: PixelFormat) {
+function table(max: number, shift: number): Int32Array {
+  return Int32Array.from({ length: 256 }, (_, v) => Math.round((v * max) / 255) << shift);
+}
+
+/** Turns colours (R << 16 | G << 8 | B) into a client's pixels. */
+export class PixelConverter {
+  /** Bytes a pixel. */
+  readonly bytes: 1 | 2 | 4;
+  /** Bytes a pixel of ZRLE (CPIXEL): 3 when 24 bits hold the colour (RFC 6143 section 7.7.5). */
+  readonly compactBytes: 1 | 2 | 3 | 4;
+  readonly isNative: boolean;
+  private readonly red: Int32Array;
+  private readonly green: Int32Array;
+  private readonly blue: Int32Array;
+  private readonly bigEndian: boolean;
+  /** The compact pixel leaves out the lowest byte instead of the highest. */
+  private readonly compactHigh: boolean;
+
+  constructor(format: PixelFormat) {
     this.bytes = (format.bitsPerPixel / 8) as 1 | 2 | 4;
-    this.native = (Object.keys(NATIVE_FORMAT) as (keyof PixelFormat)[]).every(
+    this.bigEndian = format.bigEndian;
+    this.red = table(format.redMax, format.redShift);
+    this.green = table(format.greenMax, format.greenShift);
+    this.blue = table(format.blueMax, format.blueShift);
+    this.isNative = (Object.keys(NATIVE_FORMAT) as (keyof PixelFormat)[]).every(
       (key) => key === 'depth' || format[key] === NATIVE_FORMAT[key],
+    );
+    const bits = (this.red[255] | this.green[255] | this.blue[255]) >>> 0;
+    const compact = format.bitsPerPixel === 32 && format.depth <= 24;
+    const fitsLow = bits < 0x1000000;
+    this.compactHigh = compact && !fitsLow && (bits & 0xff) === 0;
+    this.compactBytes = compact && (fitsLow || this.compactHigh) ? 3 : this.bytes;
+  }
+
+  pixel(color: number): number {
+    return (
+      this.red[(color >> 16) & 0xff] | this.green[(color >> 8) & 0xff] | this.blue[color & 0xff]
     );
   }
 
-  /** Converts `count` pixels of `source` from `from` into `target` at `to`. */
-  convert(source: Uint8Array, from: number, count: number, target: Uint8Array, to: number): void {
-    if (this.native) {
-      target.set(source.subarray(from, from + count * 4), to);
-      return;
-    }
-    for (let i = 0; i < count; i++) this.put(source, from + i * 4, target, to + i * this.bytes);
+  put(target: Uint8Array, at: number, color: number): void {
+    const value = this.pixel(color);
+    const { bytes } = this;
+    for (let i = 0; i < bytes; i++)
+      target[at + i] = value >>> (8 * (this.bigEndian ? bytes - 1 - i : i));
   }
 
-  private put(source: Uint8Array, from: number, target: Uint8Array, to: number): void {
-    const { format } = this;
-    const scale = (value: number, max: number): number => Math.round((value * max) / 255);
-    const value =
-      (scale(source[from + 2], format.redMax) << format.redShift) |
-      (scale(source[from + 1], format.greenMax) << format.greenShift) |
-      (scale(source[from], format.blueMax) << format.blueShift);
-    for (let i = 0; i < this.bytes; i++) {
-      target[to + i] = value >>> ((format.bigEndian ? this.bytes - 1 - i : i) * 8);
+  putCompact(target: Uint8Array, at: number, color: number): void {
+    if (this.compactBytes !== 3) {
+      this.put(target, at, color);
+      return;
     }
+    const value = this.compactHigh ? this.pixel(color) >>> 8 : this.pixel(color);
+    for (let i = 0; i < 3; i++) target[at + i] = value >>> (8 * (this.bigEndian ? 2 - i : i));
   }
 }
