@@ -1,27 +1,10 @@
 import type { RowUse } from '../../core/cpu/decode/forms';
+import { GPR_NAMES } from '../../core/hw';
 import type { Encoding } from './encode';
 import { undefinedFlags, undefinedResult } from './excluded';
 import type { Case, Outcome } from './layout';
 
 const COMPARED_FLAGS = 0xcd5;
-const REGISTERS = [
-  'rax',
-  'rcx',
-  'rdx',
-  'rbx',
-  'rsp',
-  'rbp',
-  'rsi',
-  'rdi',
-  'r8',
-  'r9',
-  'r10',
-  'r11',
-  'r12',
-  'r13',
-  'r14',
-  'r15',
-];
 const PAGE_FAULT = 14;
 
 /** The count of a shift or rotate, whichever operand gives it. */
@@ -63,7 +46,7 @@ export function compare(
   if (result) {
     for (let i = 0; i < registers; i++) {
       if (expected.gpr[i] !== actual.gpr[i])
-        found.push(`${REGISTERS[i]} ${hex(actual.gpr[i])} instead of ${hex(expected.gpr[i])}`);
+        found.push(`${GPR_NAMES[i]} ${hex(actual.gpr[i])} instead of ${hex(expected.gpr[i])}`);
     }
     // AMD's MXCSR_MASK has bit 17 (misaligned SSE), which stands alone in its byte.
     const masked = (byte: number, i: number) =>
@@ -84,7 +67,7 @@ export function compare(
   if (use.row.unit) found.push(...vectorDifferences(use, expected, actual));
   if (found.length === 0) return undefined;
   const inputs = [...c.gpr.slice(0, registers)]
-    .map((v, i) => `${REGISTERS[i]}=${hex(v)}`)
+    .map((v, i) => `${GPR_NAMES[i]}=${hex(v)}`)
     .join(' ');
   return `${found.join('; ')} (flags=${hex(c.flags)} ${inputs})`;
 }

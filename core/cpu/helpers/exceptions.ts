@@ -6,8 +6,8 @@ import { AC, IF, IOPL, NT, readFlags, RF, TF, VM, writeFlags } from './flags';
 import { acknowledgeInterrupt, unwind } from './host';
 import { endImplicitAccess, isCanonical, readSystem, writeMemory, writeSystem } from './mmu';
 import {
-  accessOf, baseOf, checkedStack, descriptorAccess, fetchDescriptor, GP, isLongActive, limitOf, loadFromDescriptor, loadRealSegment, markAccessed, NP,
-  selectorOf, setSegment, setStackPointer, SS_FAULT, stackLinear, stackPointer, TS_FAULT,
+  accessOf, baseOf, checkedStack, descriptorAccess, descriptorBase, descriptorLimit, fetchDescriptor, GP, isLongActive, limitOf, loadFromDescriptor,
+  loadRealSegment, markAccessed, NP, selectorOf, setSegment, setStackPointer, SS_FAULT, stackLinear, stackPointer, TS_FAULT,
 } from './segments';
 import { currentRip, get32, get64, nextRip, set32, set64, state } from './state';
 import { switchTask } from './task';
@@ -187,7 +187,7 @@ export function innerStackPointer(): u64 {
 /** Raises #SS unless `bytes` fit below an inner stack pointer in a stack segment's limit. */
 export function checkStackRoom(d: u64, pointer: u64, bytes: u32, selector: u32, extra: u32): void {
   const top: u64 = d & 0x40000000000000 ? 0xffffffff : 0xffff;
-  const limit = <u64>limitOfDescriptor(d);
+  const limit = <u64>descriptorLimit(d);
   const lowest = (pointer - bytes) & top;
   const highest = (pointer - 1) & top;
   const expandDown = (d & 0x40000000000) != 0;
@@ -292,7 +292,7 @@ function deliverProtected(vector: u32, origin: i32, hasError: bool, error: u32, 
   if (v86 && (conforming || dpl != 0)) raise(GP, (selector & 0xfffc) | extra);
   const flags = readFlags() | (fault ? RF : 0);
   const newCpl = conforming ? cpl : dpl;
-  if (target > <u64>limitOfDescriptor(d)) raise(GP, extra);
+  if (target > <u64>descriptorLimit(d)) raise(GP, extra);
   markAccessed(selector, d);
 
   if (newCpl < cpl) {
@@ -302,7 +302,7 @@ function deliverProtected(vector: u32, origin: i32, hasError: bool, error: u32, 
     if (!(ss & 0xfffc)) raise(TS_FAULT, extra);
     const stack = checkedStack(ss, newCpl, TS_FAULT, extra);
     const mask: u64 = stack & 0x40000000000000 ? 0xffffffff : 0xffff;
-    const base = <u64>baseOfDescriptor(stack);
+    const base = <u64>descriptorBase(stack);
     let at = esp;
     const step = <u64>size;
     const oldSs = selectorOf(L.SEG_SS);
@@ -356,14 +356,6 @@ function deliverProtected(vector: u32, origin: i32, hasError: bool, error: u32, 
   set64(L.S_RIP, target);
   writeFlags(0, TF | NT | RF | VM | (type & 1 ? 0 : IF));
   updateMode();
-}
-
-// @ts-ignore: decorator
-@inline function baseOfDescriptor(d: u64): u32 { return (<u32>(d >> 16) & 0xffffff) | (<u32>(d >> 56) << 24); }
-
-function limitOfDescriptor(d: u64): u32 {
-  const raw = (<u32>d & 0xffff) | (<u32>(d >> 32) & 0xf0000);
-  return d & 0x80000000000000 ? (raw << 12) | 0xfff : raw;
 }
 
 /** A fault through a task gate puts its error code on the new task's stack. */
