@@ -154,6 +154,7 @@ export class PlainBus implements SystemBus {
     if (at >= 0x10 && at < 0x28) {
       const id = view.getUint32(0, true);
       if (id === 0x11111234 && at === 0x10) view.setUint32(at, (value & 0xff000000) | 8, true);
+      if (id === 0x11111234 && at === 0x18) view.setUint32(at, value & 0xfffff000, true);
       if (id === 0x70108086 && at === 0x20) view.setUint32(at, (value & 0xfff0) | 1, true);
     } else if (at >= 4 && !(at >= 8 && at < 0x10)) {
       if (width === 1) view.setUint8(at, value);
@@ -167,6 +168,11 @@ export class PlainBus implements SystemBus {
     if (!registers) this.indexed.set(port, (registers = new Uint8Array(256)));
     return registers;
   }
+
+  /** What the VGA's register BAR (BAR 2) begins with. */
+  readonly edid = Uint8Array.from({ length: 128 }, (_, i) =>
+    i === 0 || i === 7 ? 0 : i < 7 ? 0xff : i,
+  );
 
   readMmio(gpa: number, width: AccessWidth): number {
     let value = 0;

@@ -44,6 +44,9 @@ const ROM_SEGMENT_BASE = 0xf0000n;
 const RTC_ALARM = 0x20;
 const RTC_PERIODIC = 0x40;
 const WARM_BOOT_MAGIC = 0x1234;
+const VGA_REGISTER_BAR = 2;
+const EDID_BYTES = 128;
+const EDID_HEADER = [0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00];
 
 export interface BiosState {
   version: 1;
@@ -88,10 +91,8 @@ export class Bios implements PortIo {
     this.screen = new Screen(new VgaHardware(bus, fonts), memory);
     this.int10 = new Int10(this.screen, memory, this.rom.video);
     this.int10.vbe = new Vbe(this.screen, {
-      linearFramebuffer: () => {
-        const vga = this.pci.scan().find((device) => device.classCode >> 8 === CLASS_VGA);
-        return vga ? this.pci.memoryBar(vga, 0) : 0;
-      },
+      linearFramebuffer: () => this.vgaBar(0),
+      edid: () => this.edid(),
       setStandardMode: (mode, noClear) => this.int10.setMode(mode, noClear),
       setGraphicsFont: (height) => this.int10.setGraphicsFont(height),
       oemString: this.rom.oemString,
@@ -200,6 +201,21 @@ export class Bios implements PortIo {
       bytes[15] = -bytes.reduce((sum, byte) => sum + byte, 0) & 0xff;
       memory.write(at, bytes);
     }
+  }
+
+  /** GPA of a memory BAR of the display adapter; 0 when there is none. */
+  private vgaBar(index: number): number {
+    const vga = this.pci.scan().find((device) => device.classCode >> 8 === CLASS_VGA);
+    return vga ? this.pci.memoryBar(vga, index) : 0;
+  }
+
+  /** The register BAR of QEMU's standard VGA begins with the EDID. */
+  private edid(): Uint8Array | undefined {
+    const bar = this.vgaBar(VGA_REGISTER_BAR);
+    const block = Uint8Array.from({ length: EDID_BYTES }, (_, i) =>
+      bar === 0 ? 0xff : this.board.bus.readMmio(bar + i, 1),
+    );
+    return EDID_HEADER.every((byte, i) => block[i] === byte) ? block : undefined;
   }
 
   /** The first lines of the boot screen. */

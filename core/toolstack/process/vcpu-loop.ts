@@ -49,15 +49,18 @@ export class VcpuLoop {
   run(): never {
     for (;;) {
       this.drain();
-      const sleepMs = this.paused || this.stopped ? MAX_SLEEP_MS : this.slice();
+      if (this.paused || this.stopped) {
+        // Nothing moves: pictures are drawn when somebody asks for one.
+        this.sleep(MAX_SLEEP_MS);
+        continue;
+      }
+      const sleepMs = this.slice();
       this.parts.serial.flush();
-      this.parts.display.pump(this.parts.adapter, this.nowNs());
-      if (sleepMs >= MIN_SLEEP_MS) this.sleep(sleepMs);
+      const nowNs = this.parts.monotonicMs() * 1e6;
+      this.parts.display.pump(this.parts.adapter, nowNs);
+      const untilFrameMs = this.parts.display.untilFrameNs(nowNs) / 1e6;
+      if (sleepMs >= MIN_SLEEP_MS) this.sleep(Math.min(sleepMs, untilFrameMs));
     }
-  }
-
-  private nowNs(): number {
-    return this.parts.monotonicMs() * 1e6;
   }
 
   /** One slice of the guest; how long it may sleep now, ms. */
@@ -71,8 +74,7 @@ export class VcpuLoop {
     if (result.state === 'running') return 0;
     if (result.state === 'halted') return Math.min(result.sleepNs / 1e6, MAX_SLEEP_MS);
     this.stopped = true;
-    machine.pause();
-    this.parts.serial.flush();
+    this.halt();
     port.post({ type: 'stopped', how: result.cause, where: this.where() });
     return MAX_SLEEP_MS;
   }
@@ -86,10 +88,8 @@ export class VcpuLoop {
   }
 
   private sleep(ms: number): void {
-    const { display, port } = this.parts;
-    const untilFrameMs = Math.max(0, (display.nextFrameNs - this.nowNs()) / 1e6);
     Atomics.store(this.control, HALTED, 1);
-    port.sleep(Math.max(MIN_SLEEP_MS, Math.min(ms, untilFrameMs)));
+    this.parts.port.sleep(Math.max(MIN_SLEEP_MS, ms));
     Atomics.store(this.control, HALTED, 0);
   }
 
@@ -150,7 +150,15 @@ export class VcpuLoop {
   private setPaused(paused: boolean): void {
     if (paused === this.paused) return;
     this.paused = paused;
-    if (paused) this.parts.machine.pause();
+    if (paused) this.halt();
     else if (!this.stopped) this.parts.machine.start();
+  }
+
+  /** Stops time and hands out what the guest wrote and drew until now. */
+  private halt(): void {
+    const { machine, serial, display, adapter } = this.parts;
+    machine.pause();
+    serial.flush();
+    display.answer(adapter, 0);
   }
 }

@@ -66,14 +66,16 @@ export class WorkerDisplay implements DisplayBackend {
     this.changed = true;
   }
 
-  /** When the next frame is due, host ns; Infinity while nobody watches. */
-  get nextFrameNs(): number {
-    return Atomics.load(this.control, WATCHERS) > 0 ? this.lastFrameNs + FRAME_NS : Infinity;
+  /** How long until the next frame, ns; Infinity while nobody watches. */
+  untilFrameNs(nowNs: number): number {
+    if (Atomics.load(this.control, WATCHERS) === 0) return Infinity;
+    const due = Math.max(0, this.lastFrameNs + FRAME_NS - nowNs);
+    return Atomics.load(this.control, FRAME) === 0 ? due : Math.max(due, FRAME_NS);
   }
 
   /** Draws and sends a frame when one is due and the last one has been used. */
   pump(adapter: DisplayAdapter, nowNs: number): void {
-    if (nowNs < this.nextFrameNs || Atomics.load(this.control, FRAME) !== 0) return;
+    if (this.untilFrameNs(nowNs) > 0) return;
     this.lastFrameNs = nowNs;
     adapter.refresh(false);
     if (this.changed) this.send(0);

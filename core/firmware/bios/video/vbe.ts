@@ -6,7 +6,6 @@
 import { ByteBuilder } from '../../bytes';
 import * as bda from '../bda';
 import type { ServiceCall } from '../call';
-import { buildEdid } from './edid';
 import type { Screen } from './screen';
 import {
   lineBytes,
@@ -27,6 +26,8 @@ const VBE2_SIGNATURE = 0x3245_4256;
 export interface VbeEnvironment {
   /** GPA of the linear framebuffer BAR, 0 when it has none. */
   linearFramebuffer(): number;
+  /** The monitor's EDID block as the adapter has it; undefined when it has none. */
+  edid(): Uint8Array | undefined;
   /** Sets a standard mode. */
   setStandardMode(mode: number, noClear: boolean): void;
   /** Points the graphics font vector at the ROM font of a height. */
@@ -36,8 +37,6 @@ export interface VbeEnvironment {
 }
 
 export class Vbe {
-  private readonly edid = buildEdid();
-
   constructor(
     private readonly screen: Screen,
     private readonly environment: VbeEnvironment,
@@ -341,7 +340,9 @@ export class Vbe {
       return OK;
     }
     if (call.bl !== 1 || call.dx !== 0) return FAILED;
-    call.memory.write(call.linear('es', call.di), this.edid);
+    const edid = this.environment.edid();
+    if (!edid) return FAILED;
+    call.memory.write(call.linear('es', call.di), edid);
     return OK;
   }
 }
