@@ -175,9 +175,14 @@ export class PlainBus implements SystemBus {
   );
 
   readMmio(gpa: number, width: AccessWidth): number {
+    const vga = new DataView(this.pci.get(2 << 3)!.buffer);
+    const registers = vga.getUint32(0x18, true);
     let value = 0;
-    for (let i = width - 1; i >= 0; i--)
-      value = value * 256 + (this.vga[gpa - 0xa0000 + i] ?? 0xff);
+    for (let i = width - 1; i >= 0; i--) {
+      const at = gpa + i;
+      const byte = registers !== 0 && at >= registers ? this.edid[at - registers] : undefined;
+      value = value * 256 + (byte ?? this.vga[at - 0xa0000] ?? 0xff);
+    }
     return value;
   }
 
