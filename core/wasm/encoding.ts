@@ -1,5 +1,6 @@
 /** LEB128, WebAssembly Core 1.0 section 5.2.2. */
 export function unsignedLeb(value: number): number[] {
+  if (value < 128) return [value];
   const bytes: number[] = [];
   let rest = value;
   do {
@@ -11,6 +12,8 @@ export function unsignedLeb(value: number): number[] {
 }
 
 export function signedLeb(value: bigint | number): number[] {
+  const small = Number(value);
+  if (small >= -0x80000000 && small <= 0x7fffffff) return signedLeb32(small);
   const bytes: number[] = [];
   let rest = BigInt(value);
   for (;;) {
@@ -21,6 +24,19 @@ export function signedLeb(value: bigint | number): number[] {
       return bytes;
     }
     bytes.push(low | 0x80);
+  }
+}
+
+/** The same for 32-bit numbers, which are nearly all. */
+function signedLeb32(value: number): number[] {
+  if (value >= -64 && value < 64) return [value & 0x7f];
+  const bytes: number[] = [];
+  for (let rest = value; ; rest >>= 7) {
+    if (rest >= -64 && rest < 64) {
+      bytes.push(rest & 0x7f);
+      return bytes;
+    }
+    bytes.push((rest & 0x7f) | 0x80);
   }
 }
 

@@ -9,6 +9,8 @@ export type ValType = 'i32' | 'i64' | 'f32' | 'f64' | 'v128';
 export interface Expr<T extends ValType = ValType> {
   readonly type: T;
   readonly code: readonly number[];
+  /** Set when the expression is an integer constant: its value as a signed number of its type. */
+  readonly value?: bigint;
 }
 
 /** Code with an effect and no value. */
@@ -29,6 +31,34 @@ const unary =
 const binary =
   <A extends ValType, R extends ValType>(result: R, ...opcode: number[]) =>
   (a: Expr<A>, b: Expr<A>): Expr<R> => ({ type: result, code: [...a.code, ...b.code, ...opcode] });
+
+type Fold = (a: bigint, b: bigint, bits: number) => bigint;
+
+/** Integer operators of constants, by position behind `add` in the opcode table (rotates are left alone). */
+const FOLDS: Readonly<Partial<Record<number, Fold>>> = {
+  3: (a, b) => a + b,
+  4: (a, b) => a - b,
+  5: (a, b) => a * b,
+  10: (a, b) => a & b,
+  11: (a, b) => a | b,
+  12: (a, b) => a ^ b,
+  13: (a, b, bits) => a << (b & BigInt(bits - 1)),
+  14: (a, b, bits) => a >> (b & BigInt(bits - 1)),
+  15: (a, b, bits) => BigInt.asUintN(bits, a) >> (b & BigInt(bits - 1)),
+};
+
+/** Comparisons of constants, by position behind `eqz`. */
+const COMPARES: Readonly<Partial<Record<number, (a: bigint, b: bigint, bits: number) => boolean>>> =
+  {
+    1: (a, b) => a === b,
+    2: (a, b) => a !== b,
+    3: (a, b) => a < b,
+    4: (a, b, bits) => BigInt.asUintN(bits, a) < BigInt.asUintN(bits, b),
+    9: (a, b) => a >= b,
+  };
+
+/** Operators that give their first operand when the second is zero. */
+const ZERO_KEEPS = new Set([3, 4, 11, 12, 13, 14, 15, 16, 17]);
 
 const load =
   <R extends ValType>(result: R, ...opcode: number[]) =>
@@ -79,12 +109,34 @@ function wordOps<T extends 'i32' | 'i64'>(
   compare: number,
   count: number,
 ): WordOps<T> {
-  const test = (n: number): ((a: Expr<T>, b: Expr<T>) => I32) =>
-    binary<T, 'i32'>('i32', compare + n);
-  const arith = (n: number): ((a: Expr<T>, b: Expr<T>) => Expr<T>) => binary<T, T>(type, count + n);
+  const bits = type === 'i32' ? 32 : 64;
+  const constant = (value: number | bigint): Expr<T> => {
+    const cut = BigInt.asIntN(bits, BigInt(value));
+    return { type, code: [constOpcode, ...signedLeb(cut)], value: cut };
+  };
+  const test = (n: number): ((a: Expr<T>, b: Expr<T>) => I32) => {
+    const plain = binary<T, 'i32'>('i32', compare + n);
+    const fold = COMPARES[n];
+    return (a, b) =>
+      fold && a.value !== undefined && b.value !== undefined
+        ? boolean(fold(a.value, b.value, bits))
+        : plain(a, b);
+  };
+  const arith = (n: number): ((a: Expr<T>, b: Expr<T>) => Expr<T>) => {
+    const plain = binary<T, T>(type, count + n);
+    const fold = FOLDS[n];
+    return (a, b) => {
+      if (b.value !== undefined) {
+        if (fold && a.value !== undefined) return constant(fold(a.value, b.value, bits));
+        if (b.value === 0n && ZERO_KEEPS.has(n)) return a;
+      } else if (a.value === 0n && n === 3) return b;
+      return plain(a, b);
+    };
+  };
+  const isZero = unary<T, 'i32'>('i32', compare);
   return {
-    const: (value) => ({ type, code: [constOpcode, ...signedLeb(value)] }),
-    eqz: unary('i32', compare),
+    const: constant,
+    eqz: (a) => (a.value === undefined ? isZero(a) : boolean(a.value === 0n)),
     eq: test(1),
     ne: test(2),
     ltS: test(3),
@@ -112,9 +164,27 @@ function wordOps<T extends 'i32' | 'i64'>(
   };
 }
 
+const boolean = (value: boolean): I32 => ({
+  type: 'i32',
+  code: [0x41, value ? 1 : 0],
+  value: value ? 1n : 0n,
+});
+
+/** A conversion that keeps constants constant. */
+const convert =
+  <A extends ValType>(
+    plain: (a: Expr<A>) => Expr<'i32' | 'i64'>,
+    constant: (value: bigint) => Expr<'i32' | 'i64'>,
+  ) =>
+  (a: Expr<A>): Expr<'i32' | 'i64'> =>
+    a.value === undefined ? plain(a) : constant(a.value);
+
+const word32 = wordOps('i32', 0x41, 0x45, 0x67);
+const word64 = wordOps('i64', 0x42, 0x50, 0x79);
+
 export const i32 = {
-  ...wordOps('i32', 0x41, 0x45, 0x67),
-  wrap: unary<'i64', 'i32'>('i32', 0xa7),
+  ...word32,
+  wrap: convert<'i64'>(unary('i32', 0xa7), (v) => word32.const(v)) as (a: Expr<'i64'>) => I32,
   extend8S: unary<'i32', 'i32'>('i32', 0xc0),
   extend16S: unary<'i32', 'i32'>('i32', 0xc1),
   reinterpretF32: unary<'f32', 'i32'>('i32', 0xbc),
@@ -129,9 +199,11 @@ export const i32 = {
 } as const;
 
 export const i64 = {
-  ...wordOps('i64', 0x42, 0x50, 0x79),
-  extendS: unary<'i32', 'i64'>('i64', 0xac),
-  extendU: unary<'i32', 'i64'>('i64', 0xad),
+  ...word64,
+  extendS: convert<'i32'>(unary('i64', 0xac), (v) => word64.const(v)) as (a: I32) => Expr<'i64'>,
+  extendU: convert<'i32'>(unary('i64', 0xad), (v) => word64.const(BigInt.asUintN(32, v))) as (
+    a: I32,
+  ) => Expr<'i64'>,
   extend8S: unary<'i64', 'i64'>('i64', 0xc2),
   extend16S: unary<'i64', 'i64'>('i64', 0xc3),
   extend32S: unary<'i64', 'i64'>('i64', 0xc4),
@@ -211,5 +283,6 @@ export function select<T extends 'i32' | 'i64' | 'f32' | 'f64'>(
   b: Expr<T>,
   condition: I32,
 ): Expr<T> {
+  if (condition.value !== undefined) return condition.value === 0n ? b : a;
   return { type: a.type, code: [...a.code, ...b.code, ...condition.code, 0x1b] };
 }

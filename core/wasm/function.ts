@@ -46,6 +46,7 @@ export class FunctionBuilder {
   };
   private scopeLocals: [ValType, number][] = [];
   private depth = 0;
+  private readonly deferred: { at: number; code: () => readonly number[] }[] = [];
 
   constructor(readonly type: FunctionType) {}
 
@@ -82,6 +83,7 @@ export class FunctionBuilder {
 
   /** A new local with that value; its reader. */
   let<T extends ValType>(value: Expr<T>): Expr<T> {
+    if (value.value !== undefined) return value;
     const local = this.local(value.type);
     this.set(local, value);
     return local.get;
@@ -104,6 +106,11 @@ export class FunctionBuilder {
   }
 
   if(condition: I32, then: () => void, otherwise?: () => void): void {
+    if (condition.value !== undefined) {
+      if (condition.value !== 0n) then();
+      else otherwise?.();
+      return;
+    }
     this.code.push(...condition.code, 0x04, 0x40);
     this.depth++;
     then();
@@ -120,6 +127,10 @@ export class FunctionBuilder {
   }
 
   brIf(label: Label, condition: I32): void {
+    if (condition.value !== undefined) {
+      if (condition.value !== 0n) this.br(label);
+      return;
+    }
     this.code.push(...condition.code, 0x0d, ...unsignedLeb(this.depth - label.depth));
   }
 
@@ -150,11 +161,46 @@ export class FunctionBuilder {
     this.code.push(0x0b);
   }
 
-  encode(): number[] {
-    const locals = this.localTypes.map((type) => [1, TYPE_CODES[type]]);
-    const body = [...unsignedLeb(locals.length), ...locals.flat(), ...this.code, 0x0b];
-    return [...unsignedLeb(body.length), ...body];
+  /** Statements made when the function is encoded, for what is known only then; they stand where this is called. */
+  later(statements: () => readonly Statement[]): void {
+    this.deferred.push({
+      at: this.code.length,
+      code: () => statements().flatMap((s) => s.code as number[]),
+    });
   }
+
+  encode(): Uint8Array {
+    const inserts = this.deferred.map((d) => d.code());
+    const locals: number[] = [];
+    let groups = 0;
+    for (let i = 0; i < this.localTypes.length; groups++) {
+      let end = i + 1;
+      while (this.localTypes[end] === this.localTypes[i]) end++;
+      locals.push(...unsignedLeb(end - i), TYPE_CODES[this.localTypes[i]]);
+      i = end;
+    }
+    const head = [...unsignedLeb(groups), ...locals];
+    const inserted = inserts.reduce((sum, code) => sum + code.length, 0);
+    const length = head.length + this.code.length + inserted + 1;
+    const prefix = [...unsignedLeb(length), ...head];
+    const bytes = new Uint8Array(prefix.length + this.code.length + inserted + 1);
+    bytes.set(prefix);
+    let to = prefix.length;
+    let from = 0;
+    this.deferred.forEach(({ at }, i) => {
+      for (; from < at; from++) bytes[to++] = this.code[from];
+      bytes.set(inserts[i], to);
+      to += inserts[i].length;
+    });
+    for (; from < this.code.length; from++) bytes[to++] = this.code[from];
+    bytes[to] = 0x0b;
+    return bytes;
+  }
+}
+
+/** Reads a local and sets another: a statement, for `later`. */
+export function setLocal(local: Local, value: Expr): Statement {
+  return { code: [...value.code, 0x21, ...unsignedLeb(local.index)] };
 }
 
 /** Calls a function for its value. */

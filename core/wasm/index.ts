@@ -3,6 +3,7 @@ export {
   call,
   callStatement,
   FunctionBuilder,
+  setLocal,
   type Callee,
   type FunctionType,
   type Label,

@@ -2,12 +2,22 @@ import { nameBytes, section, unsignedLeb, vector } from './encoding';
 import type { Expr, I32, ValType } from './expr';
 import { FunctionBuilder, TYPE_CODES, type Callee, type FunctionType } from './function';
 
+/** A table of functions with that many entries, section 5.3.9. */
+const fixedTable = (entries: number): number[] => [
+  0x70,
+  0x01,
+  ...unsignedLeb(entries),
+  ...unsignedLeb(entries),
+];
+
 /** Builds a module with imported functions, one imported shared memory and own functions. Imports come before functions. */
 export class ModuleBuilder {
   private readonly types: string[] = [];
   private readonly imports: { module: string; name: string; type: number }[] = [];
   private readonly functions: { type: number; builder: FunctionBuilder }[] = [];
   private elements: readonly number[] = [];
+  /** Entries of a second table, empty at first and exported for others to fill. */
+  private openTable: { name: string; entries: number } | undefined;
   private readonly exported: { name: string; index: number }[] = [];
 
   constructor(private readonly memoryPages: { initial: number; maximum: number }) {}
@@ -54,6 +64,29 @@ export class ModuleBuilder {
     };
   }
 
+  /** A table of `entries` functions that is exported under a name and filled from outside; call after `table`. */
+  exportTable(
+    name: string,
+    entries: number,
+  ): <R extends ValType>(
+    args: readonly Expr[],
+    index: I32,
+    type: FunctionType,
+    result: R,
+  ) => Expr<R> {
+    this.openTable = { name, entries };
+    return (args, index, type, result) => ({
+      type: result,
+      code: [
+        ...args.flatMap((a) => a.code),
+        ...index.code,
+        0x11,
+        ...unsignedLeb(this.typeIndex(type)),
+        1,
+      ],
+    });
+  }
+
   export(name: string, callee: Callee): void {
     this.exported.push({ name, index: callee.index });
   }
@@ -83,12 +116,16 @@ export class ModuleBuilder {
       section(
         4,
         vector([
-          [0x70, 0x01, ...unsignedLeb(this.elements.length), ...unsignedLeb(this.elements.length)],
+          fixedTable(this.elements.length),
+          ...(this.openTable ? [fixedTable(this.openTable.entries)] : []),
         ]),
       ),
       section(
         7,
-        vector(this.exported.map((e) => [...nameBytes(e.name), 0x00, ...unsignedLeb(e.index)])),
+        vector([
+          ...this.exported.map((e) => [...nameBytes(e.name), 0x00, ...unsignedLeb(e.index)]),
+          ...(this.openTable ? [[...nameBytes(this.openTable.name), 0x01, 1]] : []),
+        ]),
       ),
     ];
     const items = vector(this.elements.map((index) => unsignedLeb(index)));

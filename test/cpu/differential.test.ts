@@ -33,7 +33,7 @@ function allForms(): Form[] {
       if (
         !OPS.has(row.mnemonic) ||
         row.mnemonic in EXCLUDED ||
-        (ONLY !== undefined && row.mnemonic !== ONLY)
+        (ONLY !== undefined && !new RegExp(`^(${ONLY})$`).test(row.mnemonic))
       )
         continue;
       for (const long of [true, false]) {

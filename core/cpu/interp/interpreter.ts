@@ -22,7 +22,8 @@ import { conditionOfFlags, conditionOfKind, FLAG_KIND_NUMBERS } from '../ops/fla
 import { OPS } from '../ops';
 import { HELPERS, helperType, type HelperName } from '../ops/helper-types';
 import { call } from '../../wasm';
-import { InterpreterContext, type HandlerShape, type SharedFunctions } from './context';
+import type { HandlerShape } from '../tier/context';
+import { InterpreterContext, type SharedFunctions } from './context';
 
 export type FlagEffect = InterpreterContext['flagEffect'];
 

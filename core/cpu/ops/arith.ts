@@ -12,7 +12,7 @@ function binary(c: OpContext, operator: BinaryName, keep: boolean): void {
   const result = c.let(c.truncate(c.w[operator](a, b), c.bytes));
   if (!keep) c.set(0, result);
   if (operator === 'add') c.setFlags('ADD', c.bytes, result, b);
-  else if (operator === 'sub') c.setFlags('SUB', c.bytes, result, b);
+  else if (operator === 'sub') c.setFlags('SUB', c.bytes, result, b, a);
   else c.setFlags('LOGIC', c.bytes, result);
 }
 
@@ -63,7 +63,7 @@ export const ARITH: readonly OpDefinition[] = [
     const a = c.let(c.get(0));
     const result = c.let(c.truncate(c.w.sub(c.w.const(0), a), c.bytes));
     c.set(0, result);
-    c.setFlags('SUB', c.bytes, result, a);
+    c.setFlags('SUB', c.bytes, result, a, c.w.const(0));
   }),
   // ADX: like ADC, but only CF (ADCX) or OF (ADOX) takes part.
   define('ADCX', {}, (c) => addOneFlag(c, 0)),

@@ -1,5 +1,5 @@
 /** Near control flow: JMP, Jcc, CALL, RET, LOOPcc, JCXZ (far transfers are in system.ts). */
-import { i32, i64, select, type I32, type I64 } from '../../wasm';
+import { i32, i64, type I32, type I64 } from '../../wasm';
 import type { OpContext, WordBytes } from './context';
 import { define, type OpDefinition } from './define';
 import { CONDITIONS } from './move';
@@ -11,7 +11,7 @@ function ripBytes(c: OpContext): 2 | 4 | 8 {
 
 /** Goes to operand 0 if `taken`, else on. */
 function branchIf(c: OpContext, operand: number, taken: I32): void {
-  c.jump(select(c.target(operand), c.nextRip(), taken), ripBytes(c));
+  c.branch(operand, taken, ripBytes(c));
 }
 
 /** The counter register by address size, which the row gives as operand 1. */

@@ -93,8 +93,8 @@ export interface OpContext {
   toI64(value: Word): I64;
   toI32(value: Word): I32;
 
-  /** Records what the arithmetic flags follow from; `result` must be truncated to `bytes`. */
-  setFlags(kind: FlagKind, bytes: number, result: Word, source?: Word): void;
+  /** Records what the arithmetic flags follow from; `result` must be truncated to `bytes`. SUB may name its `first` operand, which spares computing it again. */
+  setFlags(kind: FlagKind, bytes: number, result: Word, source?: Word, first?: Word): void;
   /** CF PF AF ZF SF OF given explicitly at their EFLAGS places. */
   setRawFlags(flags: I32): void;
   /** CF PF AF ZF SF OF at their EFLAGS places. */
@@ -114,6 +114,8 @@ export interface OpContext {
   target(i: number): I64;
   /** Ends the block at `rip`, cut to `bytes`. */
   jump(rip: I64, bytes: number): void;
+  /** Ends the block: at operand `i` of kind `j` if `taken`, else behind this instruction. */
+  branch(i: number, taken: I32, bytes: number): void;
 
   /** Calls a helper for its value; anything that may fault is preceded by `mark`. */
   helper<T extends 'i32' | 'i64' | 'v128' | 'f64'>(
