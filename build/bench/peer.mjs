@@ -1,0 +1,89 @@
+// A running machine of any kind, seen as a child process whose standard input and output are the guest's serial port.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpuSeconds } from './process-tree.mjs';
+
+const KEPT_OUTPUT = 1 << 20;
+
+export class Peer {
+  /** All the guest printed, the end of it when it is long. */
+  output = '';
+  #errors = '';
+  #ended = false;
+  #waiting = new Set();
+  #child;
+
+  constructor(name, { command, args, env = {}, cwd, cleanUp = () => {} }) {
+    this.name = name;
+    this.started = performance.now();
+    this.#child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: 'pipe' });
+    this.#child.stdout.setEncoding('latin1').on('data', (text) => {
+      this.output = (this.output + text).slice(-KEPT_OUTPUT);
+      this.#wake();
+    });
+    this.#child.stderr.setEncoding('utf8').on('data', (text) => {
+      this.#errors = (this.#errors + text).slice(-KEPT_OUTPUT);
+    });
+    this.#child.stdin.on('error', () => {});
+    this.#child.on('error', (error) => {
+      this.#errors += error.message;
+    });
+    this.finished = once(this.#child, 'close').then(
+      () => {},
+      () => {},
+    ).then(() => {
+      this.#ended = true;
+      cleanUp();
+      this.#wake();
+    }); // prettier-ignore
+  }
+
+  #wake() {
+    for (const check of [...this.#waiting]) check();
+  }
+
+  /** Seconds of processor time of the peer until now. */
+  get cpu() {
+    return cpuSeconds(this.#child.pid);
+  }
+
+  get pid() {
+    return this.#child.pid;
+  }
+
+  send(text) {
+    this.#child.stdin.write(text);
+  }
+
+  /** Waits until the output from `from` on has a match; the match. Fails when the peer ends or time is up. */
+  async match(pattern, limitMs, from = 0) {
+    return new Promise((resolve, reject) => {
+      const stop = (settle, value) => {
+        clearTimeout(timer);
+        this.#waiting.delete(check);
+        settle(value);
+      };
+      const problem = (what) =>
+        new Error(`${this.name} ${what}; its console: ${this.output.slice(-1500)}${this.#errors}`);
+      const check = () => {
+        const found = pattern.exec(this.output.slice(from));
+        if (found) stop(resolve, found);
+        else if (this.#ended) stop(reject, problem('ended'));
+      };
+      const timer = setTimeout(
+        () => stop(reject, problem(`printed no ${pattern} in ${limitMs / 1000} s`)),
+        limitMs,
+      );
+      this.#waiting.add(check);
+      check();
+    });
+  }
+
+  /** Ends it, by force when a request is not enough. */
+  async close() {
+    if (!this.#ended) this.#child.kill('SIGTERM');
+    const force = setTimeout(() => this.#child.kill('SIGKILL'), 5000);
+    await this.finished;
+    clearTimeout(force);
+  }
+}

@@ -1,0 +1,136 @@
+// The machines that are compared. A peer is named on the command line, perhaps with settings behind a colon:
+//   domus  domus:tier=interpreter  qemu  qemu:cpu=max  v86
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { buildAll } from '../build.mjs';
+import { guest } from '../guests.mjs';
+import { ensureCommands } from '../lib/apt.mjs';
+import { DIST } from '../lib/paths.mjs';
+import { Peer } from './peer.mjs';
+
+const MEMORY_MIB = 512;
+
+/** DOMUS_DIST names another build to measure; it is taken as it is. */
+const domusDist = () => process.env['DOMUS_DIST'] ?? DIST;
+
+async function prepareDomus() {
+  if (process.env['DOMUS_DIST'] === undefined) await buildAll({ parts: ['core'] });
+  if (!existsSync(join(domusDist(), 'cli.mjs')))
+    throw new Error(`there is no cli.mjs in ${domusDist()}`);
+}
+
+/** Settings are keys of xl.cfg; those in capitals are environment variables. */
+function startDomus(name, boot, settings) {
+  const folder = mkdtempSync(join(tmpdir(), 'domus-bench-'));
+  const file = join(folder, 'bench.cfg');
+  const lines = [
+    'name = "bench"',
+    `memory = ${boot.memory ?? MEMORY_MIB}`,
+    'serial = "pty"',
+    ...(boot.kernel === undefined
+      ? []
+      : [`kernel = "${boot.kernel}"`, `ramdisk = "${boot.ramdisk}"`, `extra = "${boot.commandLine}"`]),
+    ...(boot.iso === undefined ? [] : [`disk = [ "file:${boot.iso},hdc:cdrom,r" ]`, 'boot = "d"']),
+    ...(boot.vncPort === undefined ? ['vnc = 0'] : ['vnc = 1', `vncdisplay = ${boot.vncPort - 5900}`]),
+  ]; // prettier-ignore
+  writeFileSync(file, `${lines.join('\n')}\n`);
+  const isVariable = ([key]) => /^[A-Z_]+$/.test(key);
+  const pairs = Object.entries(settings);
+  return new Peer(name, {
+    command: process.execPath,
+    args: [
+      join(domusDist(), 'cli.mjs'),
+      'run',
+      file,
+      ...pairs.filter((pair) => !isVariable(pair)).map(([key, value]) => `${key}=${value}`),
+    ],
+    env: { DOMUS_HOME: folder, ...Object.fromEntries(pairs.filter(isVariable)) },
+    cleanUp: () => rmSync(folder, { recursive: true, force: true }),
+  });
+}
+
+/** QEMU with the same machine (i440FX), one processor, its default model. */
+function startQemu(name, boot, settings) {
+  const { cpu = 'qemu64', ...others } = settings;
+  const unknown = Object.keys(others);
+  if (unknown.length > 0) throw new Error(`qemu has no setting ${unknown.join(', ')} here`);
+  return new Peer(name, {
+    command: boot.bits === 32 ? 'qemu-system-i386' : 'qemu-system-x86_64',
+    args: [
+      ...['-machine', 'pc', '-accel', 'tcg', '-cpu', boot.bits === 32 ? cpu.replace('64', '32') : cpu],
+      ...['-smp', '1', '-m', String(boot.memory ?? MEMORY_MIB), '-no-user-config', '-nodefaults', '-no-reboot'],
+      ...['-serial', 'stdio', '-monitor', 'none'],
+      ...(boot.kernel === undefined
+        ? []
+        : ['-kernel', boot.kernel, '-initrd', boot.ramdisk, '-append', boot.commandLine]),
+      ...(boot.iso === undefined ? [] : ['-cdrom', boot.iso, '-boot', 'd']),
+      ...(boot.vncPort === undefined
+        ? ['-display', 'none']
+        : ['-vga', 'std', '-display', `vnc=127.0.0.1:${boot.vncPort - 5900}`]),
+    ],
+  }); // prettier-ignore
+}
+
+/** v86 in Node, with SeaBIOS. */
+function startV86(name, boot) {
+  return new Peer(name, {
+    command: process.execPath,
+    args: [
+      fileURLToPath(new URL('./v86-machine.mjs', import.meta.url)),
+      JSON.stringify({
+        bios: boot.bios,
+        vgaBios: boot.vgaBios,
+        kernel: boot.kernel,
+        ramdisk: boot.ramdisk,
+        commandLine: boot.commandLine,
+        memoryBytes: (boot.memory ?? MEMORY_MIB) << 20,
+      }),
+    ],
+  });
+}
+
+const KINDS = {
+  domus: { bits: [64, 32], screen: true, prepare: prepareDomus, start: startDomus },
+  qemu: {
+    bits: [64, 32],
+    screen: true,
+    prepare: async () =>
+      ensureCommands({ 'qemu-system-x86_64': 'qemu-system-x86' }, 'Comparing with QEMU'),
+    start: startQemu,
+  },
+  v86: {
+    bits: [32],
+    screen: false,
+    prepare: async () => {},
+    start: startV86,
+    boot: async () => ({
+      bios: await guest('seabios.bin'),
+      vgaBios: await guest('vgabios-stdvga.bin'),
+    }),
+  },
+};
+
+/** A peer by its name on the command line. */
+export function peerNamed(text) {
+  const [kindName, settingsText = ''] = text.split(/:(.*)/s);
+  const kind = KINDS[kindName];
+  if (kind === undefined)
+    throw new Error(`there is no peer ${kindName}; there are ${Object.keys(KINDS).join(' ')}`);
+  const settings = Object.fromEntries(
+    settingsText
+      .split(',')
+      .filter((pair) => pair !== '')
+      .map((pair) => pair.split(/=(.*)/s).slice(0, 2)),
+  );
+  return {
+    name: text,
+    kind: kindName,
+    bits: kind.bits,
+    screen: kind.screen,
+    prepare: kind.prepare,
+    /** Starts a machine: `{ bits, kernel, ramdisk, commandLine, iso, memory, vncPort }`. */
+    start: async (boot) => kind.start(text, { ...boot, ...(await kind.boot?.()) }, settings),
+  };
+}

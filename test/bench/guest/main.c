@@ -1,0 +1,102 @@
+/*
+ * Process 1 of a benchmark guest. Obeys lines from the console and answers there:
+ *
+ *   run NAME TIMES PERCENT   BENCH row NAME TIME-IN-NS CHECKSUM, one line each time, then BENCH done NAME
+ *   list                     BENCH name NAME for every row, then BENCH done list
+ *   off                      powers the machine off
+ *
+ * Times are CLOCK_MONOTONIC of the guest. Started as an ordinary program it does the same without touching the system,
+ * which gives the native figures.
+ */
+#define _GNU_SOURCE
+#include "rows.h"
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+static const struct row *const tables[] = {
+    integer_rows, float_rows, memory_rows, kernel_rows, program_rows,
+};
+#define TABLES (sizeof tables / sizeof *tables)
+
+void fail(const char *what) {
+  printf("BENCH error %s\n", what);
+  fflush(stdout);
+  _exit(1);
+}
+
+static uint64_t now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static const struct row *find(const char *name) {
+  for (unsigned i = 0; i < TABLES; i++)
+    for (const struct row *row = tables[i]; row->name; row++)
+      if (strcmp(row->name, name) == 0) return row;
+  return NULL;
+}
+
+static void run(const char *name, unsigned times, unsigned percent) {
+  const struct row *row = find(name);
+  if (!row) {
+    printf("BENCH error there is no row %s\n", name);
+    return;
+  }
+  for (unsigned i = 0; i < times; i++) {
+    if (row->prepare) row->prepare();
+    uint64_t start = now_ns();
+    uint64_t sum = row->run(percent);
+    uint64_t took = now_ns() - start;
+    printf("BENCH row %s %llu %016llx\n", name, (unsigned long long)took, (unsigned long long)sum);
+  }
+  printf("BENCH done %s\n", name);
+}
+
+static void list(void) {
+  for (unsigned i = 0; i < TABLES; i++)
+    for (const struct row *row = tables[i]; row->name; row++) printf("BENCH name %s\n", row->name);
+  printf("BENCH done list\n");
+}
+
+static void quiet_terminal(void) {
+  struct termios t;
+  if (tcgetattr(0, &t) != 0) return;
+  t.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
+  t.c_iflag |= ICRNL;
+  t.c_oflag &= ~(tcflag_t)OPOST;
+  tcsetattr(0, TCSANOW, &t);
+}
+
+int main(void) {
+  int alone = getpid() == 1;
+  if (alone) {
+    mount("proc", "/proc", "proc", 0, NULL);
+    mount("tmpfs", "/tmp", "tmpfs", 0, NULL);
+    quiet_terminal();
+  }
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  printf("BENCH ready\n");
+  char line[128];
+  while (fgets(line, sizeof line, stdin)) {
+    char name[32];
+    unsigned times, percent;
+    if (sscanf(line, "run %31s %u %u", name, &times, &percent) == 3)
+      run(name, times, percent);
+    else if (strncmp(line, "list", 4) == 0)
+      list();
+    else if (strncmp(line, "off", 3) == 0)
+      break;
+    fflush(stdout);
+  }
+  if (alone) reboot(RB_POWER_OFF);
+  return 0;
+}

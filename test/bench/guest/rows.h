@@ -1,0 +1,49 @@
+/*
+ * A row of the benchmark: one kind of work whose speed is compared. Every row computes a checksum over what it did, so
+ * that a peer which calculates wrongly cannot look fast.
+ */
+#ifndef ROWS_H
+#define ROWS_H
+
+#include <stdint.h>
+
+struct row {
+  const char *name;
+  /* Makes the input; not timed. May be null. */
+  void (*prepare)(void);
+  /* Does the work; `percent` is its amount, 100 for the whole. Returns the checksum. */
+  uint64_t (*run)(unsigned percent);
+};
+
+extern const struct row integer_rows[];
+extern const struct row float_rows[];
+extern const struct row memory_rows[];
+extern const struct row kernel_rows[];
+extern const struct row program_rows[];
+
+/* Prints a message and ends the row list with a failure: the harness reads "BENCH error". */
+void fail(const char *what) __attribute__((noreturn));
+
+/* Part of a whole amount of work, at least 1. */
+static inline unsigned part(unsigned whole, unsigned percent) {
+  unsigned amount = (unsigned)((uint64_t)whole * percent / 100);
+  return amount > 0 ? amount : 1;
+}
+
+/* One step of FNV-1a over 64-bit words. */
+static inline uint64_t mix(uint64_t sum, uint64_t value) {
+  return (sum ^ value) * 0x100000001b3ull;
+}
+
+#define MIX_START 0xcbf29ce484222325ull
+
+/* Marsaglia's xorshift32: the same numbers for every guest. */
+static inline uint32_t next_random(uint32_t *state) {
+  uint32_t x = *state;
+  x ^= x << 13;
+  x ^= x >> 17;
+  x ^= x << 5;
+  return *state = x;
+}
+
+#endif
