@@ -1,6 +1,7 @@
 import { nodeFiles } from './files';
 import { nodeLifeline } from './lifeline';
 import { nodeLocks } from './locks';
+import { nodeNetwork } from './network';
 import { nodeSockets } from './sockets';
 import { nodeSystem } from './system';
 import { nodeTimers } from './timers';
@@ -11,6 +12,7 @@ export const nodeHost = {
   files: nodeFiles,
   lifeline: nodeLifeline,
   locks: nodeLocks,
+  network: nodeNetwork,
   sockets: nodeSockets,
   system: nodeSystem,
   timers: nodeTimers,

@@ -3,6 +3,7 @@ export { forkProcess, type ForkedProcess } from './fork';
 export { nodeHost } from './host';
 export { nodeLifeline } from './lifeline';
 export { nodeLocks } from './locks';
+export { nodeNetwork } from './network';
 export { nodeSockets } from './sockets';
 export { domusPaths, nodeSystem, type DomusPaths } from './system';
 export { nodeTimers } from './timers';

@@ -1,5 +1,6 @@
 export * from './files';
 export * from './locks';
+export * from './network';
 export * from './sockets';
 export * from './system';
 export * from './timers';
