@@ -68,7 +68,7 @@ function startQemu(name, boot, settings) {
       ...(boot.iso === undefined ? [] : ['-cdrom', boot.iso, '-boot', 'd']),
       ...(boot.vncPort === undefined
         ? ['-display', 'none']
-        : ['-vga', 'std', '-display', `vnc=127.0.0.1:${boot.vncPort - 5900}`]),
+        : ['-device', 'VGA,xres=1024,yres=768', '-display', `vnc=127.0.0.1:${boot.vncPort - 5900}`]),
     ],
   }); // prettier-ignore
 }

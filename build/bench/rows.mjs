@@ -1,4 +1,5 @@
-// What is measured: rows of the guest program (test/bench/guest), and boots.
+// What is measured: rows of the guest program (test/bench/guest), boots of real systems, the bare processor.
+import { guest } from '../guests.mjs';
 
 /**
  * Rows of the guest program. `quick` is the part of the work, in percent, that a quick run does; 32-bit guests do
@@ -7,15 +8,45 @@
 export const GUEST_ROWS = {
   sha256: { about: 'SHA-256 of 19 MB', quick: 25 },
   qsort: { about: "the C library's qsort, 600,000 numbers", quick: 25 },
-  bytecode: { about: 'an interpreter in a switch', quick: 20 },
+  bytecode: { about: 'an interpreter: a loop around a switch', quick: 20 },
   nbody: { about: 'five planets, double precision', quick: 20, percent32: 30 },
   matmul: { about: 'matrix multiplication, double precision', quick: 50, percent32: 50 },
   memcpy: { about: 'copies of 16 MB', quick: 50 },
-  chase: { about: 'loads that depend on one another', quick: 50 },
+  chase: { about: 'loads that depend on one another, in 4 MB', quick: 50 },
   getppid: { about: 'system calls', quick: 20 },
   fork: { about: 'fork, exit, wait', quick: 25 },
   'page-touch': { about: 'page faults of fresh memory', quick: 25 },
   pipe: { about: 'two processes in turns through pipes', quick: 20 },
-  gzip: { about: 'zlib on 0.8 MB of C', quick: 50 },
-  compiler: { about: 'the Tiny C Compiler compiling itself', quick: 25 },
+  gzip: { about: 'zlib packs and unpacks 0.8 MB of C', quick: 50 },
+  compiler: { about: 'the Tiny C Compiler compiles itself', quick: 25 },
 };
+
+/** Boots: the time from the start of the peer's program to what is waited for. */
+export const BOOT_ROWS = {
+  boot: {
+    about: "Debian's installer kernel and initramfs, started directly, to a shell",
+    bits: [64, 32],
+    machine: async (bits) => {
+      const arch = bits === 64 ? 'amd64' : 'i386';
+      return {
+        bits,
+        kernel: await guest(`debian-${arch}-linux`),
+        ramdisk: await guest(`debian-${arch}-initrd.gz`),
+        commandLine: 'console=ttyS0 rdinit=/bin/sh',
+      };
+    },
+    ready: /built-in shell \(ash\)/,
+  },
+  installer: {
+    about: "Debian's netboot ISO, from power-on through its boot menu to the language screen",
+    bits: [64],
+    screen: true,
+    // With 512 MB the installer goes into its low-memory mode.
+    machine: async (bits) => ({ bits, iso: await guest('debian-netboot.iso'), memory: 1024 }),
+  },
+};
+
+/** The bare processor, without a machine around it; Domus only. */
+export const LOOP_ROW = 'integer-loop';
+
+export const ROW_NAMES = [...Object.keys(GUEST_ROWS), ...Object.keys(BOOT_ROWS), LOOP_ROW];

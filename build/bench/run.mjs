@@ -2,45 +2,61 @@
 //   node build/bench/run.mjs --peers domus,qemu --rows sha256,fork --bits 64 --repeats 3 --quick
 import { parseArgs } from 'node:util';
 import { SetupError } from '../lib/apt.mjs';
+import { bootOnce } from './boots.mjs';
 import { benchGuest } from './guest.mjs';
+import { integerLoop } from './integer-loop.mjs';
 import { peerNamed } from './peers.mjs';
-import { GUEST_ROWS } from './rows.mjs';
+import { Results } from './results.mjs';
+import { BOOT_ROWS, GUEST_ROWS, LOOP_ROW, ROW_NAMES } from './rows.mjs';
 
-const READY_MS = 400_000;
-const ROW_MS = 600_000;
+const READY_MS = 600_000;
+const ROW_MS = 900_000;
+const OFF_MS = 15_000;
+/** A boot is long enough to tell much the first time. */
+const MAX_BOOTS = 2;
 
 const USAGE = `npm run bench -- [options]
-  --peers LIST    domus,qemu,v86 by default; settings follow a colon: domus:KEY=VALUE, qemu:cpu=max
-  --rows LIST     ${Object.keys(GUEST_ROWS).join(' ')}
-  --bits LIST     64,32 by default
-  --repeats N     times every row runs; the best counts (3)
-  --quick         a part of the work, once
+  --peers LIST    domus,qemu,v86 (default). Others are compared with the first. Settings follow a colon:
+                  domus:KEY=VALUE with keys of xl.cfg or names of environment variables, qemu:cpu=max
+  --rows LIST     ${ROW_NAMES.join(' ')}
+  --bits LIST     64,32 (default)
+  --repeats N     times every row runs; the best counts (default 3; boots ${MAX_BOOTS} at most)
+  --quick         a part of the work, once, without the installer
+DOMUS_DIST=FOLDER measures another build of Domus than this checkout's.
 `;
 
 const list = (text) => text.split(',').filter((word) => word !== '');
 
-function options() {
+function readOptions() {
   const { values } = parseArgs({
     options: {
       peers: { type: 'string', default: 'domus,qemu,v86' },
-      rows: { type: 'string', default: Object.keys(GUEST_ROWS).join(',') },
+      rows: { type: 'string' },
       bits: { type: 'string', default: '64,32' },
       repeats: { type: 'string' },
       quick: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
-  const rows = list(values.rows);
-  const unknown = rows.filter((row) => GUEST_ROWS[row] === undefined);
+  const { quick, help } = values;
+  const usual = quick ? ROW_NAMES.filter((row) => row !== 'installer') : ROW_NAMES;
+  const rows = values.rows === undefined ? usual : list(values.rows);
+  const unknown = rows.filter((row) => !ROW_NAMES.includes(row));
   if (unknown.length > 0) throw new SetupError(`There is no row ${unknown.join(', ')}.\n${USAGE}`);
-  return {
-    help: values.help,
-    peers: list(values.peers).map(peerNamed),
-    rows,
-    bits: list(values.bits).map(Number),
-    repeats: Number(values.repeats ?? (values.quick ? 1 : 3)),
-    quick: values.quick,
-  };
+  const repeats = Number(values.repeats ?? (quick ? 1 : 3));
+  const bits = list(values.bits).map(Number);
+  if (!(repeats >= 1) || bits.some((size) => size !== 64 && size !== 32)) throw new SetupError(USAGE);
+  return { help, peers: list(values.peers), rows, bits, repeats, quick };
+} // prettier-ignore
+
+const print = (text) => process.stdout.write(`${text}\n`);
+
+function report(results, sample) {
+  results.add(sample);
+  const { bits, row, peer, seconds, cpuSeconds, sum = '' } = sample;
+  print(
+    `${bits}-bit ${row.padEnd(11)} ${peer.padEnd(10)} ${seconds.toFixed(3).padStart(8)} s  cpu ${cpuSeconds.toFixed(2).padStart(7)} s  ${sum}`,
+  );
 }
 
 const percentOf = (row, bits, quick) => {
@@ -51,20 +67,28 @@ const percentOf = (row, bits, quick) => {
 /** One row once: seconds of the guest's clock, of the host's, of processor time, and the checksum. */
 async function measure(machine, row, percent) {
   const from = machine.output.length;
+  const failed = 'BENCH error (.*)\n';
+  machine.send(`run ${row} 1 ${percent}\n`);
+  await machine.match(new RegExp(`BENCH start ${row}\r?\n|${failed}`), ROW_MS, from);
   const cpu = machine.cpu;
   const started = performance.now();
-  machine.send(`run ${row} 1 ${percent}\n`);
-  const [, failure] = await machine.match(/BENCH (?:error (.*)|done .*)\n/, ROW_MS, from);
+  const found = await machine.match(
+    new RegExp(`BENCH row ${row} (\\d+) ([0-9a-f]+)\r?\n|${failed}`),
+    ROW_MS,
+    from,
+  );
   const wallSeconds = (performance.now() - started) / 1000;
   const cpuSeconds = machine.cpu - cpu;
+  const [, ns, sum, failure] = found;
   if (failure !== undefined) throw new Error(`${machine.name}: ${row}: ${failure}`);
-  const [, ns, sum] = /BENCH row \S+ (\d+) ([0-9a-f]+)/.exec(machine.output.slice(from));
-  return { seconds: Number(ns) / 1e9, wallSeconds, cpuSeconds, sum };
+  await machine.match(new RegExp(`BENCH done ${row}\r?\n`), ROW_MS, from);
+  return { row, peer: machine.name, seconds: Number(ns) / 1e9, wallSeconds, cpuSeconds, sum };
 }
 
-async function runGuests(bits, { peers, rows, repeats, quick }) {
+/** All peers booted at once and idle; each row then runs on one after the other, so that they meet the same conditions. */
+async function runGuestRows(bits, peers, rows, { repeats, quick }, results) {
   const able = peers.filter((peer) => peer.bits.includes(bits));
-  if (able.length === 0) return;
+  if (able.length === 0 || rows.length === 0) return;
   const boot = await benchGuest(bits);
   const machines = [];
   try {
@@ -73,39 +97,64 @@ async function runGuests(bits, { peers, rows, repeats, quick }) {
       machines.push(machine);
       await machine.match(/BENCH ready\r?\n/, READY_MS);
       const seconds = (performance.now() - machine.started) / 1000;
-      print(
-        `${bits}-bit ${peer.name}: ready in ${seconds.toFixed(1)} s, ${machine.cpu.toFixed(1)} s of CPU`,
-      );
-    }
+      print(`${bits}-bit ${peer.name}: the guest is ready after ${seconds.toFixed(1)} s, ${machine.cpu.toFixed(1)} s of processor time`);
+    } // prettier-ignore
     for (const row of rows) {
       for (let repeat = 0; repeat < repeats; repeat++) {
-        for (const machine of machines) {
-          const result = await measure(machine, row, percentOf(row, bits, quick));
-          print(
-            `${bits}-bit ${row.padEnd(11)} ${machine.name.padEnd(10)} ${result.seconds.toFixed(3).padStart(8)} s  cpu ${result.cpuSeconds.toFixed(2).padStart(7)}  wall ${result.wallSeconds.toFixed(2).padStart(7)}  ${result.sum}`,
-          );
-        }
+        for (const machine of machines)
+          report(results, { bits, ...(await measure(machine, row, percentOf(row, bits, quick))) });
       }
     }
     for (const machine of machines) machine.send('off\n');
-    await Promise.race([
-      Promise.all(machines.map(({ finished }) => finished)),
-      new Promise((resolve) => setTimeout(resolve, 10_000)),
-    ]);
+    const patience = new Promise((resolve) => setTimeout(resolve, OFF_MS).unref());
+    await Promise.race([Promise.all(machines.map(({ finished }) => finished)), patience]);
   } finally {
     await Promise.all(machines.map((machine) => machine.close()));
   }
 }
 
-const print = (text) => process.stdout.write(`${text}\n`);
+async function runBoots(peers, rows, { bits, repeats }, results) {
+  for (const name of rows) {
+    const row = BOOT_ROWS[name];
+    for (const size of bits.filter((size) => row.bits.includes(size))) {
+      const able = peers.filter((peer) => peer.bits.includes(size) && (peer.screen || !row.screen));
+      for (let repeat = 0; repeat < Math.min(repeats, MAX_BOOTS); repeat++) {
+        for (const peer of able)
+          report(results, { bits: size, row: name, peer: peer.name, ...(await bootOnce(peer, row, size)) });
+      }
+    }
+  }
+} // prettier-ignore
+
+async function runLoop(peers, results) {
+  if (!peers.some(({ kind }) => kind === 'domus')) return;
+  const { mips } = await integerLoop();
+  results.rates.push({ row: LOOP_ROW, peer: 'domus', mips });
+}
+
+async function bench(options) {
+  const peers = options.peers.map(peerNamed);
+  for (const peer of peers) await peer.prepare();
+  const results = new Results(options.peers, options);
+  const { load, processors } = results.machine;
+  if (load > processors / 4)
+    print(`This machine is busy (load ${load.toFixed(1)}): expect times too long; processor times are less affected.`);
+  if (options.rows.includes(LOOP_ROW)) await runLoop(peers, results);
+  const isGuestRow = (row) => GUEST_ROWS[row] !== undefined;
+  for (const bits of options.bits)
+    await runGuestRows(bits, peers, options.rows.filter(isGuestRow), options, results);
+  const boots = options.rows.filter((row) => BOOT_ROWS[row] !== undefined);
+  await runBoots(peers, boots, options, results);
+  results.checkSums();
+  print(`\n${results.format()}`);
+  print(`Kept in ${results.save()}`);
+  if (results.faults.length > 0) process.exitCode = 1;
+} // prettier-ignore
 
 try {
-  const wanted = options();
-  if (wanted.help) print(USAGE);
-  else {
-    for (const peer of wanted.peers) await peer.prepare();
-    for (const bits of wanted.bits) await runGuests(bits, wanted);
-  }
+  const options = readOptions();
+  if (options.help) print(USAGE);
+  else await bench(options);
 } catch (error) {
   process.stderr.write(`${error instanceof SetupError ? error.message : error.stack}\n`);
   process.exitCode = 1;

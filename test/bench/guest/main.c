@@ -1,7 +1,8 @@
 /*
  * Process 1 of a benchmark guest. Obeys lines from the console and answers there:
  *
- *   run NAME TIMES PERCENT   BENCH row NAME TIME-IN-NS CHECKSUM, one line each time, then BENCH done NAME
+ *   run NAME TIMES PERCENT   each time BENCH start NAME when the input is there, then BENCH row NAME TIME-IN-NS
+ *                            CHECKSUM; BENCH done NAME at the end
  *   list                     BENCH name NAME for every row, then BENCH done list
  *   off                      powers the machine off
  *
@@ -53,6 +54,7 @@ static void run(const char *name, unsigned times, unsigned percent) {
   }
   for (unsigned i = 0; i < times; i++) {
     if (row->prepare) row->prepare();
+    printf("BENCH start %s\n", name);
     uint64_t start = now_ns();
     uint64_t sum = row->run(percent);
     uint64_t took = now_ns() - start;
