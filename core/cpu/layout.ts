@@ -12,7 +12,8 @@
  * 0x0180_0000  jump caches, JUMP_CACHE_BYTES a vcpu
  * 0x01c0_0000  blocks of a page      u32 a page: head of the list of decoded blocks
  * 0x0200_0000  block hash table
- * 0x0220_0000  decoded micro-ops
+ * 0x0220_0000  region records       REGION_BYTES each
+ * 0x0240_0000  decoded micro-ops
  * 0x0600_0000  guest RAM, then device regions (VRAM, ROM)
  * ```
  * Guest loads and stores reach only addresses that the TLB fill (helpers/mmu.ts) took from the physical page map,
@@ -31,7 +32,9 @@ export const JUMP_CACHE_AREA_BASE = 0x1800000;
 export const PAGE_BLOCKS_BASE = 0x1c00000;
 export const BLOCK_HASH_BASE = 0x2000000;
 export const BLOCK_HASH_ENTRIES = 0x80000;
-export const UOP_AREA_BASE = 0x2200000;
+export const REGION_AREA_BASE = 0x2200000;
+export const REGION_MAX = 8192;
+export const UOP_AREA_BASE = 0x2400000;
 export const UOP_AREA_END = 0x6000000;
 export const RAM_BASE = 0x6000000;
 
@@ -58,7 +61,7 @@ export const TLB_EXEC_USER = 0x1c000;
 /** A mode whose arrays stay empty: every access goes by the helpers (alignment checks at CPL 3). */
 export const TLB_NONE = 0x20000;
 
-// --- jump cache: { u64 tag; u32 micro-op pointer; u32 unused }, tag = (linear & (2^48-1)) | S_MODE_TAG
+// --- jump cache: { u64 tag; u32 micro-op pointer; u32 region << 1 | page is global }, tag = (linear & (2^48-1)) | S_MODE_TAG
 export const JUMP_CACHE_ENTRIES = 4096;
 export const JUMP_CACHE_BYTES = 0x10000;
 
@@ -81,6 +84,10 @@ export const S_BUDGET = 0x0a4;
 export const S_REQUEST = 0x0a8;
 /** u32: 1 for one block after STI or a load of SS (SDM 3A 6.8.3). */
 export const S_INHIBIT = 0x0ac;
+/** u32: translated region that begins at the block `lookupBlock` found last, or 0. */
+export const S_FOUND_REGION = 0x2f0;
+/** u32: set when a block that a region was made of is dropped: code behind a helper call may be stale. */
+export const S_CODE_CHANGED = 0x2f4;
 /** u64: instructions retired before the current slice. */
 export const S_RETIRED = 0x0b0;
 /** u32: why `run` returned: EXIT_*. */
@@ -241,7 +248,21 @@ export const BLOCK_LENGTH = 20;
 /** u32: GPA of the page the last instruction runs over into, or 0xffffffff; such a block is on two page lists (second link below). */
 export const BLOCK_PAGE2 = 24;
 export const BLOCK_PAGE2_NEXT = 28;
-export const BLOCK_HEADER_BYTES = 32;
+/** u32: number of the translated region that begins with this block, or 0. */
+export const BLOCK_REGION = 32;
+/** i32: times the interpreter still runs this block before it asks for a translation. */
+export const BLOCK_HEAT = 36;
+/** u32: regions made of this block among others. */
+export const BLOCK_MEMBER_OF = 40;
+export const BLOCK_HEADER_BYTES = 48;
+
+// --- region record n at REGION_AREA_BASE + n * REGION_BYTES: the pages whose translations a region relies on besides its entry's
+/** u32: pages that follow. */
+export const REGION_PAGES = 0;
+/** From here: { i32 distance in pages from the entry's page; u32 GPA of the page }. */
+export const REGION_PAGE_LIST = 4;
+export const REGION_PAGES_MAX = 15;
+export const REGION_BYTES = 128;
 
 export const UOP_BYTES = 32;
 /** u16: handler number; 0 is REFETCH (leave the block at this instruction and look it up again). */

@@ -7,16 +7,25 @@ import type { InterruptSource, RegisterAccess, ResetKind, SystemBus, Vcpu, VcpuE
 import type { WasmHost, WasmMemory } from '../host';
 import { BlockDecoder } from './decode/block-decoder';
 import { HELPERS_WASM_BASE64 } from './helpers.gen';
-import { generateInterpreter, type Handler } from './interp/interpreter';
+import {
+  generateInterpreter,
+  REGION_TABLE,
+  type Handler,
+  type Interpreter,
+} from './interp/interpreter';
 import * as L from './layout';
 import { identify } from './cpuid';
 import { ModelSpecificRegisters } from './msr';
 import { StateRegisters } from './registers';
+import { RegionCache, type ModeTier, type TranslatorCounters } from './translator/region-cache';
+import type { MemoryViews } from './translator/region-state';
 
 /** Thrown by `unwind`, caught by `run`: there is only this one. */
 const GUEST_FAULT = new Error('guest fault');
 
 const WASM_PAGE = 65536;
+/** BLOCK_HEAT that does not run out. */
+const NEVER_HOT = 0x7fffffff;
 /** Nested faults of one delivery: a triple fault ends it long before. */
 const MAX_DELIVERIES = 8;
 
@@ -33,7 +42,12 @@ export interface VcpuConfig {
   random(): bigint;
   /** Logical processors of the domain. */
   readonly vcpus: number;
+  /** Times the interpreter runs a block before it is translated; 0: everything is interpreted. Default TRANSLATE_AFTER. */
+  readonly translateAfter?: number;
 }
+
+/** A translation costs about as much as interpreting this many runs of a block. */
+const TRANSLATE_AFTER = 1000;
 
 /** Exports of the helpers module that TypeScript calls. */
 interface HelperExports {
@@ -46,6 +60,8 @@ interface HelperExports {
   singleStep(): void;
   checkCodeBreakpoints(): void;
   linkBlock(header: number): void;
+  peekBlock(rip: bigint): number;
+  dropJumpsOf(uop: number): void;
   flushAllBlocks(): void;
   flushTlb(keepGlobal: number): void;
   invalidateCode(gpa: number, length: number): void;
@@ -65,6 +81,7 @@ export class WasmVcpu implements Vcpu {
   private readonly runLegacy: () => void;
   private readonly msrs: ModelSpecificRegisters;
   private readonly decoder: BlockDecoder;
+  private readonly regions: RegionCache;
 
   /** `kick` was called since `run` began: the caller has something to see to. */
   private kicked = false;
@@ -87,22 +104,50 @@ export class WasmVcpu implements Vcpu {
     this.helpers = exports as unknown as HelperExports;
     this.helpers.init(index);
 
-    const tables: Record<'long' | 'legacy', ReadonlyMap<string, Handler>> = {
-      long: new Map(),
-      legacy: new Map(),
-    };
-    const make = (long: boolean): (() => void) => {
+    const views = viewsOf(memory.buffer);
+    const make = (
+      long: boolean,
+    ): { run: () => void; tier: ModeTier; handlers: Interpreter['handlers'] } => {
       const { bytes, handlers } = generateInterpreter(long, index, pages);
-      tables[long ? 'long' : 'legacy'] = handlers;
-      const { run } = wasm.instantiate(bytes, {
+      const made = wasm.instantiate(bytes, {
         env: { memory: memory.memory },
+        host: { hotBlock: (header: number) => this.regions.translate(header) },
         helpers: exports,
       });
-      return run;
+      const byNumber: Handler[] = [];
+      for (const handler of handlers.values()) byNumber[handler.number] = handler;
+      const table = made[REGION_TABLE] as unknown as ModeTier['table'];
+      return { run: made.run, handlers, tier: { handlers: byNumber, table } };
     };
-    this.runLong = make(true);
-    this.runLegacy = make(false);
-    this.decoder = new BlockDecoder(memory.buffer, tables, this.helpers);
+    const long = make(true);
+    const legacy = make(false);
+    this.runLong = long.run;
+    this.runLegacy = legacy.run;
+    const threshold = config.translateAfter ?? TRANSLATE_AFTER;
+    this.regions = new RegionCache(
+      {
+        wasm,
+        memory: memory.memory,
+        memoryPages: pages,
+        views,
+        base: this.base,
+        helpers: exports,
+        services: this.helpers,
+        threshold,
+      },
+      long.tier,
+      legacy.tier,
+    );
+    const services = {
+      linkBlock: (header: number) => this.helpers.linkBlock(header),
+      flushAllBlocks: () => this.flushBlocks(),
+    };
+    this.decoder = new BlockDecoder(
+      memory.buffer,
+      { long: long.handlers, legacy: legacy.handlers },
+      services,
+      threshold === 0 ? NEVER_HOT : threshold,
+    );
     this.registers = new StateRegisters(memory.buffer, this.base, this.helpers);
     this.reset('power-on');
   }
@@ -120,6 +165,7 @@ export class WasmVcpu implements Vcpu {
       readPort: (port: number, width: 1 | 2 | 4) => bus.readPort(port, width),
       writePort: (port: number, width: 1 | 2 | 4, value: number) =>
         bus.writePort(port, width, value >>> 0),
+      blockDropped: (header: number) => this.regions.blockDropped(header),
       decodeBlock: (gpa: number, page2: number) =>
         this.decoder.decode(gpa, page2, this.get32(L.S_MODE)),
       readTsc: () => BigInt.asIntN(64, this.config.readTsc()),
@@ -163,6 +209,11 @@ export class WasmVcpu implements Vcpu {
 
   get instructions(): number {
     return Number(this.u64[(this.base + L.S_RETIRED) >> 3]);
+  }
+
+  /** What the translator has done so far. */
+  get translator(): TranslatorCounters {
+    return this.regions.counters;
   }
 
   kick(): void {
@@ -260,8 +311,13 @@ export class WasmVcpu implements Vcpu {
   /** The physical page map changed. */
   flushMappings(): void {
     this.helpers.flushTlb(0);
-    this.helpers.flushAllBlocks();
+    this.flushBlocks();
     this.decoder.reset();
+  }
+
+  private flushBlocks(): void {
+    this.regions.clear();
+    this.helpers.flushAllBlocks();
   }
 
   save(): object {
@@ -277,6 +333,16 @@ export class WasmVcpu implements Vcpu {
     this.flushMappings();
     this.helpers.updateMode();
   }
+}
+
+function viewsOf(buffer: SharedArrayBuffer): MemoryViews {
+  return {
+    u8: new Uint8Array(buffer),
+    u16: new Uint16Array(buffer),
+    u32: new Uint32Array(buffer),
+    i32: new Int32Array(buffer),
+    i64: new BigInt64Array(buffer),
+  };
 }
 
 let helpersBytes: Uint8Array<ArrayBuffer> | undefined;

@@ -84,6 +84,8 @@ export interface MachineConfig {
   /** Where the display adapter draws; undefined for a machine nobody looks at. */
   readonly display?: DisplayBackend | undefined;
   readonly biosVersion?: string;
+  /** Runs of a block before it is translated; 0 interprets everything. See VcpuConfig. */
+  readonly translateAfter?: number | undefined;
 }
 
 /** What a machine needs of its host. */
@@ -185,6 +187,7 @@ export class Machine {
       readTsc: () => BigInt(clock.now),
       random: () => host.random(),
       vcpus,
+      ...(config.translateAfter !== undefined && { translateAfter: config.translateAfter }),
     });
     late.vcpu = vcpu;
     this.vcpu = vcpu;

@@ -69,6 +69,13 @@ export class FunctionBuilder {
     return { index, get: { type, code: [0x20, ...unsignedLeb(index)] } };
   }
 
+  /** A local that no scope gives back. */
+  persistentLocal<T extends ValType>(type: T): Local<T> {
+    const index = this.type.params.length + this.localTypes.length;
+    this.localTypes.push(type);
+    return { index, get: { type, code: [0x20, ...unsignedLeb(index)] } };
+  }
+
   scope(body: () => void): void {
     const outer = this.scopeLocals;
     this.scopeLocals = [];

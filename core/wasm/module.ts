@@ -40,6 +40,13 @@ export class ModuleBuilder {
     return { builder, callee: { index: this.imports.length + this.functions.length - 1, type } };
   }
 
+  /** Takes in a function that was written by itself. */
+  add<R extends ValType | undefined>(builder: FunctionBuilder): Callee<R> {
+    const { type } = builder;
+    this.functions.push({ type: this.typeIndex(type), builder });
+    return { index: this.imports.length + this.functions.length - 1, type };
+  }
+
   /** The module's own table of functions, called by index. */
   table(functions: readonly Callee[]): {
     call<R extends ValType>(

@@ -48,7 +48,8 @@ export class EngineRunner {
   private readonly base = L.VCPU_BASE;
   private lastCode: Uint8Array | undefined;
 
-  constructor() {
+  /** `translateAfter` as in VcpuConfig. */
+  constructor(translateAfter: number) {
     const memoryBytes = RAM_BASE + RAM_BYTES;
     const wasm = nodeWasm;
     const memory = wasm.createMemory(memoryBytes / 65536);
@@ -80,6 +81,7 @@ export class EngineRunner {
       readTsc: () => 0n,
       random: () => 0n,
       vcpus: 1,
+      translateAfter,
     });
     this.buildTables();
     this.start = { long: this.prepare(false), compatibility: this.prepare(true) };

@@ -39,7 +39,7 @@ export function floatForms(chosen: (row: OpRow) => boolean): Map<string, FloatFo
 /** Runs `count` cases of each form natively and in the engine, `prepare` having set operands and control words. */
 export class FloatComparison {
   private readonly native = new NativeRunner();
-  private readonly engine = new EngineRunner();
+  private readonly engine = new EngineRunner(0);
   cases = 0;
 
   run(

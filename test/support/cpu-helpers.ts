@@ -78,6 +78,7 @@ export class CpuHelpers {
       ),
       writePort: (port: number, width: number, value: number) =>
         void this.bus.push(`out${String(width)} ${hex(port)}=${hex(value)}`),
+      blockDropped: () => undefined,
       decodeBlock: (gpa: number, page2: number) => (
         this.bus.push(`decode ${gpa.toString(16)} ${page2.toString(16)}`),
         L.UOP_AREA_BASE + L.BLOCK_HEADER_BYTES

@@ -56,6 +56,8 @@ export class BlockDecoder {
     memory: SharedArrayBuffer,
     private readonly handlers: ModeHandlers,
     private readonly services: BlockServices,
+    /** BLOCK_HEAT of a new block. */
+    private readonly heat: number,
   ) {
     this.u8 = new Uint8Array(memory);
     this.u16 = new Uint16Array(memory);
@@ -141,6 +143,9 @@ export class BlockDecoder {
     this.u16[(header + L.BLOCK_LENGTH) >> 1] = length;
     this.u32[(header + L.BLOCK_PAGE2) >> 2] = page2 < 0 ? 0xffffffff : page2;
     this.u32[(header + L.BLOCK_PAGE2_NEXT) >> 2] = 0;
+    this.u32[(header + L.BLOCK_REGION) >> 2] = 0;
+    this.i32[(header + L.BLOCK_HEAT) >> 2] = this.heat;
+    this.u32[(header + L.BLOCK_MEMBER_OF) >> 2] = 0;
   }
 
   /** Copies the bytes at a GPA into the window, going on at `page2`; what cannot be read is FF. */

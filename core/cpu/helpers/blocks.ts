@@ -1,7 +1,7 @@
 // AssemblyScript. Finding decoded blocks, keeping them apart by mode, and dropping those whose bytes change.
 import * as L from '../layout';
 import { raise } from './exceptions';
-import { decodeBlock } from './host';
+import { blockDropped, decodeBlock } from './host';
 import { fetchedGlobal, translateFetch } from './mmu';
 import { get32, get64, jumps, set32, set64, state, tlbs } from './state';
 import { clearJumpCache, dropJumps, dropWrites, enterJumpCache, flushTlb, generationTag, markExecuted } from './tlb';
@@ -106,13 +106,57 @@ export function lookupBlock(): i32 {
   return enter(linear, <u32>uop, global);
 }
 
-/** Puts a block into the jump cache. */
+/** Puts a block into the jump cache, with the region that begins there if its pages are where they were. */
 function enter(linear: u64, uop: u32, global: bool): i32 {
-  const over = load<u32>(uop - L.BLOCK_HEADER_BYTES, L.BLOCK_PAGE2) != NO_PAGE;
+  const header = <usize>uop - L.BLOCK_HEADER_BYTES;
+  const over = load<u32>(header, L.BLOCK_PAGE2) != NO_PAGE;
   if (over) markExecuted(nextPage(linear, get32(L.S_MODE)));
   // `translateFetch` looked at the second page last.
-  enterJumpCache(linear, uop, global && (!over || fetchedGlobal));
+  allGlobal = global && (!over || fetchedGlobal);
+  let region = load<u32>(header, L.BLOCK_REGION);
+  if (region != 0 && !pagesHold(linear, region)) region = 0;
+  set32(L.S_FOUND_REGION, region);
+  enterJumpCache(linear, uop, region, allGlobal);
   return <i32>uop;
+}
+
+/** Every page that the entry being made relies on is global. */
+let allGlobal: bool = false;
+
+/** True when a region's further pages are mapped, relative to its entry, as they were when it was made. */
+function pagesHold(linear: u64, region: u32): bool {
+  const record = L.REGION_AREA_BASE + <usize>region * L.REGION_BYTES;
+  const count = load<u32>(record, L.REGION_PAGES);
+  const long = (get32(L.S_MODE) & L.MODE_LONG) != 0;
+  for (let i: u32 = 0; i < count; i++) {
+    const item = record + L.REGION_PAGE_LIST + (<usize>i << 3);
+    let page = (linear & ~(<u64>0xfff)) + (<u64>(<i64>load<i32>(item)) << 12);
+    if (!long) page &= 0xffffffff;
+    if (translateFetch(page, true) != <u64>load<u32>(item, 4)) return false;
+    markExecuted(page);
+    if (!fetchedGlobal) allGlobal = false;
+  }
+  return true;
+}
+
+/** Header of the decoded block at an offset in CS in the running mode, or 0. Nothing faults. */
+export function peekBlock(rip: u64): u32 {
+  const mode = get32(L.S_MODE);
+  const linear = mode & L.MODE_LONG ? rip : (rip + get64(L.S_SEG_BASE + L.SEG_CS * 8)) & 0xffffffff;
+  const gpa = translateFetch(linear, true);
+  if (gpa == <u64>-1) return 0;
+  const key = gpa | (<u64>mode << 40);
+  for (let header = load<u32>(hashSlot(key)); header != 0; header = load<u32>(header, L.BLOCK_HASH_NEXT)) {
+    if (load<u64>(header, L.BLOCK_KEY) != key) continue;
+    const page2 = load<u32>(header, L.BLOCK_PAGE2);
+    if (page2 == NO_PAGE || translateFetch(nextPage(linear, mode), true) == <u64>page2) return header;
+  }
+  return 0;
+}
+
+/** A region was made for, or taken from, a block: jump-cache entries of it are made anew. */
+export function dropJumpsOf(uop: u32): void {
+  dropJumps(uop, uop);
 }
 
 // @ts-ignore: decorator
@@ -243,6 +287,10 @@ function kill(header: usize): void {
     previous = h;
   }
   store<u64>(header, DEAD_KEY, L.BLOCK_KEY);
+  if (load<u32>(header, L.BLOCK_MEMBER_OF) != 0) {
+    set32(L.S_CODE_CHANGED, 1);
+    blockDropped(<u32>header);
+  }
   const count = <usize>load<u16>(header, L.BLOCK_UOPS);
   for (let i: usize = 0; i < count; i++) store<u16>(header + L.BLOCK_HEADER_BYTES + i * L.UOP_BYTES, 0);
 }

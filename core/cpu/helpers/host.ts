@@ -24,6 +24,11 @@ export declare function writePort(port: i32, width: i32, value: i32): void;
 @external('host', 'decodeBlock')
 export declare function decodeBlock(gpa: f64, page2: f64): i32;
 
+/** A block that translated regions were made of is gone: so are they. */
+// @ts-ignore: decorator
+@external('host', 'blockDropped')
+export declare function blockDropped(header: u32): void;
+
 /** Guest time-stamp counter. */
 // @ts-ignore: decorator
 @external('host', 'readTsc')

@@ -13,11 +13,13 @@ export {
 } from './mmu';
 export { flushTlb, invalidatePage } from './tlb';
 export {
+  dropJumpsOf,
   fetchNextPage,
   flushAllBlocks,
   invalidateCode,
   linkBlock,
   lookupBlock,
+  peekBlock,
   updateMode,
 } from './blocks';
 export {

@@ -190,12 +190,12 @@ export function markExecuted(linear: u64): void {
 }
 
 /** Remembers a block's first micro-op where interp/interpreter.ts looks for it. */
-export function enterJumpCache(linear: u64, uop: u32, global: bool): void {
+export function enterJumpCache(linear: u64, uop: u32, region: u32, global: bool): void {
   const low = <u32>linear;
   const slot = jumps() + (<usize>((low ^ (low >> 12)) & (L.JUMP_CACHE_ENTRIES - 1)) << 4);
   store<u64>(slot, (linear & 0xffffffffffff) | get64(L.S_MODE_TAG));
   store<u32>(slot, uop, 8);
-  store<u32>(slot, global ? GLOBAL : 0, 12);
+  store<u32>(slot, (region << 1) | (global ? GLOBAL : 0), 12);
   if (global) return;
   if (jumpLogged < LOG_ENTRIES) store<u32>(JUMP_LOG + (jumpLogged << 2), <u32>slot);
   jumpLogged++;

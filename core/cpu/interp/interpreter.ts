@@ -3,6 +3,8 @@
  * over the micro-ops of a block, a switch with the frequent handlers in it and a table of functions for the rest.
  */
 import {
+  call,
+  callStatement,
   i32,
   i64,
   ModuleBuilder,
@@ -21,7 +23,6 @@ import type { OpDefinition } from '../ops/define';
 import { conditionOfFlags, conditionOfKind, FLAG_KIND_NUMBERS } from '../ops/flags';
 import { OPS } from '../ops';
 import { HELPERS, helperType, type HelperName } from '../ops/helper-types';
-import { call } from '../../wasm';
 import type { HandlerShape } from '../tier/context';
 import { InterpreterContext, type SharedFunctions } from './context';
 
@@ -30,8 +31,12 @@ export type FlagEffect = InterpreterContext['flagEffect'];
 export interface Handler {
   readonly number: number;
   readonly definition: OpDefinition;
+  readonly shape: HandlerShape;
   readonly flags: FlagEffect;
 }
+
+/** Export of the table that translated regions are put into, by region number. */
+export const REGION_TABLE = 'regions';
 
 export interface Interpreter {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -115,6 +120,7 @@ export function generateInterpreter(
   const helpers = new Map<string, Callee>();
   for (const [name, signature] of Object.entries(HELPERS))
     helpers.set(name, module.import('helpers', name, helperType(signature)));
+  const hotBlock: Callee = module.import('host', 'hotBlock', { params: ['i32'], results: [] });
   const conditions = new Map<number, Callee<'i32'>>();
   const shared: SharedFunctions = {
     helper(name: HelperName) {
@@ -150,12 +156,14 @@ export function generateInterpreter(
     handlers.set(p.key, {
       number,
       definition: p.definition,
+      shape: p.shape,
       flags: p.definition.clobbersFlags ? 'unknown' : context.flagEffect,
     });
   });
 
   const { builder: f, callee: run } = module.function({ params: [], results: [] });
   const table = module.table(outOfLine);
+  const callRegion = module.exportTable(REGION_TABLE, L.REGION_MAX);
   const at = (offset: number): I32 => i32.const(base + offset);
   const exit = (reason: number): void => {
     f.do(i32.store(at(L.S_EXIT), i32.const(reason)));
@@ -163,9 +171,18 @@ export function generateInterpreter(
   };
   const uop = f.local('i32');
   const outcome = f.local('i32');
+  const region = f.local('i32');
+  /** The last region left where only the interpreter gets on: for one block. */
+  const stuck = f.local('i32');
   f.loop((go) => {
-    enterBlock(f, uop, long, base, jumps, shared);
+    findBlock(f, uop, region, long, base, jumps, shared);
     f.block((dispatch) => {
+      f.if(i32.and(i32.ne(region.get, i32.const(0)), i32.eqz(stuck.get)), () => {
+        f.set(stuck, callRegion([], region.get, { params: [], results: ['i32'] }, 'i32'));
+        f.br(dispatch);
+      });
+      f.set(stuck, i32.const(0));
+      enterBlock(f, uop, region, base, hotBlock);
       f.block((far) => {
         f.loop((next) => {
           switchOver(f, i32.load16U(uop.get, L.UOP_HANDLER), hot.length, (number) => {
@@ -194,6 +211,7 @@ export function generateInterpreter(
                 handlers.set(p.key, {
                   number,
                   definition: p.definition,
+                  shape: p.shape,
                   flags: context.flagEffect,
                 });
               });
@@ -240,10 +258,11 @@ function switchOver(
   nest(cases);
 }
 
-/** Finds the block at S_RIP: by the jump cache, else by the helper, which decodes it if need be. */
-function enterBlock(
+/** Finds the block at S_RIP and its region, if it has one: by the jump cache, else by the helper, which decodes it if need be. */
+function findBlock(
   f: FunctionBuilder,
   uop: Local<'i32'>,
+  region: Local<'i32'>,
   long: boolean,
   base: number,
   jumps: number,
@@ -264,18 +283,38 @@ function enterBlock(
     const entry = f.let(i32.shl(slot, i32.const(4)));
     f.if(
       i64.eq(i64.load(entry, jumps), tag),
-      () => f.set(uop, i32.load(entry, jumps + 8)),
+      () => {
+        f.set(uop, i32.load(entry, jumps + 8));
+        f.set(region, i32.shrU(i32.load(entry, jumps + 12), i32.const(1)));
+      },
       () => {
         f.do(i32.store(at(L.S_UOP), i32.const(0)));
         f.set(uop, call(shared.helper('lookupBlock') as Callee<'i32'>, [], 'i32'));
+        f.set(region, i32.load(at(L.S_FOUND_REGION)));
       },
     );
-    f.do(i64.store(at(L.S_BLOCK_RIP), rip));
-    const left = i32.sub(
-      i32.load(at(L.S_BUDGET)),
-      i32.load16U(i32.sub(uop.get, i32.const(L.BLOCK_HEADER_BYTES)), L.BLOCK_INSTRUCTIONS),
-    );
+  });
+}
+
+/** Begins a block: its RIP, its part of the budget, and its heat, which asks for a translation when it reaches zero. */
+function enterBlock(
+  f: FunctionBuilder,
+  uop: Local<'i32'>,
+  region: Local<'i32'>,
+  base: number,
+  hotBlock: Callee,
+): void {
+  const at = (offset: number): I32 => i32.const(base + offset);
+  f.do(i64.store(at(L.S_BLOCK_RIP), i64.load(at(L.S_RIP))));
+  f.scope(() => {
+    const header = f.let(i32.sub(uop.get, i32.const(L.BLOCK_HEADER_BYTES)));
+    const left = i32.sub(i32.load(at(L.S_BUDGET)), i32.load16U(header, L.BLOCK_INSTRUCTIONS));
     f.do(i32.store(at(L.S_BUDGET), left));
+    f.if(i32.eqz(region.get), () => {
+      const heat = f.let(i32.sub(i32.load(header, L.BLOCK_HEAT), i32.const(1)));
+      f.do(i32.store(header, heat, L.BLOCK_HEAT));
+      f.if(i32.eqz(heat), () => f.do(callStatement(hotBlock, [header])));
+    });
   });
 }
 

@@ -246,6 +246,35 @@ export const HELPERS: Readonly<Record<string, string>> = {
 
 export type HelperName = string;
 
+/** Helpers that read or write general registers, XMM registers or the kept flags in vcpu state (those of `far` ops aside). */
+export const STATEFUL_HELPERS: ReadonlySet<HelperName> = new Set([
+  'pushFlags',
+  'pushAll',
+  'popAll',
+  'leave',
+  'enter',
+  'pushSegment',
+  'asciiAdjustMultiply',
+  'divide',
+  'divideSigned',
+  'readTimeStamp',
+  'readTimeStampId',
+  'readPerformance',
+  'readExtendedControl',
+  'identify',
+  'saveFx',
+  'restoreFx',
+  'saveExtended',
+  'restoreExtended',
+  'compareTextIndex',
+  'compareTextMask',
+  'x87ConditionalMove',
+  'x87CompareFlags',
+  'loadAccessRights',
+  'loadSegmentLimit',
+  'verifySegment',
+]);
+
 const LETTERS: Record<string, ValType> = { i: 'i32', l: 'i64', d: 'f64', v: 'v128' };
 
 export function helperType(signature: string): { params: ValType[]; results: ValType[] } {

@@ -1,0 +1,368 @@
+/**
+ * The translator's answer to an instruction definition: what the interpreter reads from a micro-op is a constant here,
+ * general and XMM registers and the lazily kept flags are WebAssembly locals, and an access that misses the TLB leaves
+ * the region before its instruction, which the interpreter then runs.
+ */
+import { assert } from '../../base';
+import {
+  call,
+  callStatement,
+  i32,
+  i64,
+  v128,
+  type Callee,
+  type Expr,
+  type I32,
+  type I64,
+  type V128,
+} from '../../wasm';
+import * as L from '../layout';
+import type { FlagKind, Word, WordBytes } from '../ops/context';
+import { conditionOfFlags, conditionOfKind, FLAG_KIND_NUMBERS } from '../ops/flags';
+import type { HelperName } from '../ops/helper-types';
+import { TierContext, type HandlerShape } from '../tier/context';
+import { conditionOfWords, flagsOfKind } from './flag-words';
+import type { RegionState } from './region-state';
+
+/** Where an instruction stands: its micro-op, and its block's distance from the region's entry. */
+export interface InstructionSite {
+  readonly uop: number;
+  readonly blockAt: number;
+}
+
+const RSP = L.S_GPR + 4 * 8;
+
+/** Helpers after which guest memory may have changed, and with it the code of this region. */
+const WRITERS = /^(push|enter|save|x87Store|x87Save|maskedStore)/;
+
+export class TranslatorContext extends TierContext {
+  constructor(
+    private readonly region: RegionState,
+    private readonly at: InstructionSite,
+    shape: HandlerShape,
+  ) {
+    super(region.f, region.long, region.base, shape);
+  }
+
+  // --- micro-op fields: known now
+
+  protected field16(offset: number): I32 {
+    return i32.const(this.region.memory.u16[(this.at.uop + offset) >> 1]);
+  }
+
+  field8(offset: number): I32 {
+    return i32.const(this.region.memory.u8[this.at.uop + offset]);
+  }
+
+  immediate(): I64 {
+    return i64.const(this.region.memory.i64[(this.at.uop + L.UOP_IMM) >> 3]);
+  }
+
+  protected displacement(): I64 {
+    return i64.const(this.region.memory.i32[(this.at.uop + L.UOP_DISP) >> 2]);
+  }
+
+  protected segmentBase(): Word {
+    const segment = this.region.memory.u8[this.at.uop + L.UOP_SEGMENT];
+    // Regions of legacy modes are entered with flat ES, CS, SS and DS only.
+    const based = segment === L.SEG_FS || segment === L.SEG_GS;
+    if (!based) return this.long ? i64.const(0) : i32.const(0);
+    const at = i32.const(this.base + L.S_SEG_BASE + segment * 8);
+    return this.long ? i64.load(at) : i32.load(at);
+  }
+
+  // --- state: registers are locals
+
+  protected loadState(at: I32, bytes: number): Word {
+    return this.read(Number(at.value), bytes);
+  }
+
+  private read(offset: number, bytes: number): Word {
+    if (offset === L.S_ZERO) return bytes === 8 ? i64.const(0) : i32.const(0);
+    if (offset === L.S_BLOCK_RIP) {
+      const rip = this.region.rip(this.at.blockAt);
+      return bytes === 8 ? rip : i32.wrap(rip);
+    }
+    const register = this.region.register(offset & ~7);
+    if (register) {
+      const value = register.get;
+      if (bytes === 8) return value;
+      const low = i32.wrap(offset & 1 ? i64.shrU(value, i64.const(8)) : value);
+      return this.truncate(low, bytes);
+    }
+    const lane = this.region.vector(offset);
+    if (lane)
+      return bytes === 8
+        ? v128.extract('i64', 29, 0)(lane.get)
+        : v128.extract('i32', 27, 0)(lane.get);
+    const memory = i32.const(this.base + offset);
+    if (bytes === 8) return i64.load(memory);
+    if (bytes === 4) return i32.load(memory);
+    return bytes === 2 ? i32.load16U(memory) : i32.load8U(memory);
+  }
+
+  protected storeState(at: I32, bytes: number, value: Word): void {
+    this.write(Number(at.value), bytes, value);
+  }
+
+  private write(offset: number, bytes: number, value: Word): void {
+    const register = this.region.register(offset & ~7);
+    if (!register) {
+      const memory = i32.const(this.base + offset);
+      if (bytes === 8) this.f.do(i64.store(memory, value as I64));
+      else if (bytes === 4) this.f.do(i32.store(memory, this.toI32(value)));
+      else if (bytes === 2) this.f.do(i32.store16(memory, value as I32));
+      else this.f.do(i32.store8(memory, value as I32));
+      return;
+    }
+    this.region.modifies(offset & ~7);
+    // A 32-bit write zeroes bits 32-63; narrower ones keep the rest.
+    if (bytes >= 4) {
+      this.f.set(register, this.toI64(value));
+      return;
+    }
+    const shift = (offset & 1) * 8;
+    const mask = (bytes === 2 ? 0xffffn : 0xffn) << BigInt(shift);
+    const part = i64.and(
+      i64.shl(this.toI64(value), i64.const(shift)),
+      i64.const(BigInt.asIntN(64, mask)),
+    );
+    const rest = i64.and(register.get, i64.const(~mask));
+    this.f.set(register, i64.or(rest, part));
+  }
+
+  protected loadVector(at: I32): V128 {
+    return this.region.vector(Number(at.value))!.get;
+  }
+
+  protected storeVector(at: I32, value: V128): void {
+    const offset = Number(at.value);
+    const local = this.region.vector(offset)!;
+    this.region.modifies(offset);
+    this.f.set(local, value);
+  }
+
+  protected storeLane(at: I32, bytes: 4 | 8, value: Word): void {
+    const offset = Number(at.value);
+    const local = this.region.vector(offset);
+    if (!local) {
+      this.write(offset, bytes, value);
+      return;
+    }
+    this.region.modifies(offset);
+    this.f.set(
+      local,
+      bytes === 8
+        ? v128.replace<'i64'>(30, 0)(local.get, value as I64)
+        : v128.replace<'i32'>(28, 0)(local.get, value as I32),
+    );
+  }
+
+  state32(offset: number): I32 {
+    if (!this.long && offset === L.S_STACK_MASK) return i32.const(-1);
+    if (!this.long && offset === L.S_STACK_CHECK) return i32.const(0);
+    if (!this.long && offset === L.S_SEG_BASE + L.SEG_SS * 8) return i32.const(0);
+    return this.read(offset, 4) as I32;
+  }
+
+  setState32(offset: number, value: I32): void {
+    if (this.region.register(offset)) this.write(offset, 8, i64.extendU(value));
+    else this.write(offset, 4, value);
+  }
+
+  state64(offset: number): I64 {
+    return this.read(offset, 8) as I64;
+  }
+
+  setState64(offset: number, value: I64): void {
+    this.write(offset, 8, value);
+  }
+
+  // --- memory through the TLB
+
+  /** Leaves before this instruction; the interpreter runs it. */
+  private retreat(): void {
+    const { memory } = this.region;
+    const at = this.at.blockAt + memory.u16[(this.at.uop + L.UOP_RIP_OFFSET) >> 1];
+    this.region.leave(at, memory.u8[this.at.uop + L.UOP_REMAINING], true);
+  }
+
+  /** Host address of an access, which is in the TLB; otherwise leaves. */
+  private hostAddress(address: I64, bytes: number, array: number): I32 {
+    const at = this.let(address);
+    const slot = i32.and(
+      i32.shrU(i32.wrap(at), i32.const(8)),
+      i32.const((L.TLB_ENTRIES - 1) * L.TLB_ENTRY_BYTES),
+    );
+    const entry = this.let(i32.add(this.region.tlb.get, slot));
+    const last = bytes === 1 ? at : i64.add(at, i64.const(bytes - 1));
+    const misses = i64.ne(i64.and(last, i64.const(-4096)), i64.load(entry, array));
+    this.f.if(misses, () => this.retreat());
+    return this.let(i32.add(i32.wrap(at), i32.load(entry, array + 8)));
+  }
+
+  loadAt(address: I64, bytes: WordBytes): Word {
+    const host = this.hostAddress(address, bytes, 0);
+    return this.let(this.memoryAt(host, bytes));
+  }
+
+  private memoryAt(host: I32, bytes: WordBytes): Word {
+    if (bytes === 1) return i32.load8U(host);
+    if (bytes === 2) return i32.load16U(host);
+    return bytes === 4 ? i32.load(host) : i64.load(host);
+  }
+
+  storeAt(address: I64, bytes: WordBytes, value: Word): void {
+    const kept = this.let(value);
+    this.storeHost(this.hostAddress(address, bytes, L.TLB_WRITE), bytes, kept);
+  }
+
+  private storeHost(host: I32, bytes: WordBytes, value: Word): void {
+    if (bytes === 1) this.f.do(i32.store8(host, value as I32));
+    else if (bytes === 2) this.f.do(i32.store16(host, value as I32));
+    else if (bytes === 4) this.f.do(i32.store(host, value as I32));
+    else this.f.do(i64.store(host, value as I64));
+  }
+
+  loadVectorAt(address: I64): V128 {
+    return this.let(v128.load(this.hostAddress(address, 16, 0)));
+  }
+
+  storeVectorAt(address: I64, value: V128): void {
+    const kept = this.let(value);
+    this.f.do(v128.store(this.hostAddress(address, 16, L.TLB_WRITE), kept));
+  }
+
+  protected loadForUpdate(bytes: WordBytes): Word {
+    this.host = this.hostAddress(this.address(), bytes, L.TLB_WRITE);
+    return this.let(this.memoryAt(this.host, bytes));
+  }
+
+  protected storeUpdated(bytes: WordBytes, value: Word): void {
+    this.storeHost(this.host!, bytes, value);
+  }
+
+  // --- flags
+
+  setFlags(kind: FlagKind, bytes: number, result: Word, source?: Word, first?: Word): void {
+    this.region.setFlags(
+      i32.const(FLAG_KIND_NUMBERS[kind] + Math.log2(bytes)),
+      this.toI64(result),
+      source && this.toI64(source),
+    );
+    const certain = this.f.nesting === this.region.bodyNesting;
+    if (certain && first) this.region.setFirst(this.toI64(first));
+    this.region.flags = certain ? { kind, bytes, first: first !== undefined } : undefined;
+  }
+
+  setRawFlags(flags: I32): void {
+    const kept = this.let(flags);
+    const notZero = i64.extendU(i32.eqz(i32.and(kept, i32.const(0x40))));
+    this.region.setFlags(i32.const(L.FLAGS_RAW), notZero, i64.extendU(kept));
+    this.region.flags = this.f.nesting === this.region.bodyNesting ? 'raw' : undefined;
+  }
+
+  arithmeticFlags(): I32 {
+    const { flags, flagResult, flagSource } = this.region;
+    if (flags === 'raw') return i32.wrap(flagSource.get);
+    if (flags)
+      return this.let(flagsOfKind(flags.kind, flags.bytes, flagResult.get, flagSource.get));
+    this.region.storeFlags();
+    return this.let(call(this.region.helper('arithmeticFlags') as Callee<'i32'>, [], 'i32'));
+  }
+
+  condition(code: number): I32 {
+    const holds = this.conditionPair(code >> 1);
+    return code & 1 ? i32.eqz(holds) : holds;
+  }
+
+  private conditionPair(pair: number): I32 {
+    const { flags, flagResult, flagSource, flagFirst } = this.region;
+    this.region.usesFlags();
+    // RESULT is zero exactly when ZF is set, in every kind.
+    if (pair === 2 && (!flags || flags === 'raw')) return i64.eqz(flagResult.get);
+    if (flags && flags !== 'raw') {
+      const { kind, bytes } = flags;
+      const operands = flags.first ? { first: flagFirst.get, second: flagSource.get } : undefined;
+      const known =
+        conditionOfWords(pair, kind, bytes, flagResult.get, operands) ??
+        conditionOfKind(pair, kind, bytes, flagResult.get, flagSource.get);
+      if (known) return known;
+    }
+    return conditionOfFlags(pair, this.let(this.arithmeticFlags()));
+  }
+
+  // --- control flow
+
+  currentRip(): I64 {
+    return this.region.rip(
+      this.at.blockAt + this.region.memory.u16[(this.at.uop + L.UOP_RIP_OFFSET) >> 1],
+    );
+  }
+
+  nextRip(): I64 {
+    const { u8, u16 } = this.region.memory;
+    const { uop, blockAt } = this.at;
+    return this.region.rip(blockAt + u16[(uop + L.UOP_RIP_OFFSET) >> 1] + u8[uop + L.UOP_LENGTH]);
+  }
+
+  target(i: number): I64 {
+    assert(this.forms[i].kind === 'j', 'a branch target');
+    return this.region.rip(
+      this.at.blockAt + this.region.memory.i32[(this.at.uop + L.UOP_IMM) >> 2],
+    );
+  }
+
+  jump(rip: I64, bytes: number): void {
+    const mask = bytes === 8 ? undefined : bytes === 4 ? 0xffffffffn : 0xffffn;
+    this.region.outcome = { rip: this.let(mask ? i64.and(rip, i64.const(mask)) : rip) };
+  }
+
+  branch(i: number, taken: I32, bytes: number): void {
+    void i;
+    void bytes;
+    this.region.outcome = { taken: this.let(taken) };
+  }
+
+  helper<T extends 'i32' | 'i64' | 'v128' | 'f64'>(
+    name: HelperName,
+    result: T,
+    ...args: Expr[]
+  ): Expr<T> {
+    const kept = args.map((a) => this.let(a));
+    this.region.beforeHelper(this.at);
+    const value = this.let(call(this.region.helper(name) as Callee<T>, kept, result));
+    this.after(name);
+    return value;
+  }
+
+  run(name: HelperName, ...args: Expr[]): void {
+    if (name === 'probeWrite') {
+      // What a store would miss or fault on is the interpreter's.
+      this.hostAddress(args[0] as I64, Number((args[1] as I32).value), L.TLB_WRITE);
+      return;
+    }
+    if (name === 'raise') {
+      this.retreat();
+      return;
+    }
+    const kept = args.map((a) => this.let(a));
+    this.region.beforeHelper(this.at);
+    this.f.do(callStatement(this.region.helper(name), kept));
+    this.after(name);
+  }
+
+  private after(name: HelperName): void {
+    if (WRITERS.test(name)) this.region.wroteMemory = true;
+    this.region.afterHelper(name);
+  }
+
+  /** The stack pointer of a 64-bit region moves without the masks of legacy modes. */
+  protected override moveStack(delta: I32): void {
+    if (this.long) {
+      super.moveStack(delta);
+      return;
+    }
+    this.write(RSP, 8, i64.extendU(i32.add(this.read(RSP, 4) as I32, delta)));
+  }
+}

@@ -1,0 +1,230 @@
+/**
+ * The translated regions of a vcpu: made when a block turns hot, dropped when a block they were made of changes, the
+ * oldest evicted when there are too many.
+ */
+import type { WasmHost } from '../../host';
+import { ModuleBuilder } from '../../wasm';
+import type { Handler } from '../interp/interpreter';
+import * as L from '../layout';
+import { HELPERS, helperType } from '../ops/helper-types';
+import { growRegion, type GraphSource, type RegionNode } from './region-graph';
+import { HelperImports, type MemoryViews } from './region-state';
+import { translate } from './translate';
+
+/** What the cache needs of the helpers. */
+export interface RegionServices {
+  peekBlock(rip: bigint): number;
+  dropJumpsOf(uop: number): void;
+}
+
+/** A `WebAssembly.Table` of region functions. */
+interface RegionTable {
+  set(index: number, region: unknown): void;
+}
+
+export interface RegionCacheConfig {
+  readonly wasm: WasmHost;
+  readonly memory: unknown;
+  readonly memoryPages: number;
+  readonly views: MemoryViews;
+  /** Offset of vcpu state. */
+  readonly base: number;
+  /** Exports of the helpers module. */
+  readonly helpers: Record<string, unknown>;
+  readonly services: RegionServices;
+  /** Times a block runs in the interpreter before it is translated. */
+  readonly threshold: number;
+}
+
+export interface ModeTier {
+  readonly handlers: readonly Handler[];
+  readonly table: RegionTable;
+}
+
+interface Region {
+  readonly number: number;
+  readonly table: RegionTable;
+  readonly entry: number;
+  readonly members: readonly number[];
+}
+
+/** Counters for `domus perf`. */
+export interface TranslatorCounters {
+  regions: number;
+  dropped: number;
+  instructions: number;
+  wasmBytes: number;
+  compileMs: number;
+}
+
+/** Modes whose code is left to the interpreter: 16-bit code, and one instruction at a time. */
+function translatable(mode: number): boolean {
+  if (mode & (L.MODE_TRACE | L.MODE_BREAKPOINTS)) return false;
+  if (mode & L.MODE_LONG) return true;
+  const flat = [L.SEG_ES, L.SEG_CS, L.SEG_SS, L.SEG_DS];
+  if (flat.some((segment) => mode & (L.MODE_CHECK_SEG << segment))) return false;
+  return (mode & L.MODE_CODE32) !== 0 && (mode & (L.MODE_REAL | L.MODE_V86)) === 0;
+}
+
+export class RegionCache {
+  readonly counters: TranslatorCounters = {
+    regions: 0,
+    dropped: 0,
+    instructions: 0,
+    wasmBytes: 0,
+    compileMs: 0,
+  };
+  private readonly free: number[] = Array.from(
+    { length: L.REGION_MAX - 1 },
+    (_, i) => L.REGION_MAX - 1 - i,
+  );
+  /** By number, oldest first. */
+  private readonly regions = new Map<number, Region>();
+  private readonly byMember = new Map<number, Set<Region>>();
+
+  constructor(
+    private readonly config: RegionCacheConfig,
+    private readonly long: ModeTier,
+    private readonly legacy: ModeTier,
+  ) {}
+
+  /** The block at `header`, about to run, has become hot. */
+  translate(header: number): void {
+    const { views, base, services, threshold } = this.config;
+    const mode = views.u32[(base + L.S_MODE) >> 2];
+    if (!translatable(mode)) return;
+    const long = (mode & L.MODE_LONG) !== 0;
+    const tier = long ? this.long : this.legacy;
+    const entryRip = BigInt.asUintN(64, views.i64[(base + L.S_RIP) >> 3]);
+    const bits = long ? 64 : 32;
+    const graph: GraphSource = {
+      ...views,
+      handlers: tier.handlers,
+      long,
+      peek: (distance) => services.peekBlock(BigInt.asUintN(bits, entryRip + BigInt(distance))),
+      executions: (block) => threshold - views.i32[(block + L.BLOCK_HEAT) >> 2],
+      minExecutions: threshold / 8,
+    };
+    const nodes = growRegion(graph, header);
+    const [entry] = nodes;
+    if (entry.end.kind === 'stop' && entry.uops.length === 1) return;
+    const gpaOf = (block: number): number => views.u32[(block + L.BLOCK_KEY) >> 2];
+    const pages = this.pagesOf(nodes, entryRip, gpaOf);
+    if (pages.size > L.REGION_PAGES_MAX) return;
+    const imports = new HelperImports();
+    const translation = translate(
+      entry,
+      { memory: views, handlers: tier.handlers, long, base },
+      imports,
+    );
+    this.install(
+      header,
+      translation.nodes,
+      tier.table,
+      pages,
+      this.instantiate(translation.function, imports),
+    );
+  }
+
+  /** Pages besides the entry's first: distance in pages -> GPA. */
+  private pagesOf(
+    nodes: readonly RegionNode[],
+    entryRip: bigint,
+    gpaOf: (block: number) => number,
+  ): Map<number, number> {
+    const { u16, u32 } = this.config.views;
+    const offset = Number(entryRip & 0xfffn);
+    const pages = new Map<number, number>();
+    for (const { header, at } of nodes) {
+      const page = Math.floor((offset + at) / 4096);
+      pages.set(page, gpaOf(header) & ~0xfff);
+      const page2 = u32[(header + L.BLOCK_PAGE2) >> 2];
+      const last = Math.floor((offset + at + u16[(header + L.BLOCK_LENGTH) >> 1] - 1) / 4096);
+      if (page2 !== 0xffffffff && last !== page) pages.set(last, page2);
+    }
+    pages.delete(0);
+    return pages;
+  }
+
+  private instantiate(
+    body: ReturnType<typeof translate>['function'],
+    imports: HelperImports,
+  ): unknown {
+    const { wasm, memory, memoryPages, helpers } = this.config;
+    const module = new ModuleBuilder({ initial: memoryPages, maximum: memoryPages });
+    for (const name of imports.names) module.import('helpers', name, helperType(HELPERS[name]));
+    module.export('region', module.add(body));
+    const bytes = module.encode();
+    this.counters.wasmBytes += bytes.length;
+    return wasm.instantiate(bytes, { env: { memory }, helpers }).region;
+  }
+
+  private install(
+    header: number,
+    nodes: readonly RegionNode[],
+    table: RegionTable,
+    pages: ReadonlyMap<number, number>,
+    code: unknown,
+  ): void {
+    const { u32, i32 } = this.config.views;
+    if (this.free.length === 0) this.evict(L.REGION_MAX / 4);
+    const number = this.free.pop()!;
+    table.set(number, code);
+    const record = L.REGION_AREA_BASE + number * L.REGION_BYTES;
+    u32[(record + L.REGION_PAGES) >> 2] = pages.size;
+    let item = (record + L.REGION_PAGE_LIST) >> 2;
+    for (const [distance, gpa] of pages) {
+      i32[item++] = distance;
+      u32[item++] = gpa;
+    }
+    const members = [...new Set(nodes.map((node) => node.header))];
+    const region: Region = { number, table, entry: header, members };
+    this.regions.set(number, region);
+    for (const member of members) {
+      u32[(member + L.BLOCK_MEMBER_OF) >> 2]++;
+      let set = this.byMember.get(member);
+      if (!set) this.byMember.set(member, (set = new Set()));
+      set.add(region);
+    }
+    u32[(header + L.BLOCK_REGION) >> 2] = number;
+    this.config.services.dropJumpsOf(header + L.BLOCK_HEADER_BYTES);
+    this.counters.regions++;
+    this.counters.instructions += nodes.reduce((sum, node) => sum + node.instructions, 0);
+  }
+
+  /** A block is gone: so are the regions made of it. */
+  blockDropped(header: number): void {
+    for (const region of this.byMember.get(header) ?? []) this.drop(region);
+  }
+
+  private evict(count: number): void {
+    for (const region of [...this.regions.values()].slice(0, count)) this.drop(region);
+  }
+
+  private drop(region: Region): void {
+    const { u32, i32 } = this.config.views;
+    this.regions.delete(region.number);
+    this.free.push(region.number);
+    region.table.set(region.number, null);
+    u32[(region.entry + L.BLOCK_REGION) >> 2] = 0;
+    i32[(region.entry + L.BLOCK_HEAT) >> 2] = this.config.threshold;
+    for (const member of region.members) {
+      u32[(member + L.BLOCK_MEMBER_OF) >> 2]--;
+      const set = this.byMember.get(member)!;
+      set.delete(region);
+      if (set.size === 0) this.byMember.delete(member);
+    }
+    this.config.services.dropJumpsOf(region.entry + L.BLOCK_HEADER_BYTES);
+    this.counters.dropped++;
+  }
+
+  /** All decoded blocks are being forgotten. */
+  clear(): void {
+    for (const region of this.regions.values()) {
+      region.table.set(region.number, null);
+      this.free.push(region.number);
+    }
+    this.regions.clear();
+    this.byMember.clear();
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * Which decoded blocks make a region: from its entry along direct branches, calls and returns to what the interpreter
+ * has seen executed. A call's target is taken in once for each chain of callers, so that its return has one place to go.
+ */
+import type { Handler } from '../interp/interpreter';
+import * as L from '../layout';
+
+/** Blocks and instructions a region takes in at most: its compile time grows faster than its size. */
+const MAX_NODES = 40;
+const MAX_INSTRUCTIONS = 256;
+const MAX_CALL_DEPTH = 3;
+
+/** Left to the interpreter: they write memory twice, and a miss between the writes could not be taken back. */
+const INTERPRETED = new Set(['CMPXCHG8B', 'CMPXCHG16B']);
+
+/** Return sites of the calls on the way to a node, innermost first. */
+export interface CallChain {
+  /** RIP of the return site, bytes from the region's entry. */
+  readonly returnTo: number;
+  readonly outer: CallChain | undefined;
+  readonly depth: number;
+}
+
+/** How a node ends; distances are bytes from the region's entry. */
+export type NodeEnd =
+  | { readonly kind: 'branch'; readonly taken: number; readonly next: number }
+  | { readonly kind: 'jump' | 'call'; readonly target: number; readonly next: number }
+  | { readonly kind: 'return' }
+  | { readonly kind: 'indirect' }
+  /** The micro-op `index` and what follows is the interpreter's. */
+  | { readonly kind: 'stop' };
+
+export interface RegionNode {
+  readonly header: number;
+  /** RIP of the block, bytes from the region's entry. */
+  readonly at: number;
+  readonly calls: CallChain | undefined;
+  /** Addresses of the micro-ops to translate; with `stop`, the last one is where the interpreter goes on. */
+  readonly uops: readonly number[];
+  readonly instructions: number;
+  readonly end: NodeEnd;
+  /** Where the edges of `end` lead within the region, in the order taken/target, next/return. */
+  readonly successors: (RegionNode | undefined)[];
+  // Set by control-flow analysis (structure.ts).
+  order: number;
+  dominator: RegionNode | undefined;
+  loopHead: boolean;
+  mergePoint: boolean;
+  children: RegionNode[];
+}
+
+export interface GraphSource {
+  readonly u8: Uint8Array;
+  readonly u16: Uint16Array;
+  readonly u32: Uint32Array;
+  readonly i32: Int32Array;
+  /** Handlers of the mode by number. */
+  readonly handlers: readonly Handler[];
+  readonly long: boolean;
+  /** Header of the block `distance` bytes from the entry, or 0. */
+  peek(distance: number): number;
+  /** Times a block has run, as far as the interpreter counted. */
+  executions(header: number): number;
+  /** Blocks that ran less often are left out. */
+  readonly minExecutions: number;
+}
+
+function endOf(source: GraphSource, at: number, uop: number): NodeEnd | undefined {
+  const { definition, shape } = source.handlers[source.u16[(uop + L.UOP_HANDLER) >> 1]];
+  const { mnemonic } = definition;
+  if (INTERPRETED.has(mnemonic) || mnemonic === 'REFETCH') return { kind: 'stop' };
+  if (definition.ends === undefined) return undefined;
+  if (definition.ends === 'far') return { kind: 'stop' };
+  const near = mnemonic !== 'FALLTHROUGH';
+  if (near && !source.long && shape.operandBytes === 2) return { kind: 'stop' };
+  if (mnemonic === 'RET') return { kind: 'return' };
+  const target = at + source.i32[(uop + L.UOP_IMM) >> 2];
+  const next = at + source.u16[(uop + L.UOP_RIP_OFFSET) >> 1] + source.u8[uop + L.UOP_LENGTH];
+  if (!near) return { kind: 'jump', target, next: target };
+  const direct = shape.forms[0]?.kind === 'j';
+  if (mnemonic === 'JMP') return direct ? { kind: 'jump', target, next } : { kind: 'indirect' };
+  if (mnemonic === 'CALL') return direct ? { kind: 'call', target, next } : { kind: 'indirect' };
+  return { kind: 'branch', taken: target, next };
+}
+
+function makeNode(
+  source: GraphSource,
+  header: number,
+  at: number,
+  calls: CallChain | undefined,
+): RegionNode {
+  const count = source.u16[(header + L.BLOCK_UOPS) >> 1];
+  const uops: number[] = [];
+  let end: NodeEnd | undefined;
+  for (let i = 0; i < count && !end; i++) {
+    const uop = header + L.BLOCK_HEADER_BYTES + i * L.UOP_BYTES;
+    uops.push(uop);
+    end = endOf(source, at, uop);
+  }
+  return {
+    header,
+    at,
+    calls,
+    uops,
+    instructions: source.u16[(header + L.BLOCK_INSTRUCTIONS) >> 1],
+    end: end ?? { kind: 'stop' },
+    successors: [],
+    order: -1,
+    dominator: undefined,
+    loopHead: false,
+    mergePoint: false,
+    children: [],
+  };
+}
+
+/** An edge that waits to be followed. */
+interface Candidate {
+  readonly from: RegionNode;
+  readonly slot: number;
+  readonly header: number;
+  readonly at: number;
+  readonly calls: CallChain | undefined;
+  readonly executions: number;
+}
+
+/** Grows a region from its entry, hottest edges first. */
+export function growRegion(source: GraphSource, entry: number): RegionNode[] {
+  const root = makeNode(source, entry, 0, undefined);
+  const nodes = [root];
+  const known = new Map<CallChain | undefined, Map<number, RegionNode>>();
+  const register = (node: RegionNode): void => {
+    let group = known.get(node.calls);
+    if (!group) known.set(node.calls, (group = new Map<number, RegionNode>()));
+    group.set(node.header, node);
+  };
+  register(root);
+  let instructions = root.instructions;
+  const frontier: Candidate[] = [];
+  const chains = new Map<CallChain | undefined, Map<number, CallChain>>();
+  const chainOf = (outer: CallChain | undefined, returnTo: number): CallChain => {
+    let group = chains.get(outer);
+    if (!group) chains.set(outer, (group = new Map<number, CallChain>()));
+    let chain = group.get(returnTo);
+    if (!chain) group.set(returnTo, (chain = { returnTo, outer, depth: (outer?.depth ?? 0) + 1 }));
+    return chain;
+  };
+  const offer = (
+    from: RegionNode,
+    slot: number,
+    at: number,
+    calls: CallChain | undefined,
+  ): void => {
+    const header = source.peek(at);
+    if (header === 0) return;
+    const executions = source.executions(header);
+    if (executions < source.minExecutions) return;
+    frontier.push({ from, slot, header, at, calls, executions });
+  };
+  const expand = (node: RegionNode): void => {
+    const { end, calls } = node;
+    if (end.kind === 'branch') {
+      offer(node, 0, end.taken, calls);
+      offer(node, 1, end.next, calls);
+    } else if (end.kind === 'jump') offer(node, 0, end.target, calls);
+    else if (end.kind === 'call') {
+      if ((calls?.depth ?? 0) < MAX_CALL_DEPTH)
+        offer(node, 0, end.target, chainOf(calls, end.next));
+    } else if (end.kind === 'return' && calls) offer(node, 0, calls.returnTo, calls.outer);
+  };
+  expand(root);
+  while (frontier.length > 0) {
+    let best = 0;
+    for (let i = 1; i < frontier.length; i++)
+      if (frontier[i].executions > frontier[best].executions) best = i;
+    const [edge] = frontier.splice(best, 1);
+    const present = known.get(edge.calls)?.get(edge.header);
+    if (present && present.at === edge.at) {
+      edge.from.successors[edge.slot] = present;
+      continue;
+    }
+    const size = source.u16[(edge.header + L.BLOCK_INSTRUCTIONS) >> 1];
+    if (present || nodes.length >= MAX_NODES || instructions + size > MAX_INSTRUCTIONS) continue;
+    const node = makeNode(source, edge.header, edge.at, edge.calls);
+    if (node.end.kind === 'stop' && node.uops.length === 1) continue;
+    instructions += size;
+    nodes.push(node);
+    register(node);
+    edge.from.successors[edge.slot] = node;
+    expand(node);
+  }
+  return nodes;
+}

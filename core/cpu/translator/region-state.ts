@@ -1,0 +1,273 @@
+/**
+ * A region's function while it is written: which locals stand for which registers, what must be loaded at its head and
+ * stored where it leaves or calls, and what is known of the flags.
+ */
+import {
+  FunctionBuilder,
+  i32,
+  i64,
+  setLocal,
+  v128,
+  type Callee,
+  type I32,
+  type I64,
+  type Label,
+  type Local,
+  type Statement,
+} from '../../wasm';
+import * as L from '../layout';
+import type { FlagKind } from '../ops/context';
+import { HELPERS, helperType, STATEFUL_HELPERS, type HelperName } from '../ops/helper-types';
+
+/** Views of the domain's memory. */
+export interface MemoryViews {
+  readonly u8: Uint8Array;
+  readonly u16: Uint16Array;
+  readonly u32: Uint32Array;
+  readonly i32: Int32Array;
+  readonly i64: BigInt64Array;
+}
+
+/** What is known of the last flag setter: its kind, `raw` (flags as bits), or nothing. */
+export type KnownFlags =
+  { readonly kind: FlagKind; readonly bytes: number; readonly first: boolean } | 'raw' | undefined;
+
+/** Helpers of a module, numbered as they are first used: the module imports them in this order. */
+export class HelperImports {
+  readonly names: HelperName[] = [];
+
+  callee(name: HelperName): Callee {
+    let index = this.names.indexOf(name);
+    if (index < 0) index = this.names.push(name) - 1;
+    return { index, type: helperType(HELPERS[name]) };
+  }
+}
+
+/** Exit words: distance << 9 | interpret << 8 | instructions not executed. */
+const EXIT_SHIFT = 9;
+const EXIT_INTERPRET = 0x100;
+
+export class RegionState {
+  readonly f = new FunctionBuilder({ params: [], results: ['i32'] });
+  readonly tlb: Local<'i32'>;
+  readonly flagKind: Local<'i32'>;
+  readonly flagResult: Local<'i64'>;
+  readonly flagSource: Local<'i64'>;
+  /** First operand of a SUB, while `flags` says so. */
+  readonly flagFirst: Local<'i64'>;
+  flags: KnownFlags;
+  /** Nesting at which an instruction's body begins: what it does deeper inside is conditional. */
+  bodyNesting = 0;
+  /** What the instruction that ends a node left: a condition or an address. */
+  outcome: { taken?: I32; rip?: I64 } = {};
+  /** The last instruction may have written guest memory by a helper. */
+  wroteMemory = false;
+
+  private readonly entryRip: Local<'i64'>;
+  private readonly budget: Local<'i32'>;
+  private readonly exit: Local<'i64'>;
+  private readonly exitRip: Local<'i64'>;
+  private readonly registers = new Map<number, Local<'i64'>>();
+  private readonly vectors = new Map<number, Local<'v128'>>();
+  private readonly modified = new Set<number>();
+  private flagsUsed = false;
+  private leaveAt!: Label;
+  private leaveRip!: Label;
+
+  constructor(
+    readonly memory: MemoryViews,
+    readonly long: boolean,
+    readonly base: number,
+    private readonly imports: HelperImports,
+  ) {
+    const { f } = this;
+    this.tlb = f.local('i32');
+    this.flagKind = f.local('i32');
+    this.flagResult = f.local('i64');
+    this.flagSource = f.local('i64');
+    this.flagFirst = f.local('i64');
+    this.entryRip = f.local('i64');
+    this.budget = f.local('i32');
+    this.exit = f.local('i64');
+    this.exitRip = f.local('i64');
+  }
+
+  private at(offset: number): I32 {
+    return i32.const(this.base + offset);
+  }
+
+  helper(name: HelperName): Callee {
+    return this.imports.callee(name);
+  }
+
+  /** The local of a general register (or S_TEMP) by its state offset; undefined for other state. */
+  register(offset: number): Local<'i64'> | undefined {
+    if (offset >= L.S_ZERO && offset !== L.S_TEMP) return undefined;
+    let local = this.registers.get(offset);
+    if (!local) this.registers.set(offset, (local = this.f.persistentLocal('i64')));
+    return local;
+  }
+
+  vector(offset: number): Local<'v128'> | undefined {
+    if (offset < L.S_XMM || offset >= L.S_XMM + 256) return undefined;
+    let local = this.vectors.get(offset);
+    if (!local) this.vectors.set(offset, (local = this.f.persistentLocal('v128')));
+    return local;
+  }
+
+  modifies(offset: number): void {
+    this.modified.add(offset);
+  }
+
+  /** RIP at a distance from the region's entry. */
+  rip(distance: number): I64 {
+    const sum = i64.add(this.entryRip.get, i64.const(distance));
+    return this.long ? sum : i64.and(sum, i64.const(0xffffffffn));
+  }
+
+  setFlags(kind: I32, result: I64, source: I64 | undefined): void {
+    this.flagsUsed = true;
+    this.f.set(this.flagKind, kind);
+    this.f.set(this.flagResult, result);
+    if (source) this.f.set(this.flagSource, source);
+  }
+
+  setFirst(first: I64): void {
+    this.f.set(this.flagFirst, first);
+  }
+
+  /** The flags at the region's entry matter: they are loaded there. */
+  usesFlags(): void {
+    this.flagsUsed = true;
+  }
+
+  /** Makes the kept flags those of vcpu state, for a helper that reads them. */
+  storeFlags(): void {
+    this.flagsUsed = true;
+    for (const statement of this.flagStores()) this.f.do(statement);
+  }
+
+  private flagStores(): Statement[] {
+    return [
+      i32.store(this.at(L.S_FLAG_KIND), this.flagKind.get),
+      i64.store(this.at(L.S_FLAG_RESULT), this.flagResult.get),
+      i64.store(this.at(L.S_FLAG_SOURCE), this.flagSource.get),
+    ];
+  }
+
+  private flagLoads(): Statement[] {
+    return [
+      setLocal(this.flagKind, i32.load(this.at(L.S_FLAG_KIND))),
+      setLocal(this.flagResult, i64.load(this.at(L.S_FLAG_RESULT))),
+      setLocal(this.flagSource, i64.load(this.at(L.S_FLAG_SOURCE))),
+    ];
+  }
+
+  private stores(): Statement[] {
+    const out: Statement[] = this.flagsUsed ? this.flagStores() : [];
+    for (const [offset, local] of this.registers)
+      if (this.modified.has(offset)) out.push(i64.store(this.at(offset), local.get));
+    for (const [offset, local] of this.vectors)
+      if (this.modified.has(offset)) out.push(v128.store(this.at(offset), local.get));
+    return out;
+  }
+
+  private loads(): Statement[] {
+    const out: Statement[] = this.flagsUsed ? this.flagLoads() : [];
+    for (const [offset, local] of this.registers)
+      out.push(setLocal(local, i64.load(this.at(offset))));
+    for (const [offset, local] of this.vectors)
+      out.push(setLocal(local, v128.load(this.at(offset))));
+    return out;
+  }
+
+  /** Everything a fault in a helper must find in vcpu state. */
+  beforeHelper(site: { uop: number; blockAt: number }): void {
+    const { f } = this;
+    f.do(i32.store(this.at(L.S_UOP), i32.const(site.uop)));
+    f.do(i64.store(this.at(L.S_BLOCK_RIP), this.rip(site.blockAt)));
+    f.do(i32.store(this.at(L.S_BUDGET), this.budget.get));
+    f.later(() => this.stores());
+  }
+
+  afterHelper(name: HelperName): void {
+    if (!STATEFUL_HELPERS.has(name)) return;
+    this.flagsUsed = true;
+    this.flags = undefined;
+    this.f.later(() => this.loads());
+  }
+
+  /** Takes a node's instructions from the budget. */
+  spend(instructions: number): void {
+    this.f.set(this.budget, i32.sub(this.budget.get, i32.const(instructions)));
+  }
+
+  /** Leaves for `distance` from the entry with `undone` instructions of the node not executed. */
+  leave(distance: number, undone: number, interpret: boolean): void {
+    const word = distance * (1 << EXIT_SHIFT) + (interpret ? EXIT_INTERPRET : 0) + undone;
+    this.f.set(this.exit, i64.const(word));
+    this.f.br(this.leaveAt);
+  }
+
+  /** Leaves for an address known at run time. */
+  leaveTo(rip: I64): void {
+    this.f.set(this.exitRip, rip);
+    this.f.br(this.leaveRip);
+  }
+
+  /** On the way back to a loop's head: leaves when the budget is used up or somebody wants the vcpu. */
+  poll(distance: number): void {
+    const spent = i32.shrU(this.budget.get, i32.const(31));
+    this.f.if(i32.or(spent, i32.load(this.at(L.S_REQUEST))), () => this.leave(distance, 0, false));
+  }
+
+  /** Behind a helper that wrote guest memory: leaves if code of a region was overwritten. */
+  checkCode(distance: number, undone: number): void {
+    this.f.if(i32.load(this.at(L.S_CODE_CHANGED)), () => {
+      this.f.do(i32.store(this.at(L.S_CODE_CHANGED), i32.const(0)));
+      this.leave(distance, undone, false);
+    });
+  }
+
+  /** Writes the function around `body`. */
+  build(body: () => void): FunctionBuilder {
+    const { f } = this;
+    if (!this.long) this.demandFlatSegments();
+    f.set(this.entryRip, i64.load(this.at(L.S_RIP)));
+    f.set(this.budget, i32.load(this.at(L.S_BUDGET)));
+    f.set(this.tlb, i32.load(this.at(L.S_TLB)));
+    f.later(() => this.loads());
+    f.block((leaveRip) => {
+      this.leaveRip = leaveRip;
+      f.block((leaveAt) => {
+        this.leaveAt = leaveAt;
+        body();
+      });
+      const distance = i64.shrS(this.exit.get, i64.const(EXIT_SHIFT));
+      const rip = i64.add(this.entryRip.get, distance);
+      f.set(this.exitRip, this.long ? rip : i64.and(rip, i64.const(0xffffffffn)));
+      f.set(
+        this.budget,
+        i32.add(this.budget.get, i32.and(i32.wrap(this.exit.get), i32.const(EXIT_INTERPRET - 1))),
+      );
+    });
+    f.do(i64.store(this.at(L.S_RIP), this.exitRip.get));
+    f.do(i32.store(this.at(L.S_BUDGET), this.budget.get));
+    f.later(() => this.stores());
+    f.return(i32.and(i32.wrap(this.exit.get), i32.const(EXIT_INTERPRET)));
+    f.unreachable();
+    return f;
+  }
+
+  /** Legacy code is translated for flat segments with base 0 and a 32-bit stack, as all systems of our time set them up. */
+  private demandFlatSegments(): void {
+    const { f } = this;
+    const bases = [L.SEG_ES, L.SEG_CS, L.SEG_SS, L.SEG_DS].map((segment) =>
+      i32.load(this.at(L.S_SEG_BASE + segment * 8)),
+    );
+    const narrow = i32.xor(i32.load(this.at(L.S_STACK_MASK)), i32.const(-1));
+    const based = bases.reduce((a, b) => i32.or(a, b));
+    const checked = i32.load(this.at(L.S_STACK_CHECK));
+    f.if(i32.or(i32.or(narrow, checked), based), () => f.return(i32.const(EXIT_INTERPRET)));
+  }
+}

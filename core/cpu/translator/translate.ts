@@ -1,0 +1,107 @@
+/** Makes a region's function: its nodes in structured order, each instruction from the definition the interpreter uses. */
+import { i64, type FunctionBuilder } from '../../wasm';
+import type { Handler } from '../interp/interpreter';
+import * as L from '../layout';
+import { TranslatorContext } from './context';
+import type { RegionNode } from './region-graph';
+import { RegionState, type HelperImports, type MemoryViews } from './region-state';
+import { analyse, StructuredEmitter } from './structure';
+
+export interface Translation {
+  readonly function: FunctionBuilder;
+  readonly nodes: readonly RegionNode[];
+}
+
+export interface TranslationSource {
+  readonly memory: MemoryViews;
+  readonly handlers: readonly Handler[];
+  readonly long: boolean;
+  /** Offset of vcpu state. */
+  readonly base: number;
+}
+
+export function translate(
+  entry: RegionNode,
+  source: TranslationSource,
+  imports: HelperImports,
+): Translation {
+  const nodes = analyse(entry);
+  const region = new RegionState(source.memory, source.long, source.base, imports);
+  const emitter = new NodeEmitter(region, source);
+  const built = region.build(() => emitter.structure.emit(entry));
+  return { function: built, nodes };
+}
+
+class NodeEmitter {
+  readonly structure: StructuredEmitter;
+
+  constructor(
+    private readonly region: RegionState,
+    private readonly source: TranslationSource,
+  ) {
+    this.structure = new StructuredEmitter(
+      region.f,
+      (node) => this.node(node),
+      (head) => region.poll(head.at),
+    );
+  }
+
+  private node(node: RegionNode): void {
+    const { region } = this;
+    const { u8, u16 } = region.memory;
+    if (node.mergePoint || node.loopHead) region.flags = undefined;
+    region.spend(node.instructions);
+    const last = node.uops.length - 1;
+    node.uops.forEach((uop, i) => {
+      const at = node.at + u16[(uop + L.UOP_RIP_OFFSET) >> 1];
+      const remaining = u8[uop + L.UOP_REMAINING];
+      if (i === last && node.end.kind === 'stop') {
+        region.leave(at, remaining, true);
+        return;
+      }
+      const { definition, shape } = this.source.handlers[u16[(uop + L.UOP_HANDLER) >> 1]];
+      region.f.scope(() => {
+        region.bodyNesting = region.f.nesting;
+        region.wroteMemory = false;
+        region.outcome = {};
+        const context = new TranslatorContext(region, { uop, blockAt: node.at }, shape);
+        context.start();
+        definition.body(context);
+        context.finish();
+        if (i === last) this.end(node);
+        else if (region.wroteMemory) region.checkCode(at + u8[uop + L.UOP_LENGTH], remaining - 1);
+      });
+    });
+  }
+
+  private end(node: RegionNode): void {
+    const { region } = this;
+    const { end } = node;
+    const { taken, rip } = region.outcome;
+    if (end.kind === 'branch') {
+      const { flags } = region;
+      region.f.if(
+        taken!,
+        () => this.edge(node, 0, end.taken),
+        () => {
+          region.flags = flags;
+          this.edge(node, 1, end.next);
+        },
+      );
+    } else if (end.kind === 'jump' || end.kind === 'call') this.edge(node, 0, end.target);
+    else if (end.kind === 'return' && node.successors[0]) {
+      const returnTo = node.calls!.returnTo;
+      region.f.if(
+        i64.eq(rip!, region.rip(returnTo)),
+        () => this.edge(node, 0, returnTo),
+        () => region.leaveTo(rip!),
+      );
+    } else region.leaveTo(rip!);
+  }
+
+  private edge(node: RegionNode, slot: number, distance: number): void {
+    const to = node.successors[slot];
+    if (to) this.structure.go(node, to);
+    else this.region.leave(distance, 0, false);
+  }
+}
