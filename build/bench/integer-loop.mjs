@@ -5,7 +5,7 @@ import { build } from 'esbuild';
 import { generate } from '../gen/index.mjs';
 import { DIST, ROOT } from '../lib/paths.mjs';
 
-/** Bundles and runs it; `{ mips, sum }`. */
+/** Bundles and runs it; `{ tier, mips }` for every tier. */
 export async function integerLoop() {
   await generate();
   const program = join(DIST, 'bench/integer-loop.mjs');

@@ -9,14 +9,22 @@ import { cacheFolder, ROOT } from '../lib/paths.mjs';
 const CLOCK_TOLERANCE = 0.1;
 const CLOCK_SLACK_SECONDS = 0.05;
 
+/** A sample that got less of a processor than this shared it with something else on this machine. */
+const UNDISTURBED_SHARE = 0.85;
+const SHORT_SECONDS = 0.1;
+
+/** Every row keeps a processor busy: one that waited was disturbed. */
+export const isDisturbed = ({ wallSeconds, cpuSeconds }) =>
+  wallSeconds > SHORT_SECONDS && cpuSeconds < wallSeconds * UNDISTURBED_SHARE;
+
 const best = (values) => Math.min(...values);
 const geometricMean = (values) =>
   Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
 
 export class Results {
-  /** `{ row, bits, peer, seconds, wallSeconds, cpuSeconds, sum }`, one for every time a row ran. */
+  /** `{ row, bits, peer, seconds, wallSeconds, cpuSeconds, sum, disturbed }`, one for every time a row ran. */
   samples = [];
-  /** Figures that are not times: `{ row, peer, mips }`. */
+  /** Figures that are not times: `{ row, tier, mips }`. */
   rates = [];
   /** What makes the figures worthless: wrong checksums, clocks that lie, peers that failed. */
   faults = [];
@@ -72,10 +80,13 @@ export class Results {
     const peers = {};
     for (const peer of this.peers) {
       const samples = this.of(bits, row, peer);
-      if (samples.length > 0) {
+      const undisturbed = samples.filter((s) => !s.disturbed);
+      const counted = undisturbed.length > 0 ? undisturbed : samples;
+      if (counted.length > 0) {
         peers[peer] = {
-          seconds: best(samples.map((s) => s.seconds)),
-          cpuSeconds: best(samples.map((s) => s.cpuSeconds)),
+          seconds: best(counted.map((s) => s.seconds)),
+          cpuSeconds: best(counted.map((s) => s.cpuSeconds)),
+          disturbed: counted.every((s) => s.disturbed),
         };
       }
     }
@@ -109,7 +120,7 @@ export class Results {
         const times = here.map((peer) =>
           peers[peer] === undefined
             ? cell('-') + cell('')
-            : cell(peers[peer].seconds.toFixed(3)) + cell(`(${peers[peer].cpuSeconds.toFixed(2)})`),
+            : cell(peers[peer].seconds.toFixed(3) + (peers[peer].disturbed ? '*' : ' ')) + cell(`(${peers[peer].cpuSeconds.toFixed(2)})`),
         );
         const ratios = compared.map((peer) =>
           cell(peers[peer] && peers[subject] ? `${(peers[peer].seconds / peers[subject].seconds).toFixed(2)}x` : '-'),
@@ -125,10 +136,13 @@ export class Results {
           lines.push(`${label.padEnd(12 + 2 * width * here.length)}${means.join('')}`);
         }
       }
+      if (rows.some((row) => Object.values(this.summary(bits, row)).some((peer) => peer.disturbed)))
+        lines.push('* something else on this machine took processor time meanwhile');
       lines.push('');
     } // prettier-ignore
-    for (const { row, peer, mips } of this.rates)
-      lines.push(`${row}: ${peer} runs ${mips.toFixed(0)} million instructions a second`, '');
+    for (const { row, tier, mips } of this.rates)
+      lines.push(`${row}: the ${tier} runs ${mips.toFixed(0)} million instructions a second`);
+    if (this.rates.length > 0) lines.push('');
     for (const fault of this.faults) lines.push(`WRONG: ${fault}`);
     return lines.join('\n');
   }

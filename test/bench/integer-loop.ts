@@ -1,6 +1,6 @@
 /**
  * Speed of the processor alone: one vcpu without a machine runs a plain loop of integer instructions in 64-bit mode.
- * Prints one line of JSON: millions of guest instructions a second, the best of some runs.
+ * Prints one line of JSON: millions of guest instructions a second by tier, the best of some runs.
  * `npm run bench -- --rows integer-loop` bundles and starts it.
  */
 import { nodeWasm } from '../../core/host-node';
@@ -43,7 +43,7 @@ function expected(rounds: bigint): bigint {
   return rax;
 }
 
-function makeVcpu(): WasmVcpu {
+function makeVcpu(translateAfter?: number): WasmVcpu {
   const memoryBytes = RAM_BASE + RAM_BYTES;
   const memory = nodeWasm.createMemory(memoryBytes / 65536);
   const map = new Uint32Array(memory.buffer, PHYS_MAP_BASE, RAM_BYTES / 4096);
@@ -78,6 +78,7 @@ function makeVcpu(): WasmVcpu {
     readTsc: () => 0n,
     random: () => 0n,
     vcpus: 1,
+    ...(translateAfter !== undefined && { translateAfter }),
   });
 }
 
@@ -110,15 +111,19 @@ function run(vcpu: WasmVcpu, rounds: number): number {
 }
 
 const CHECKED_ROUNDS = 100_000;
-const ROUNDS = 10_000_000;
+/** As many rounds as a tier does in a second or less. */
+const TIERS = [
+  { tier: 'interpreter', translateAfter: 0, rounds: 10_000_000 },
+  { tier: 'translator', translateAfter: undefined, rounds: 100_000_000 },
+];
 const TIMES = 5;
 
-const vcpu = makeVcpu();
-run(vcpu, CHECKED_ROUNDS);
-const sum = vcpu.registers.get64('rax');
-if (sum !== expected(BigInt(CHECKED_ROUNDS))) throw new Error(`the loop computed ${sum}`);
-const rates = Array.from({ length: TIMES }, () => run(vcpu, ROUNDS));
-const mips = Math.max(...rates) / 1e6;
-process.stdout.write(
-  `${JSON.stringify({ mips, sum: vcpu.registers.get64('rax').toString(16) })}\n`,
-);
+const results = TIERS.map(({ tier, translateAfter, rounds }) => {
+  const vcpu = makeVcpu(translateAfter);
+  run(vcpu, CHECKED_ROUNDS);
+  const sum = vcpu.registers.get64('rax');
+  if (sum !== expected(BigInt(CHECKED_ROUNDS))) throw new Error(`the ${tier} computed ${sum}`);
+  const rates = Array.from({ length: TIMES }, () => run(vcpu, rounds));
+  return { tier, mips: Math.max(...rates) / 1e6 };
+});
+process.stdout.write(`${JSON.stringify(results)}\n`);

@@ -60,7 +60,7 @@ static void advance(struct body *b, double dt) {
 static uint64_t nbody(unsigned percent) {
   struct body b[BODIES];
   memcpy(b, start, sizeof b);
-  for (unsigned i = 0; i < part(150000, percent); i++) advance(b, 0.01);
+  for (unsigned i = 0; i < part(400000, percent); i++) advance(b, 0.01);
   uint64_t sum = MIX_START;
   for (int i = 0; i < BODIES; i++) sum = mix(mix(mix(sum, bits(b[i].x)), bits(b[i].y)), bits(b[i].z));
   return sum;
@@ -77,7 +77,7 @@ static uint64_t matmul(unsigned percent) {
       b[i][j] = next_random(&random) * 0x1p-32 - 0.5;
     }
   uint64_t sum = MIX_START;
-  for (unsigned times = 0; times < part(4, percent); times++) {
+  for (unsigned times = 0; times < part(15, percent); times++) {
     for (int i = 0; i < N; i++)
       for (int j = 0; j < N; j++) {
         double total = 0;

@@ -42,7 +42,7 @@ static uint64_t sha256(unsigned percent) {
   for (unsigned i = 0; i < sizeof data; i++) data[i] = (uint8_t)next_random(&random);
   uint32_t h[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                    0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-  for (unsigned i = 0; i < part(300, percent); i++)
+  for (unsigned i = 0; i < part(400, percent); i++)
     for (unsigned at = 0; at < sizeof data; at += 64) sha256_block(h, data + at);
   uint64_t sum = MIX_START;
   for (int i = 0; i < 8; i++) sum = mix(sum, h[i]);
@@ -51,7 +51,7 @@ static uint64_t sha256(unsigned percent) {
 
 /* The C library's qsort with a comparison through a pointer, as programs use it. */
 
-#define SORTED 600000u
+#define SORTED 1000000u
 static uint32_t *numbers;
 
 static int compare(const void *a, const void *b) {
@@ -126,7 +126,7 @@ static const struct instruction collatz_program[] = {
 static uint64_t bytecode(unsigned percent) {
   static uint32_t memory[SIEVE];
   uint64_t sum = MIX_START;
-  for (unsigned i = 0; i < part(10, percent); i++) {
+  for (unsigned i = 0; i < part(12, percent); i++) {
     uint32_t r[8] = {0};
     memset(memory, 0, sizeof memory);
     sum = mix(sum, interpret(sieve_program, memory, r));

@@ -9,14 +9,14 @@
 static uint64_t getppid_loop(unsigned percent) {
   pid_t parent = getppid();
   uint64_t same = 0;
-  unsigned count = part(500000, percent);
+  unsigned count = part(1000000, percent);
   for (unsigned i = 0; i < count; i++) same += getppid() == parent;
   return mix(MIX_START, same);
 }
 
 static uint64_t fork_wait(unsigned percent) {
   uint64_t sum = MIX_START;
-  for (unsigned i = 0; i < part(400, percent); i++) {
+  for (unsigned i = 0; i < part(800, percent); i++) {
     pid_t child = fork();
     if (child < 0) fail("fork");
     if (child == 0) _exit((int)(i & 63));
@@ -63,7 +63,7 @@ static uint64_t pipe_ping_pong(unsigned percent) {
   close(there[0]);
   close(back[1]);
   uint32_t value = 1;
-  for (unsigned i = 0; i < part(30000, percent); i++) {
+  for (unsigned i = 0; i < part(10000, percent); i++) {
     if (write(there[1], &value, sizeof value) != sizeof value) fail("write");
     if (read(back[0], &value, sizeof value) != sizeof value) fail("read");
   }

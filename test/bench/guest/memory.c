@@ -21,7 +21,7 @@ static void prepare_copy(void) {
 
 static uint64_t copy(unsigned percent) {
   uint64_t sum = MIX_START;
-  for (unsigned i = 0; i < part(16, percent); i++) {
+  for (unsigned i = 0; i < part(40, percent); i++) {
     from[i * 4099] = (uint8_t)i;
     memcpy(to, from, COPY_BYTES);
     sum = mix(sum, to[i * 4099] + to[COPY_BYTES - 1 - i]);
@@ -63,7 +63,7 @@ static void prepare_chase(void) {
 
 static uint64_t chase(unsigned percent) {
   const struct node *at = nodes;
-  for (unsigned i = 0; i < part(6000000, percent); i++) at = at->next;
+  for (unsigned i = 0; i < part(8000000, percent); i++) at = at->next;
   return mix(MIX_START, at->number);
 }
 

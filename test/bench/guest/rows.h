@@ -21,7 +21,7 @@ extern const struct row memory_rows[];
 extern const struct row kernel_rows[];
 extern const struct row program_rows[];
 
-/* Prints a message and ends the row list with a failure: the harness reads "BENCH error". */
+/* Prints "BENCH error" and why, and ends the row. */
 void fail(const char *what) __attribute__((noreturn));
 
 /* Part of a whole amount of work, at least 1. */
