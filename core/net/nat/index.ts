@@ -1,0 +1,16 @@
+export type { DhcpLease } from './dhcp-server';
+export {
+  EgressPolicy,
+  type EgressDenial,
+  type EgressOptions,
+  type EgressReason,
+  type EgressRule,
+} from './egress';
+export type { GatewayAddresses } from './gateway-link';
+export {
+  UserNat,
+  type NatCounters,
+  type PortForward,
+  type UserNatHost,
+  type UserNatOptions,
+} from './user-nat';

@@ -1,0 +1,128 @@
+/** DHCP messages, RFC 2131 section 2, and their options, RFC 2132. */
+import { put16, put32, u16, u32 } from './bytes';
+
+export const DHCP_SERVER_PORT = 67;
+export const DHCP_CLIENT_PORT = 68;
+
+export const DHCPDISCOVER = 1;
+export const DHCPOFFER = 2;
+export const DHCPREQUEST = 3;
+export const DHCPDECLINE = 4;
+export const DHCPACK = 5;
+export const DHCPNAK = 6;
+export const DHCPRELEASE = 7;
+export const DHCPINFORM = 8;
+
+export const OPTION_SUBNET_MASK = 1;
+export const OPTION_ROUTER = 3;
+export const OPTION_DNS = 6;
+export const OPTION_HOST_NAME = 12;
+export const OPTION_DOMAIN_NAME = 15;
+export const OPTION_INTERFACE_MTU = 26;
+export const OPTION_BROADCAST = 28;
+export const OPTION_REQUESTED_IP = 50;
+export const OPTION_LEASE_TIME = 51;
+export const OPTION_OVERLOAD = 52;
+export const OPTION_MESSAGE_TYPE = 53;
+export const OPTION_SERVER_ID = 54;
+export const OPTION_PARAMETERS = 55;
+export const OPTION_RENEWAL_TIME = 58;
+export const OPTION_REBINDING_TIME = 59;
+export const OPTION_CLIENT_ID = 61;
+export const OPTION_TFTP_SERVER = 66;
+export const OPTION_BOOT_FILE = 67;
+const OPTION_PAD = 0;
+const OPTION_END = 255;
+
+const BOOTREQUEST = 1;
+const BOOTREPLY = 2;
+const MAGIC = 0x63825363;
+const OPTIONS_AT = 240;
+/** RFC 1542 2.1: some clients take no shorter message. */
+const MIN_REPLY_BYTES = 300;
+const FLAG_BROADCAST = 0x8000;
+
+export interface DhcpMessage {
+  readonly xid: number;
+  readonly broadcast: boolean;
+  readonly clientAddress: Uint8Array;
+  readonly relay: Uint8Array;
+  readonly clientMac: Uint8Array;
+  readonly type: number;
+  readonly options: ReadonlyMap<number, Uint8Array>;
+}
+
+function readOptions(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  into: Map<number, Uint8Array>,
+): void {
+  for (let at = start; at < end;) {
+    const code = bytes[at];
+    if (code === OPTION_END) return;
+    if (code === OPTION_PAD) {
+      at++;
+      continue;
+    }
+    const length = bytes[at + 1] ?? 0;
+    if (at + 2 + length > end) return;
+    if (!into.has(code)) into.set(code, bytes.subarray(at + 2, at + 2 + length));
+    at += 2 + length;
+  }
+}
+
+/** Reads a client's message over Ethernet; undefined when it is not a DHCP request. */
+export function parseDhcp(bytes: Uint8Array): DhcpMessage | undefined {
+  if (bytes.length < OPTIONS_AT || bytes[0] !== BOOTREQUEST || bytes[1] !== 1 || bytes[2] !== 6)
+    return undefined;
+  if (u32(bytes, 236) !== MAGIC) return undefined;
+  const options = new Map<number, Uint8Array>();
+  readOptions(bytes, OPTIONS_AT, bytes.length, options);
+  const overload = options.get(OPTION_OVERLOAD)?.[0] ?? 0;
+  if (overload & 1) readOptions(bytes, 108, 236, options);
+  if (overload & 2) readOptions(bytes, 44, 108, options);
+  const type = options.get(OPTION_MESSAGE_TYPE)?.[0];
+  if (type === undefined) return undefined;
+  return {
+    xid: u32(bytes, 4),
+    broadcast: (u16(bytes, 10) & FLAG_BROADCAST) !== 0,
+    clientAddress: bytes.subarray(12, 16),
+    relay: bytes.subarray(24, 28),
+    clientMac: bytes.subarray(28, 34),
+    type,
+    options,
+  };
+}
+
+export interface DhcpReply {
+  readonly type: number;
+  readonly yourAddress: Uint8Array;
+  /** Next server of a network boot, or zero. */
+  readonly server: Uint8Array;
+  readonly bootFile: string;
+  readonly options: readonly (readonly [number, Uint8Array])[];
+}
+
+/** A server's answer to `request`. */
+export function buildDhcpReply(request: DhcpMessage, reply: DhcpReply): Uint8Array<ArrayBuffer> {
+  const options: number[] = [OPTION_MESSAGE_TYPE, 1, reply.type];
+  for (const [code, data] of reply.options) options.push(code, data.length, ...data);
+  options.push(OPTION_END);
+  const bytes = new Uint8Array(Math.max(MIN_REPLY_BYTES, OPTIONS_AT + options.length));
+  bytes[0] = BOOTREPLY;
+  bytes[1] = 1;
+  bytes[2] = 6;
+  put32(bytes, 4, request.xid);
+  put16(bytes, 10, request.broadcast ? FLAG_BROADCAST : 0);
+  if (reply.type === DHCPACK) bytes.set(request.clientAddress, 12);
+  bytes.set(reply.yourAddress, 16);
+  bytes.set(reply.server, 20);
+  bytes.set(request.relay, 24);
+  bytes.set(request.clientMac, 28);
+  for (let i = 0; i < reply.bootFile.length && i < 127; i++)
+    bytes[108 + i] = reply.bootFile.charCodeAt(i);
+  put32(bytes, 236, MAGIC);
+  bytes.set(options, OPTIONS_AT);
+  return bytes;
+}
