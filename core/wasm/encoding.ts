@@ -1,3 +1,41 @@
+/** Code in pieces: bytes, and expressions or statements that stand there. */
+export type Code = readonly (readonly number[] | { readonly code: Code })[];
+
+/** Bytes that grow. */
+export class ByteSink {
+  private bytes = new Uint8Array(1024);
+  length = 0;
+
+  private reserve(count: number): void {
+    if (this.length + count <= this.bytes.length) return;
+    const larger = new Uint8Array(Math.max(this.bytes.length * 2, this.length + count));
+    larger.set(this.bytes.subarray(0, this.length));
+    this.bytes = larger;
+  }
+
+  byte(value: number): void {
+    this.reserve(1);
+    this.bytes[this.length++] = value;
+  }
+
+  list(values: readonly number[]): void {
+    this.reserve(values.length);
+    for (let i = 0; i < values.length; i++) this.bytes[this.length++] = values[i];
+  }
+
+  code(pieces: Code): void {
+    for (const piece of pieces) {
+      if ('code' in piece) this.code(piece.code);
+      else this.list(piece);
+    }
+  }
+
+  /** A view of what was written from `from` up to `to`; good until the next write. */
+  view(from: number, to: number): Uint8Array {
+    return this.bytes.subarray(from, to);
+  }
+}
+
 /** LEB128, WebAssembly Core 1.0 section 5.2.2. */
 export function unsignedLeb(value: number): number[] {
   if (value < 128) return [value];

@@ -2,20 +2,20 @@
  * Typed WebAssembly expressions: a value is the code that pushes it. Operators are rows of opcode numbers
  * (WebAssembly Core 2.0 section 5.4); what an operator takes and gives is checked by TypeScript.
  */
-import { signedLeb, unsignedLeb } from './encoding';
+import { signedLeb, unsignedLeb, type Code } from './encoding';
 
 export type ValType = 'i32' | 'i64' | 'f32' | 'f64' | 'v128';
 
 export interface Expr<T extends ValType = ValType> {
   readonly type: T;
-  readonly code: readonly number[];
-  /** Set when the expression is an integer constant: its value as a signed number of its type. */
-  readonly value?: bigint;
+  readonly code: Code;
+  /** Set when the expression is an integer constant: its value, signed; a number for i32, a bigint for i64. */
+  readonly value?: number | bigint | undefined;
 }
 
 /** Code with an effect and no value. */
 export interface Statement {
-  readonly code: readonly number[];
+  readonly code: Code;
 }
 
 export type I32 = Expr<'i32'>;
@@ -26,15 +26,16 @@ export type V128 = Expr<'v128'>;
 
 const unary =
   <A extends ValType, R extends ValType>(result: R, ...opcode: number[]) =>
-  (a: Expr<A>): Expr<R> => ({ type: result, code: [...a.code, ...opcode] });
+  (a: Expr<A>): Expr<R> => ({ type: result, code: [a, opcode] });
 
 const binary =
   <A extends ValType, R extends ValType>(result: R, ...opcode: number[]) =>
-  (a: Expr<A>, b: Expr<A>): Expr<R> => ({ type: result, code: [...a.code, ...b.code, ...opcode] });
+  (a: Expr<A>, b: Expr<A>): Expr<R> => ({ type: result, code: [a, b, opcode] });
 
 type Fold = (a: bigint, b: bigint, bits: number) => bigint;
+type Fold32 = (a: number, b: number) => number;
 
-/** Integer operators of constants, by position behind `add` in the opcode table (rotates are left alone). */
+/** Integer operators of constants, by position behind `clz` in the opcode table (rotates are left alone). */
 const FOLDS: Readonly<Partial<Record<number, Fold>>> = {
   3: (a, b) => a + b,
   4: (a, b) => a - b,
@@ -42,35 +43,53 @@ const FOLDS: Readonly<Partial<Record<number, Fold>>> = {
   10: (a, b) => a & b,
   11: (a, b) => a | b,
   12: (a, b) => a ^ b,
-  13: (a, b, bits) => a << (b & BigInt(bits - 1)),
-  14: (a, b, bits) => a >> (b & BigInt(bits - 1)),
-  15: (a, b, bits) => BigInt.asUintN(bits, a) >> (b & BigInt(bits - 1)),
+  13: (a, b) => a << (b & 63n),
+  14: (a, b) => a >> (b & 63n),
+  15: (a, b) => BigInt.asUintN(64, a) >> (b & 63n),
+};
+const FOLDS32: Readonly<Partial<Record<number, Fold32>>> = {
+  3: (a, b) => a + b,
+  4: (a, b) => a - b,
+  5: Math.imul,
+  10: (a, b) => a & b,
+  11: (a, b) => a | b,
+  12: (a, b) => a ^ b,
+  13: (a, b) => a << b,
+  14: (a, b) => a >> b,
+  15: (a, b) => a >>> b,
 };
 
 /** Comparisons of constants, by position behind `eqz`. */
-const COMPARES: Readonly<Partial<Record<number, (a: bigint, b: bigint, bits: number) => boolean>>> =
-  {
-    1: (a, b) => a === b,
-    2: (a, b) => a !== b,
-    3: (a, b) => a < b,
-    4: (a, b, bits) => BigInt.asUintN(bits, a) < BigInt.asUintN(bits, b),
-    9: (a, b) => a >= b,
-  };
+const COMPARES: Readonly<
+  Partial<Record<number, (a: number | bigint, b: number | bigint) => boolean>>
+> = {
+  1: (a, b) => a === b,
+  2: (a, b) => a !== b,
+  3: (a, b) => a < b,
+  9: (a, b) => a >= b,
+};
 
 /** Operators that give their first operand when the second is zero. */
 const ZERO_KEEPS = new Set([3, 4, 11, 12, 13, 14, 15, 16, 17]);
+
+/** Alignment hint 0, and the offset. */
+const alignAnd = (offset: number): readonly number[] => {
+  if (offset === 0) return NO_OFFSET;
+  return [0, ...unsignedLeb(offset)];
+};
+const NO_OFFSET = [0, 0];
 
 const load =
   <R extends ValType>(result: R, ...opcode: number[]) =>
   (address: I32, offset = 0): Expr<R> => ({
     type: result,
-    code: [...address.code, ...opcode, 0, ...unsignedLeb(offset)],
+    code: [address, opcode, alignAnd(offset)],
   });
 
 const store =
   <A extends ValType>(...opcode: number[]) =>
   (address: I32, value: Expr<A>, offset = 0): Statement => ({
-    code: [...address.code, ...value.code, ...opcode, 0, ...unsignedLeb(offset)],
+    code: [address, value, opcode, alignAnd(offset)],
   });
 
 /** Operators that 32- and 64-bit integers share, so that one definition serves several operand sizes. */
@@ -109,34 +128,35 @@ function wordOps<T extends 'i32' | 'i64'>(
   compare: number,
   count: number,
 ): WordOps<T> {
-  const bits = type === 'i32' ? 32 : 64;
+  const narrow = type === 'i32';
   const constant = (value: number | bigint): Expr<T> => {
-    const cut = BigInt.asIntN(bits, BigInt(value));
-    return { type, code: [constOpcode, ...signedLeb(cut)], value: cut };
+    const cut = narrow ? toInt32(value) : BigInt.asIntN(64, BigInt(value));
+    return { type, code: [[constOpcode, ...signedLeb(cut)]], value: cut };
   };
   const test = (n: number): ((a: Expr<T>, b: Expr<T>) => I32) => {
     const plain = binary<T, 'i32'>('i32', compare + n);
     const fold = COMPARES[n];
     return (a, b) =>
       fold && a.value !== undefined && b.value !== undefined
-        ? boolean(fold(a.value, b.value, bits))
+        ? boolean(fold(a.value, b.value))
         : plain(a, b);
   };
   const arith = (n: number): ((a: Expr<T>, b: Expr<T>) => Expr<T>) => {
     const plain = binary<T, T>(type, count + n);
-    const fold = FOLDS[n];
+    const fold = narrow ? (FOLDS32[n] as Fold | Fold32 | undefined) : FOLDS[n];
     return (a, b) => {
       if (b.value !== undefined) {
-        if (fold && a.value !== undefined) return constant(fold(a.value, b.value, bits));
-        if (b.value === 0n && ZERO_KEEPS.has(n)) return a;
-      } else if (a.value === 0n && n === 3) return b;
+        if (fold && a.value !== undefined)
+          return constant((fold as (x: unknown, y: unknown) => number | bigint)(a.value, b.value));
+        if (!b.value && ZERO_KEEPS.has(n)) return a;
+      } else if (n === 3 && a.value !== undefined && !a.value) return b;
       return plain(a, b);
     };
   };
   const isZero = unary<T, 'i32'>('i32', compare);
   return {
     const: constant,
-    eqz: (a) => (a.value === undefined ? isZero(a) : boolean(a.value === 0n)),
+    eqz: (a) => (a.value === undefined ? isZero(a) : boolean(!a.value)),
     eq: test(1),
     ne: test(2),
     ltS: test(3),
@@ -166,15 +186,20 @@ function wordOps<T extends 'i32' | 'i64'>(
 
 const boolean = (value: boolean): I32 => ({
   type: 'i32',
-  code: [0x41, value ? 1 : 0],
-  value: value ? 1n : 0n,
+  code: [[0x41, value ? 1 : 0]],
+  value: value ? 1 : 0,
 });
+
+/** The low 32 bits, signed. */
+function toInt32(value: number | bigint): number {
+  return typeof value === 'number' ? value | 0 : Number(BigInt.asIntN(32, value));
+}
 
 /** A conversion that keeps constants constant. */
 const convert =
   <A extends ValType>(
     plain: (a: Expr<A>) => Expr<'i32' | 'i64'>,
-    constant: (value: bigint) => Expr<'i32' | 'i64'>,
+    constant: (value: number | bigint) => Expr<'i32' | 'i64'>,
   ) =>
   (a: Expr<A>): Expr<'i32' | 'i64'> =>
     a.value === undefined ? plain(a) : constant(a.value);
@@ -201,7 +226,7 @@ export const i32 = {
 export const i64 = {
   ...word64,
   extendS: convert<'i32'>(unary('i64', 0xac), (v) => word64.const(v)) as (a: I32) => Expr<'i64'>,
-  extendU: convert<'i32'>(unary('i64', 0xad), (v) => word64.const(BigInt.asUintN(32, v))) as (
+  extendU: convert<'i32'>(unary('i64', 0xad), (v) => word64.const(Number(v) >>> 0)) as (
     a: I32,
   ) => Expr<'i64'>,
   extend8S: unary<'i64', 'i64'>('i64', 0xc2),
@@ -243,27 +268,27 @@ export const v128 = {
   const: (low: bigint, high: bigint): V128 => ({
     type: 'v128',
     code: [
-      ...simd(12),
-      ...Array.from({ length: 16 }, (_, i) =>
+      simd(12),
+      Array.from({ length: 16 }, (_, i) =>
         Number(((i < 8 ? low : high) >> BigInt((i % 8) * 8)) & 0xffn),
       ),
     ],
   }),
   shuffle: (a: V128, b: V128, lanes: readonly number[]): V128 => ({
     type: 'v128',
-    code: [...a.code, ...b.code, ...simd(13), ...lanes],
+    code: [a, b, simd(13), lanes],
   }),
   unary: (opcode: number) => unary<'v128', 'v128'>('v128', ...simd(opcode)),
   binary: (opcode: number) => binary<'v128', 'v128'>('v128', ...simd(opcode)),
   bitselect: (a: V128, b: V128, mask: V128): V128 => ({
     type: 'v128',
-    code: [...a.code, ...b.code, ...mask.code, ...simd(82)],
+    code: [a, b, mask, simd(82)],
   }),
   shift:
     (opcode: number) =>
     (a: V128, count: I32): V128 => ({
       type: 'v128',
-      code: [...a.code, ...count.code, ...simd(opcode)],
+      code: [a, count, simd(opcode)],
     }),
   splat: <A extends ValType>(opcode: number) => unary<A, 'v128'>('v128', ...simd(opcode)),
   extract: <R extends ValType>(result: R, opcode: number, lane: number) =>
@@ -272,10 +297,12 @@ export const v128 = {
     <A extends ValType>(opcode: number, lane: number) =>
     (vector: V128, value: Expr<A>): V128 => ({
       type: 'v128',
-      code: [...vector.code, ...value.code, ...simd(opcode), lane],
+      code: [vector, value, [...simd(opcode), lane]],
     }),
   bitmask: (opcode: number) => unary<'v128', 'i32'>('i32', ...simd(opcode)),
 } as const;
+
+const SELECT = [0x1b];
 
 /** `condition ? a : b`, both evaluated. */
 export function select<T extends 'i32' | 'i64' | 'f32' | 'f64'>(
@@ -283,6 +310,6 @@ export function select<T extends 'i32' | 'i64' | 'f32' | 'f64'>(
   b: Expr<T>,
   condition: I32,
 ): Expr<T> {
-  if (condition.value !== undefined) return condition.value === 0n ? b : a;
-  return { type: a.type, code: [...a.code, ...b.code, ...condition.code, 0x1b] };
+  if (condition.value !== undefined) return condition.value ? a : b;
+  return { type: a.type, code: [a, b, condition, SELECT] };
 }

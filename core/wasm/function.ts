@@ -1,4 +1,4 @@
-import { signedLeb, unsignedLeb } from './encoding';
+import { ByteSink, unsignedLeb } from './encoding';
 import type { Expr, I32, Statement, ValType } from './expr';
 
 export const TYPE_CODES: Record<ValType, number> = {
@@ -35,7 +35,7 @@ export interface Local<T extends ValType = ValType> {
 
 /** Writes one function's body statement by statement. Locals made inside `scope` are given back at its end. */
 export class FunctionBuilder {
-  private readonly code: number[] = [];
+  private readonly out = new ByteSink();
   private readonly localTypes: ValType[] = [];
   private readonly free: Record<ValType, number[]> = {
     i32: [],
@@ -46,7 +46,7 @@ export class FunctionBuilder {
   };
   private scopeLocals: [ValType, number][] = [];
   private depth = 0;
-  private readonly deferred: { at: number; code: () => readonly number[] }[] = [];
+  private readonly deferred: { at: number; statements: () => readonly Statement[] }[] = [];
 
   constructor(readonly type: FunctionType) {}
 
@@ -56,7 +56,7 @@ export class FunctionBuilder {
   }
 
   param<T extends ValType>(index: number, type: T): Local<T> {
-    return { index, get: { type, code: [0x20, ...unsignedLeb(index)] } };
+    return { index, get: { type, code: [[0x20, ...unsignedLeb(index)]] } };
   }
 
   local<T extends ValType>(type: T): Local<T> {
@@ -66,14 +66,14 @@ export class FunctionBuilder {
       this.localTypes.push(type);
     }
     this.scopeLocals.push([type, index]);
-    return { index, get: { type, code: [0x20, ...unsignedLeb(index)] } };
+    return { index, get: { type, code: [[0x20, ...unsignedLeb(index)]] } };
   }
 
   /** A local that no scope gives back. */
   persistentLocal<T extends ValType>(type: T): Local<T> {
     const index = this.type.params.length + this.localTypes.length;
     this.localTypes.push(type);
-    return { index, get: { type, code: [0x20, ...unsignedLeb(index)] } };
+    return { index, get: { type, code: [[0x20, ...unsignedLeb(index)]] } };
   }
 
   scope(body: () => void): void {
@@ -85,7 +85,9 @@ export class FunctionBuilder {
   }
 
   set<T extends ValType>(local: Local<T>, value: Expr<T>): void {
-    this.code.push(...value.code, 0x21, ...unsignedLeb(local.index));
+    this.out.code(value.code);
+    this.out.byte(0x21);
+    this.leb(local.index);
   }
 
   /** A new local with that value; its reader. */
@@ -97,11 +99,12 @@ export class FunctionBuilder {
   }
 
   do(statement: Statement): void {
-    this.code.push(...statement.code);
+    this.out.code(statement.code);
   }
 
   drop(value: Expr): void {
-    this.code.push(...value.code, 0x1a);
+    this.out.code(value.code);
+    this.out.byte(0x1a);
   }
 
   block(body: (label: Label) => void): void {
@@ -114,72 +117,90 @@ export class FunctionBuilder {
 
   if(condition: I32, then: () => void, otherwise?: () => void): void {
     if (condition.value !== undefined) {
-      if (condition.value !== 0n) then();
+      if (condition.value) then();
       else otherwise?.();
       return;
     }
-    this.code.push(...condition.code, 0x04, 0x40);
+    this.out.code(condition.code);
+    this.out.byte(0x04);
+    this.out.byte(0x40);
     this.depth++;
     then();
     if (otherwise) {
-      this.code.push(0x05);
+      this.out.byte(0x05);
       otherwise();
     }
     this.depth--;
-    this.code.push(0x0b);
+    this.out.byte(0x0b);
   }
 
   br(label: Label): void {
-    this.code.push(0x0c, ...unsignedLeb(this.depth - label.depth));
+    this.out.byte(0x0c);
+    this.leb(this.depth - label.depth);
   }
 
   brIf(label: Label, condition: I32): void {
     if (condition.value !== undefined) {
-      if (condition.value !== 0n) this.br(label);
+      if (condition.value) this.br(label);
       return;
     }
-    this.code.push(...condition.code, 0x0d, ...unsignedLeb(this.depth - label.depth));
+    this.out.code(condition.code);
+    this.out.byte(0x0d);
+    this.leb(this.depth - label.depth);
   }
 
   brTable(index: I32, labels: readonly Label[], otherwise: Label): void {
-    this.code.push(...index.code, 0x0e, ...unsignedLeb(labels.length));
-    for (const label of labels) this.code.push(...unsignedLeb(this.depth - label.depth));
-    this.code.push(...unsignedLeb(this.depth - otherwise.depth));
+    this.out.code(index.code);
+    this.out.byte(0x0e);
+    this.leb(labels.length);
+    for (const label of labels) this.leb(this.depth - label.depth);
+    this.leb(this.depth - otherwise.depth);
   }
 
   return(value?: Expr): void {
-    this.code.push(...(value?.code ?? []), 0x0f);
+    if (value) this.out.code(value.code);
+    this.out.byte(0x0f);
   }
 
   unreachable(): void {
-    this.code.push(0x00);
+    this.out.byte(0x00);
   }
 
   /** memory.copy / memory.fill, section 5.4.6. */
   memoryFill(address: I32, value: I32, bytes: I32): void {
-    this.code.push(...address.code, ...value.code, ...bytes.code, 0xfc, 0x0b, 0);
+    this.out.code([address, value, bytes, [0xfc, 0x0b, 0]]);
   }
 
   private nest(opcode: number, body: (label: Label) => void): void {
-    this.code.push(opcode, 0x40);
+    this.out.byte(opcode);
+    this.out.byte(0x40);
     this.depth++;
     body({ depth: this.depth });
     this.depth--;
-    this.code.push(0x0b);
+    this.out.byte(0x0b);
+  }
+
+  private leb(value: number): void {
+    if (value < 128) this.out.byte(value);
+    else this.out.list(unsignedLeb(value));
   }
 
   /** Statements made when the function is encoded, for what is known only then; they stand where this is called. */
   later(statements: () => readonly Statement[]): void {
-    this.deferred.push({
-      at: this.code.length,
-      code: () => statements().flatMap((s) => s.code as number[]),
-    });
+    this.deferred.push({ at: this.out.length, statements });
   }
 
+  /** The body as the code section has it: its length, locals and code. */
   encode(): Uint8Array {
-    const inserts = this.deferred.map((d) => d.code());
-    const locals: number[] = [];
+    const written = this.out.length;
+    // What was deferred goes behind the rest first: where each piece begins is remembered.
+    const pieces = this.deferred.map(({ at, statements }) => {
+      const from = this.out.length;
+      for (const statement of statements()) this.out.code(statement.code);
+      return { at, from, to: this.out.length };
+    });
     let groups = 0;
+    const locals: number[] = [];
     for (let i = 0; i < this.localTypes.length; groups++) {
       let end = i + 1;
       while (this.localTypes[end] === this.localTypes[i]) end++;
@@ -187,27 +208,30 @@ export class FunctionBuilder {
       i = end;
     }
     const head = [...unsignedLeb(groups), ...locals];
-    const inserted = inserts.reduce((sum, code) => sum + code.length, 0);
-    const length = head.length + this.code.length + inserted + 1;
+    const length = head.length + this.out.length + 1;
+    const bytes = new Uint8Array(5 + length);
     const prefix = [...unsignedLeb(length), ...head];
-    const bytes = new Uint8Array(prefix.length + this.code.length + inserted + 1);
     bytes.set(prefix);
     let to = prefix.length;
+    const copy = (from: number, end: number): void => {
+      bytes.set(this.out.view(from, end), to);
+      to += end - from;
+    };
     let from = 0;
-    this.deferred.forEach(({ at }, i) => {
-      for (; from < at; from++) bytes[to++] = this.code[from];
-      bytes.set(inserts[i], to);
-      to += inserts[i].length;
-    });
-    for (; from < this.code.length; from++) bytes[to++] = this.code[from];
-    bytes[to] = 0x0b;
-    return bytes;
+    for (const piece of pieces) {
+      copy(from, piece.at);
+      copy(piece.from, piece.to);
+      from = piece.at;
+    }
+    copy(from, written);
+    bytes[to++] = 0x0b;
+    return bytes.subarray(0, to);
   }
 }
 
 /** Reads a local and sets another: a statement, for `later`. */
 export function setLocal(local: Local, value: Expr): Statement {
-  return { code: [...value.code, 0x21, ...unsignedLeb(local.index)] };
+  return { code: [value, [0x21, ...unsignedLeb(local.index)]] };
 }
 
 /** Calls a function for its value. */
@@ -218,16 +242,12 @@ export function call<R extends ValType>(
 ): Expr<R> {
   return {
     type: result,
-    code: [...args.flatMap((a) => a.code), 0x10, ...unsignedLeb(callee.index)],
+    code: [...args, [0x10, ...unsignedLeb(callee.index)]],
   };
 }
 
 /** Calls a function for its effect. */
 export function callStatement(callee: Callee, args: readonly Expr[]): Statement {
   const drops = callee.type.results.map(() => 0x1a);
-  return { code: [...args.flatMap((a) => a.code), 0x10, ...unsignedLeb(callee.index), ...drops] };
-}
-
-export function constant32(value: number): I32 {
-  return { type: 'i32', code: [0x41, ...signedLeb(value)] };
+  return { code: [...args, [0x10, ...unsignedLeb(callee.index), ...drops]] };
 }

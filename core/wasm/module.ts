@@ -60,13 +60,7 @@ export class ModuleBuilder {
     return {
       call: (args, index, type, result) => ({
         type: result,
-        code: [
-          ...args.flatMap((a) => a.code),
-          ...index.code,
-          0x11,
-          ...unsignedLeb(this.typeIndex(type)),
-          0,
-        ],
+        code: [...args, index, [0x11, ...unsignedLeb(this.typeIndex(type)), 0]],
       }),
     };
   }
@@ -84,13 +78,7 @@ export class ModuleBuilder {
     this.openTable = { name, entries };
     return (args, index, type, result) => ({
       type: result,
-      code: [
-        ...args.flatMap((a) => a.code),
-        ...index.code,
-        0x11,
-        ...unsignedLeb(this.typeIndex(type)),
-        1,
-      ],
+      code: [...args, index, [0x11, ...unsignedLeb(this.typeIndex(type)), 1]],
     });
   }
 
