@@ -47,7 +47,7 @@ export interface VcpuConfig {
 }
 
 /** A translation costs about as much as interpreting this many runs of a block. */
-const TRANSLATE_AFTER = 1000;
+const TRANSLATE_AFTER = 3000;
 
 /** Exports of the helpers module that TypeScript calls. */
 interface HelperExports {

@@ -178,9 +178,11 @@ export function generateInterpreter(
     findBlock(f, uop, region, long, base, jumps, shared);
     f.block((dispatch) => {
       f.if(i32.and(i32.ne(region.get, i32.const(0)), i32.eqz(stuck.get)), () => {
+        count(f, base + L.S_COUNT_REGION_RUNS, i64.const(1));
         f.set(stuck, callRegion([], region.get, { params: [], results: ['i32'] }, 'i32'));
         f.br(dispatch);
       });
+      f.if(stuck.get, () => count(f, base + L.S_COUNT_REGION_STUCK, i64.const(1)));
       f.set(stuck, i32.const(0));
       enterBlock(f, uop, region, base, hotBlock);
       f.block((far) => {
@@ -296,6 +298,12 @@ function findBlock(
   });
 }
 
+/** Adds to a 64-bit counter. */
+function count(f: FunctionBuilder, address: number, amount: I64): void {
+  const at = i32.const(address);
+  f.do(i64.store(at, i64.add(i64.load(at), amount)));
+}
+
 /** Begins a block: its RIP, its part of the budget, and its heat, which asks for a translation when it reaches zero. */
 function enterBlock(
   f: FunctionBuilder,
@@ -308,8 +316,9 @@ function enterBlock(
   f.do(i64.store(at(L.S_BLOCK_RIP), i64.load(at(L.S_RIP))));
   f.scope(() => {
     const header = f.let(i32.sub(uop.get, i32.const(L.BLOCK_HEADER_BYTES)));
-    const left = i32.sub(i32.load(at(L.S_BUDGET)), i32.load16U(header, L.BLOCK_INSTRUCTIONS));
-    f.do(i32.store(at(L.S_BUDGET), left));
+    const instructions = f.let(i32.load16U(header, L.BLOCK_INSTRUCTIONS));
+    f.do(i32.store(at(L.S_BUDGET), i32.sub(i32.load(at(L.S_BUDGET)), instructions)));
+    count(f, base + L.S_COUNT_INTERPRETED, i64.extendU(instructions));
     f.if(i32.eqz(region.get), () => {
       const heat = f.let(i32.sub(i32.load(header, L.BLOCK_HEAT), i32.const(1)));
       f.do(i32.store(header, heat, L.BLOCK_HEAT));
