@@ -14,6 +14,7 @@ const SLOW_SUITES: Readonly<Record<string, { readonly setup: string; readonly ti
     toolstack: { setup: 'core', timeout: 2 * MINUTE },
     boot: { setup: 'core', timeout: 5 * MINUTE },
     e2e: { setup: 'app', timeout: 5 * MINUTE },
+    bench: { setup: 'core', timeout: 10 * MINUTE },
   };
 
 export default defineConfig({

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { KEYSYM_RETURN, RfbScreen } from './rfb.mjs';
 
 const BOOT_MS = 600_000;
-const LOOK_MS = 200;
+const LOOK_MS = 250;
 /** VNC displays of the benchmark, far from the first ones that everything else takes. */
 const FIRST_PORT = 5970;
 const LAST_PORT = 5999;

@@ -47,8 +47,8 @@ export class Peer {
     return cpuSeconds(this.#child.pid);
   }
 
-  get pid() {
-    return this.#child.pid;
+  get ended() {
+    return this.#ended;
   }
 
   send(text) {

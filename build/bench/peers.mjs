@@ -1,5 +1,5 @@
 // The machines that are compared. A peer is named on the command line, perhaps with settings behind a colon:
-//   domus  domus:tier=interpreter  qemu  qemu:cpu=max  v86
+//   domus  domus:KEY=VALUE  qemu  qemu:cpu=max  v86  native
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -91,6 +91,16 @@ function startV86(name, boot) {
   });
 }
 
+/** The program itself on this machine's own processor and kernel. */
+function startNative(name, boot) {
+  const scratch = mkdtempSync(join(tmpdir(), 'domus-bench-'));
+  return new Peer(name, {
+    command: join(boot.folder, 'bench'),
+    args: [boot.folder, scratch],
+    cleanUp: () => rmSync(scratch, { recursive: true, force: true }),
+  });
+}
+
 const KINDS = {
   domus: { bits: [64, 32], screen: true, prepare: prepareDomus, start: startDomus },
   qemu: {
@@ -99,6 +109,13 @@ const KINDS = {
     prepare: async () =>
       ensureCommands({ 'qemu-system-x86_64': 'qemu-system-x86' }, 'Comparing with QEMU'),
     start: startQemu,
+  },
+  native: {
+    bits: [64, 32],
+    boots: false,
+    screen: false,
+    prepare: async () => {},
+    start: startNative,
   },
   v86: {
     bits: [32],
@@ -128,6 +145,8 @@ export function peerNamed(text) {
     name: text,
     kind: kindName,
     bits: kind.bits,
+    /** Can start a system of its own; has a screen. */
+    boots: kind.boots ?? true,
     screen: kind.screen,
     prepare: kind.prepare,
     /** Starts a machine: `{ bits, kernel, ramdisk, commandLine, iso, memory, vncPort }`. */

@@ -149,13 +149,15 @@ export class RfbScreen {
     }
   }
 
-  /** Part of the picture that has a colour, 0 to 1. */
+  /** Part of the picture that has a colour, 0 to 1, judged by a sample of its pixels. */
   share(red, green, blue) {
     const { pixels } = this;
-    let count = 0;
-    for (let at = 0; at < pixels.length; at += 4)
-      if (pixels[at] === blue && pixels[at + 1] === green && pixels[at + 2] === red) count++;
-    return pixels.length === 0 ? 0 : (count * 4) / pixels.length;
+    const colour = (blue | (green << 8) | (red << 16)) >>> 0;
+    let [count, seen] = [0, 0];
+    // A prime: no column of the picture is seen more often than another.
+    for (let at = 0; at < pixels.length; at += 4 * 13, seen++)
+      if ((pixels.readUInt32LE(at) & 0xffffff) === colour) count++;
+    return seen === 0 ? 0 : count / seen;
   }
 
   /** Fingerprint of the picture. */

@@ -18,7 +18,7 @@ const ATTEMPTS = 3;
 const MAX_BOOTS = 2;
 
 const USAGE = `npm run bench -- [options]
-  --peers LIST    domus,qemu,v86 (default). Others are compared with the first. Settings follow a colon:
+  --peers LIST    domus,qemu,v86 (default), native. All are compared with the first. Settings follow a colon:
                   domus:KEY=VALUE with keys of xl.cfg or names of environment variables, qemu:cpu=max
   --rows LIST     ${ROW_NAMES.join(' ')}
   --bits LIST     64,32 (default)
@@ -87,30 +87,56 @@ async function measure(machine, row, percent) {
   return { row, peer: machine.name, seconds: Number(ns) / 1e9, wallSeconds, cpuSeconds, sum };
 }
 
-/** All peers booted at once and idle; each row then runs on one after the other, so that they meet the same conditions. */
-async function runGuestRows(bits, peers, rows, { repeats, quick }, results) {
-  const able = peers.filter((peer) => peer.bits.includes(bits));
-  if (able.length === 0 || rows.length === 0) return;
+/** Runs a step of a peer; one that fails is a fault of the results, and the others go on. Undefined when it failed. */
+async function attempt(results, what, step) {
+  try {
+    return await step();
+  } catch (error) {
+    print(`${what}: ${error.message}`);
+    results.fault(`${what}: ${error.message.split('\n')[0].slice(0, 200)}`);
+    return undefined;
+  }
+}
+
+async function startMachines(bits, peers, results) {
   const boot = await benchGuest(bits);
   const machines = [];
-  try {
-    for (const peer of able) {
+  for (const peer of peers) {
+    await attempt(results, `${bits}-bit ${peer.name}`, async () => {
       const machine = await peer.start(boot);
       machines.push(machine);
       await machine.match(/BENCH ready\r?\n/, READY_MS);
       const seconds = (performance.now() - machine.started) / 1000;
-      print(`${bits}-bit ${peer.name}: the guest is ready after ${seconds.toFixed(1)} s, ${machine.cpu.toFixed(1)} s of processor time`);
-    } // prettier-ignore
+      print(
+        `${bits}-bit ${peer.name}: the guest is ready after ${seconds.toFixed(1)} s, ${machine.cpu.toFixed(1)} s of processor time`,
+      );
+    });
+  }
+  return machines;
+}
+
+/** One row on one machine, again when it was disturbed. */
+async function runRow(machine, row, bits, quick, results) {
+  for (let left = ATTEMPTS; left > 0; left--) {
+    const sample = await measure(machine, row, percentOf(row, bits, quick));
+    const disturbed = isDisturbed(sample);
+    report(results, { bits, ...sample, disturbed });
+    if (!disturbed) break;
+  }
+}
+
+/** All peers booted at once and idle; each row then runs on one after the other, so that they meet the same conditions. */
+async function runGuestRows(bits, peers, rows, { repeats, quick }, results) {
+  const able = peers.filter((peer) => peer.bits.includes(bits));
+  if (able.length === 0 || rows.length === 0) return;
+  const machines = await startMachines(bits, able, results);
+  try {
     for (const row of rows) {
       for (let repeat = 0; repeat < repeats; repeat++) {
-        for (const machine of machines) {
-          for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-            const sample = await measure(machine, row, percentOf(row, bits, quick));
-            const disturbed = isDisturbed(sample);
-            report(results, { bits, ...sample, disturbed });
-            if (!disturbed) break;
-          }
-        }
+        for (const machine of machines.filter(({ ended }) => !ended))
+          await attempt(results, `${bits}-bit ${machine.name} ${row}`, () =>
+            runRow(machine, row, bits, quick, results),
+          );
       }
     }
     for (const machine of machines) machine.send('off\n');
@@ -125,14 +151,20 @@ async function runBoots(peers, rows, { bits, repeats }, results) {
   for (const name of rows) {
     const row = BOOT_ROWS[name];
     for (const size of bits.filter((size) => row.bits.includes(size))) {
-      const able = peers.filter((peer) => peer.bits.includes(size) && (peer.screen || !row.screen));
+      const able = peers.filter(
+        (peer) => peer.boots && peer.bits.includes(size) && (peer.screen || !row.screen),
+      );
       for (let repeat = 0; repeat < Math.min(repeats, MAX_BOOTS); repeat++) {
-        for (const peer of able)
-          report(results, { bits: size, row: name, peer: peer.name, ...(await bootOnce(peer, row, size)) });
+        for (const peer of able) {
+          await attempt(results, `${size}-bit ${peer.name} ${name}`, async () => {
+            const times = await bootOnce(peer, row, size);
+            report(results, { bits: size, row: name, peer: peer.name, ...times });
+          });
+        }
       }
     }
   }
-} // prettier-ignore
+}
 
 async function runLoop(peers, results) {
   if (!peers.some(({ kind }) => kind === 'domus')) return;
@@ -147,7 +179,7 @@ async function bench(options) {
   const { load, processors } = results.machine;
   if (load > processors / 4)
     print(`This machine is busy (load ${load.toFixed(1)}): expect times too long; processor times are less affected.`);
-  if (options.rows.includes(LOOP_ROW)) await runLoop(peers, results);
+  if (options.rows.includes(LOOP_ROW)) await attempt(results, LOOP_ROW, () => runLoop(peers, results));
   const isGuestRow = (row) => GUEST_ROWS[row] !== undefined;
   for (const bits of options.bits)
     await runGuestRows(bits, peers, options.rows.filter(isGuestRow), options, results);

@@ -6,8 +6,8 @@
  *   list                     BENCH name NAME for every row, then BENCH done list
  *   off                      powers the machine off
  *
- * Times are CLOCK_MONOTONIC of the guest. Started as an ordinary program it does the same without touching the system,
- * which gives the native figures.
+ * Times are CLOCK_MONOTONIC of the guest. Started as an ordinary program, with the folder of the compiler and one for
+ * its output, it does the same without touching the system: that gives the native figures.
  */
 #define _GNU_SOURCE
 #include "rows.h"
@@ -92,8 +92,9 @@ static void quiet_terminal(void) {
   tcsetattr(0, TCSANOW, &t);
 }
 
-int main(void) {
+int main(int count, char **arguments) {
   int alone = getpid() == 1;
+  set_folders(count == 3 ? arguments[1] : "/bench", count == 3 ? arguments[2] : "/tmp");
   if (alone) {
     mount("proc", "/proc", "proc", 0, NULL);
     mount("tmpfs", "/tmp", "tmpfs", 0, NULL);

@@ -3,15 +3,21 @@
 #include "rows.h"
 #include "zlib.h"
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SOURCE "/bench/tcc.i"
-#define OBJECT "/tmp/tcc.o"
-#define COMPILER "/bench/tcc"
+static char compiler[PATH_MAX], input[PATH_MAX], object[PATH_MAX];
+
+void set_folders(const char *programs, const char *scratch) {
+  snprintf(compiler, sizeof compiler, "%s/tcc", programs);
+  snprintf(input, sizeof input, "%s/tcc.i", programs);
+  snprintf(object, sizeof object, "%s/tcc.o", scratch);
+}
 
 struct content {
   unsigned char *bytes;
@@ -36,7 +42,7 @@ static struct content slurp(const char *path) {
 }
 
 static void prepare_gzip(void) {
-  if (!source.bytes) source = slurp(SOURCE);
+  if (!source.bytes) source = slurp(input);
 }
 
 /* Packs as `gzip -6` does, unpacks, and compares. */
@@ -65,15 +71,15 @@ static uint64_t compile(unsigned percent) {
     pid_t child = fork();
     if (child < 0) fail("fork");
     if (child == 0) {
-      execl(COMPILER, COMPILER, "-c", SOURCE, "-o", OBJECT, (char *)NULL);
+      execl(compiler, compiler, "-c", input, "-o", object, (char *)NULL);
       _exit(127);
     }
     int status;
-    if (waitpid(child, &status, 0) != child || status != 0) fail(COMPILER);
-    struct content object = slurp(OBJECT);
-    sum = mix(sum, crc32(0, object.bytes, (uInt)object.length));
-    free(object.bytes);
-    unlink(OBJECT);
+    if (waitpid(child, &status, 0) != child || status != 0) fail(compiler);
+    struct content made = slurp(object);
+    sum = mix(sum, crc32(0, made.bytes, (uInt)made.length));
+    free(made.bytes);
+    unlink(object);
   }
   return sum;
 }

@@ -24,6 +24,9 @@ extern const struct row program_rows[];
 /* Prints "BENCH error" and why, and ends the row. */
 void fail(const char *what) __attribute__((noreturn));
 
+/* Where the compiler and its input lie, and where its output goes. */
+void set_folders(const char *programs, const char *scratch);
+
 /* Part of a whole amount of work, at least 1. */
 static inline unsigned part(unsigned whole, unsigned percent) {
   unsigned amount = (unsigned)((uint64_t)whole * percent / 100);

@@ -1,0 +1,35 @@
+export interface Sample {
+  readonly row: string;
+  readonly bits: number;
+  readonly peer: string;
+  /** On the guest's clock. */
+  readonly seconds: number;
+  /** On the host's clock. */
+  readonly wallSeconds: number;
+  readonly cpuSeconds: number;
+  /** What the row computed. */
+  readonly sum?: string;
+  readonly disturbed?: boolean;
+}
+
+/** True when something else on this machine took processor time from a sample. */
+export function isDisturbed(sample: Pick<Sample, 'wallSeconds' | 'cpuSeconds'>): boolean;
+
+/** Figures of one run: what is kept of them, how they are compared, how they are shown. */
+export class Results {
+  constructor(peers: readonly string[], options: object);
+  readonly samples: readonly Sample[];
+  /** What makes the figures worthless. */
+  readonly faults: readonly string[];
+  add(sample: Sample): void;
+  checkSums(): void;
+  /** The geometric mean over rows of how many times faster the first peer is than another. */
+  mean(
+    bits: number,
+    rows: readonly string[],
+    other: string,
+    what?: 'seconds' | 'cpuSeconds',
+  ): number | undefined;
+  format(): string;
+  save(): string;
+}
