@@ -15,21 +15,20 @@ export interface Sample {
 /** True when something else on this machine took processor time from a sample. */
 export function isDisturbed(sample: Pick<Sample, 'wallSeconds' | 'cpuSeconds'>): boolean;
 
-/** Figures of one run: what is kept of them, how they are compared, how they are shown. */
+/** Figures of one run: what is kept of them and how they are compared. */
 export class Results {
-  constructor(peers: readonly string[], options: object);
+  constructor(peers: readonly string[], options?: object);
   readonly samples: readonly Sample[];
   /** What makes the figures worthless. */
   readonly faults: readonly string[];
   add(sample: Sample): void;
   checkSums(): void;
-  /** The geometric mean over rows of how many times faster the first peer is than another. */
+  /** The geometric mean over rows, boots left out, of how many times faster the first peer is than another. */
   mean(
     bits: number,
     rows: readonly string[],
     other: string,
     what?: 'seconds' | 'cpuSeconds',
   ): number | undefined;
-  format(): string;
   save(): string;
 }

@@ -1,9 +1,10 @@
-// Figures of one run: what is kept of them, how they are compared, how they are shown.
+// Figures of one run: what is kept of them and how they are compared.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { cacheFolder, ROOT } from '../lib/paths.mjs';
+import { BOOT_ROWS } from './rows.mjs';
 
 /** A guest's clock may differ from the host's by this much; the slack is for the way of a line through the serial port. */
 const CLOCK_TOLERANCE = 0.15;
@@ -17,9 +18,15 @@ const SHORT_SECONDS = 0.1;
 export const isDisturbed = ({ wallSeconds, cpuSeconds }) =>
   wallSeconds > SHORT_SECONDS && cpuSeconds < wallSeconds * UNDISTURBED_SHARE;
 
+/** Nothing is shorter: the clock of processor time ticks in hundredths. */
+const SHORTEST_SECONDS = 0.01;
+
 const best = (values) => Math.min(...values);
 const geometricMean = (values) =>
   Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
+
+/** A folder for every commit, outside the checkout; in it a file for every run. */
+export const RESULTS_FOLDER = cacheFolder('bench', 'results');
 
 export class Results {
   /** `{ row, bits, peer, seconds, wallSeconds, cpuSeconds, sum, disturbed }`, one for every time a row ran. */
@@ -29,7 +36,7 @@ export class Results {
   /** What makes the figures worthless: wrong checksums, clocks that lie, peers that failed. */
   faults = [];
 
-  constructor(peers, options) {
+  constructor(peers, options = {}) {
     this.peers = peers;
     this.options = options;
     this.machine = describeMachine();
@@ -93,64 +100,26 @@ export class Results {
     return peers;
   }
 
-  /** The geometric mean over rows of how many times faster the first peer is than another; undefined without rows. */
-  mean(bits, rows, other, what = 'seconds') {
-    const ratios = rows
-      .map((row) => this.summary(bits, row))
-      .filter((peers) => peers[this.peers[0]] !== undefined && peers[other] !== undefined)
-      .map((peers) => peers[other][what] / Math.max(peers[this.peers[0]][what], 0.001));
-    return ratios.length === 0 ? undefined : geometricMean(ratios);
+  /** How many times faster the first peer is than another; undefined when one of them did not run the row. */
+  ratio(bits, row, other, what = 'seconds') {
+    const { [this.peers[0]]: subject, [other]: compared } = this.summary(bits, row);
+    if (subject === undefined || compared === undefined) return undefined;
+    return compared[what] / Math.max(subject[what], SHORTEST_SECONDS);
   }
 
-  /** The tables as text. */
-  format() {
-    const [subject, ...others] = this.peers;
-    const width = Math.max(10, ...this.peers.map((peer) => peer.length + 2));
-    const cell = (text) => text.padStart(width);
-    const lines = [];
-    for (const { bits, rows } of this.tables()) {
-      const here = this.peers.filter((peer) => rows.some((row) => this.of(bits, row, peer).length > 0));
-      const compared = here.includes(subject) ? others.filter((peer) => here.includes(peer)) : [];
-      lines.push(
-        `${bits}-bit guest: best of seconds on the guest's clock, (seconds of processor time), how many times faster ${subject} is`,
-        `${''.padEnd(12)}${here.map((peer) => cell(peer) + cell('(cpu)')).join('')}${compared.map((peer) => cell(`/ ${peer}`)).join('')}`,
-      );
-      for (const row of rows) {
-        const peers = this.summary(bits, row);
-        const times = here.map((peer) =>
-          peers[peer] === undefined
-            ? cell('-') + cell('')
-            : cell(peers[peer].seconds.toFixed(3) + (peers[peer].disturbed ? '*' : ' ')) + cell(`(${peers[peer].cpuSeconds.toFixed(2)})`),
-        );
-        const ratios = compared.map((peer) =>
-          cell(peers[peer] && peers[subject] ? `${(peers[peer].seconds / peers[subject].seconds).toFixed(2)}x` : '-'),
-        );
-        lines.push(`${row.padEnd(12)}${times.join('')}${ratios.join('')}`);
-      }
-      if (compared.length > 0) {
-        for (const [label, what] of [['geometric mean', 'seconds'], ['by processor time', 'cpuSeconds']]) {
-          const means = compared.map((peer) => {
-            const mean = this.mean(bits, rows, peer, what);
-            return cell(mean === undefined ? '-' : `${mean.toFixed(2)}x`);
-          });
-          lines.push(`${label.padEnd(12 + 2 * width * here.length)}${means.join('')}`);
-        }
-      }
-      if (rows.some((row) => Object.values(this.summary(bits, row)).some((peer) => peer.disturbed)))
-        lines.push('* something else on this machine took processor time meanwhile');
-      lines.push('');
-    } // prettier-ignore
-    for (const { row, tier, mips } of this.rates)
-      lines.push(`${row}: the ${tier} runs ${mips.toFixed(0)} million instructions a second`);
-    if (this.rates.length > 0) lines.push('');
-    for (const fault of this.faults) lines.push(`WRONG: ${fault}`);
-    return lines.join('\n');
+  /** The geometric mean of the ratios of the guest program's rows; boots are not in it. Undefined without rows. */
+  mean(bits, rows, other, what = 'seconds') {
+    const ratios = rows
+      .filter((row) => BOOT_ROWS[row] === undefined)
+      .map((row) => this.ratio(bits, row, other, what))
+      .filter((ratio) => ratio !== undefined);
+    return ratios.length === 0 ? undefined : geometricMean(ratios);
   }
 
   /** Keeps the run as JSON in a folder named after the commit; the path. */
   save() {
     const { commit, changed } = this.machine;
-    const folder = cacheFolder('bench', 'results', commit + (changed ? '-changed' : ''));
+    const folder = join(RESULTS_FOLDER, commit + (changed ? '-changed' : ''));
     mkdirSync(folder, { recursive: true });
     const file = join(folder, `${this.started.toISOString().replace(/[:.]/g, '-')}${this.options.quick ? '-quick' : ''}.json`);
     const means = {};
@@ -170,7 +139,9 @@ function describeMachine() {
     return stdout?.split('\n')[0] || undefined;
   };
   return {
-    commit: git('rev-parse', '--short=12', 'HEAD') || 'no-commit',
+    commit: process.env['DOMUS_DIST']
+      ? 'other-build'
+      : git('rev-parse', '--short=12', 'HEAD') || 'no-commit',
     changed: git('status', '--porcelain', '--', 'core') !== '',
     processor: cpus()[0]?.model,
     processors: cpus().length,

@@ -6,6 +6,7 @@ import { bootOnce } from './boots.mjs';
 import { benchGuest } from './guest.mjs';
 import { integerLoop } from './integer-loop.mjs';
 import { peerNamed } from './peers.mjs';
+import { formatHistory, formatResults } from './report.mjs';
 import { isDisturbed, Results } from './results.mjs';
 import { BOOT_ROWS, GUEST_ROWS, LOOP_ROW, ROW_NAMES } from './rows.mjs';
 
@@ -24,6 +25,7 @@ const USAGE = `npm run bench -- [options]
   --bits LIST     64,32 (default)
   --repeats N     times every row runs; the best counts (default 3; boots ${MAX_BOOTS} at most)
   --quick         a part of the work, once, without the installer
+  --history       what earlier runs found, by commit
 DOMUS_DIST=FOLDER measures another build of Domus than this checkout's.
 `;
 
@@ -37,10 +39,11 @@ function readOptions() {
       bits: { type: 'string', default: '64,32' },
       repeats: { type: 'string' },
       quick: { type: 'boolean', default: false },
+      history: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
-  const { quick, help } = values;
+  const { quick, help, history } = values;
   const usual = quick ? ROW_NAMES.filter((row) => row !== 'installer') : ROW_NAMES;
   const rows = values.rows === undefined ? usual : list(values.rows);
   const unknown = rows.filter((row) => !ROW_NAMES.includes(row));
@@ -48,7 +51,7 @@ function readOptions() {
   const repeats = Number(values.repeats ?? (quick ? 1 : 3));
   const bits = list(values.bits).map(Number);
   if (!(repeats >= 1) || bits.some((size) => size !== 64 && size !== 32)) throw new SetupError(USAGE);
-  return { help, peers: list(values.peers), rows, bits, repeats, quick };
+  return { help, history, peers: list(values.peers), rows, bits, repeats, quick };
 } // prettier-ignore
 
 const print = (text) => process.stdout.write(`${text}\n`);
@@ -186,7 +189,7 @@ async function bench(options) {
   const boots = options.rows.filter((row) => BOOT_ROWS[row] !== undefined);
   await runBoots(peers, boots, options, results);
   results.checkSums();
-  print(`\n${results.format()}`);
+  print(`\n${formatResults(results)}`);
   print(`Kept in ${results.save()}`);
   if (results.faults.length > 0) process.exitCode = 1;
 } // prettier-ignore
@@ -194,6 +197,7 @@ async function bench(options) {
 try {
   const options = readOptions();
   if (options.help) print(USAGE);
+  else if (options.history) print(formatHistory());
   else await bench(options);
 } catch (error) {
   process.stderr.write(`${error instanceof SetupError ? error.message : error.stack}\n`);

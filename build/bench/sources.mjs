@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { hasApt, SetupError } from '../lib/apt.mjs';
+import { ensureCommands, hasApt, SetupError } from '../lib/apt.mjs';
 import { withLock } from '../lib/files.mjs';
 import { cacheFolder } from '../lib/paths.mjs';
 
@@ -41,6 +41,7 @@ function fetchSource(name, work, folder) {
     throw new SetupError(
       `The benchmark's programs come from Debian (${name}); apt-get is not here.`,
     );
+  ensureCommands({ bzip2: 'bzip2', xz: 'xz-utils' }, 'Unpacking sources');
   process.stderr.write(`bench: downloading the source of ${name} ...\n`);
   // Lists of its own: those of the system need no source entries and stay as they are.
   const list = join(work, 'sources.list');
