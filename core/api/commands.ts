@@ -1,4 +1,5 @@
 import type { DomainConfig, DomainInfo, HostInfo, IsoReport } from './domain';
+import type { NetworkConfig, VifInfo } from './network';
 
 /**
  * Every act of the toolstack, as method name -> [params, result]. The CLI calls them over the Unix socket, the
@@ -50,6 +51,12 @@ export interface Commands {
     { iso?: string },
     { config: DomainConfig; report?: IsoReport; hostFreeMiB: number; diskGiB: number },
   ];
+  /** The networks that cards can be plugged into. */
+  'network/list': [Record<string, never>, NetworkConfig[]];
+  /** The network cards of a running domain: addresses, traffic, refused destinations. */
+  'domain/networks': [{ domain: string }, VifInfo[]];
+  /** Plugs the cable of card `devid` in or pulls it; the configuration keeps it. */
+  'domain/setLink': [{ domain: string; devid: number; up: boolean }, DomainInfo];
   'task/cancel': [{ task: number }, null];
 }
 

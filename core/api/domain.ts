@@ -17,6 +17,33 @@ export interface DiskConfig {
   cdrom: boolean;
 }
 
+/** Network cards by xl's and QEMU's names. */
+export type NicModel = 'e1000' | 'rtl8139' | 'ne2k_pci' | 'virtio-net';
+
+/** A port of the host whose traffic goes to a guest. */
+export interface PortForwardConfig {
+  protocol: 'tcp' | 'udp';
+  /** Address of the host to listen on; 127.0.0.1 serves this computer only. */
+  hostAddress: string;
+  /** 0: any free port. */
+  hostPort: number;
+  /** '' for the address the guest has. */
+  guestAddress: string;
+  guestPort: number;
+}
+
+/** One `vif=` entry, xl-network-configuration(5). */
+export interface VifConfig {
+  /** Lower case, colons. */
+  mac: string;
+  model: NicModel;
+  /** The network it is plugged into, by name. */
+  bridge: string;
+  /** False: the cable is out. */
+  link: boolean;
+  forwards: PortForwardConfig[];
+}
+
 /** The configuration of a domain: xl.cfg keys under their own names. Memory in MiB. Paths are absolute. */
 export interface DomainConfig {
   name: string;
@@ -31,6 +58,7 @@ export interface DomainConfig {
   root: string;
   extra: string;
   disk: DiskConfig[];
+  vif: VifConfig[];
   /** Boot order letters: c disk, d CD-ROM, a floppy, n network. */
   boot: string;
   /** A user-supplied ROM to run instead of the built-in BIOS; '' for the built-in one. */

@@ -2,3 +2,4 @@ export * from './commands';
 export * from './domain';
 export * from './errors';
 export * from './ipc';
+export * from './network';

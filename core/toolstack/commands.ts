@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { DomusError, type CommandName, type DomainConfig, type Params, type Result } from '../api';
 import { createRawImage, ImageError, inspectIso, MAX_DISK_BYTES, SECTOR_BYTES } from '../storage';
 import { configProblem, domainConfigSchema, formatConfig, parseConfig, VDEVS } from './config';
+import { BUILT_IN_NETWORKS } from './net';
 import { isAbsolutePath } from './paths';
 import { suggestConfig } from './suggest';
 import type { Toolstack } from './toolstack';
@@ -142,6 +143,13 @@ const ROWS: readonly AnyRow[] = [
     z.strictObject({ iso: absolutePath.optional() }) as z.ZodType<Params<'domain/suggest'>>,
     ({ iso }, { toolstack }) => suggestConfig(toolstack, iso),
   ),
+  row('network/list', none, () => [...BUILT_IN_NETWORKS]),
+  row('domain/networks', one, ({ domain }, { toolstack }) => toolstack.find(domain).networkList()),
+  row(
+    'domain/setLink',
+    z.strictObject({ domain: domainKey, devid: z.int().min(0).max(63), up: z.boolean() }),
+    setLink,
+  ),
   row('task/cancel', z.strictObject({ task: z.int() }), ({ task }, { toolstack }) => {
     if (!toolstack.tasks.cancel(task))
       throw new DomusError('BAD_STATE', `task ${task} is not running or cannot be cancelled`);
@@ -273,6 +281,19 @@ async function remove(
   await toolstack.remove(found);
   for (const path of deleteDisks) await toolstack.options.host.files.remove(path);
   return null;
+}
+
+async function setLink(
+  { domain, devid, up }: Params<'domain/setLink'>,
+  { toolstack }: Caller,
+): Promise<Result<'domain/setLink'>> {
+  const found = toolstack.find(domain);
+  const { config } = found;
+  if (!config.vif[devid])
+    throw new DomusError('INVALID_CONFIG', `${config.name} has no network card ${devid}`);
+  if (found.active) await found.networkLink(devid, up);
+  const vif = config.vif.map((card, index) => (index === devid ? { ...card, link: up } : card));
+  return toolstack.redefine(found, { ...config, vif });
 }
 
 function parse(

@@ -4,12 +4,19 @@
  * guest code and is not trusted (reliability 2.3.1).
  */
 import { z } from 'zod';
-import type { DomainConfig, ErrorCode } from '../api';
+import type { DomainConfig, ErrorCode, NetworkConfig, VifInfo } from '../api';
 
 /** What the toolstack may ask of a domain process: method -> [params, result]. */
 export interface DomainRequests {
   start: [
-    { config: DomainConfig; domid: number; paused: boolean; lifeline: string | null },
+    {
+      config: DomainConfig;
+      /** The network of each `vif`, in order. */
+      networks: NetworkConfig[];
+      domid: number;
+      paused: boolean;
+      lifeline: string | null;
+    },
     { vncPort: number | null },
   ];
   pause: [null, null];
@@ -26,6 +33,8 @@ export interface DomainRequests {
   /** The toolstack took `bytes` of console events: the domain process sends no more than it has credit for. */
   consoleCredit: [{ bytes: number }, null];
   consoleWrite: [{ data: string }, null];
+  networkList: [null, VifInfo[]];
+  networkLink: [{ devid: number; up: boolean }, null];
 }
 export type DomainMethod = keyof DomainRequests;
 
@@ -107,6 +116,49 @@ export const domainReplySchema = z.union([
 ]);
 export type DomainReply = z.infer<typeof domainReplySchema>;
 
+const MAX_ROWS = 1024;
+const address = z.string().max(64);
+const port = z.int().min(0).max(65535);
+const vifInfo = z.strictObject({
+  devid: z.int().min(0).max(64),
+  mac: address,
+  model: z.string().max(32),
+  bridge: z.string().max(64),
+  link: z.boolean(),
+  leases: z
+    .array(z.strictObject({ address, mac: address, hostName: z.string().max(64) }))
+    .max(MAX_ROWS),
+  forwards: z
+    .array(
+      z.strictObject({
+        protocol: z.string().max(8),
+        hostAddress: address,
+        hostPort: port,
+        guestPort: port,
+      }),
+    )
+    .max(MAX_ROWS),
+  connections: count,
+  udpMappings: count,
+  rxBytes: count,
+  txBytes: count,
+  rxFrames: count,
+  txFrames: count,
+  dropped: count,
+  denials: z
+    .array(
+      z.strictObject({
+        protocol: z.string().max(8),
+        address,
+        port,
+        reason: sentence,
+        count,
+      }),
+    )
+    .max(MAX_ROWS),
+  capture: z.string().max(4096),
+}) satisfies z.ZodType<VifInfo>;
+
 /** Results that carry something; the others are null. */
 export const DOMAIN_RESULTS: { readonly [M in DomainMethod]: z.ZodType<DomainRequests[M][1]> } = {
   start: z.strictObject({ vncPort: z.int().min(1).max(65535).nullable() }),
@@ -126,6 +178,8 @@ export const DOMAIN_RESULTS: { readonly [M in DomainMethod]: z.ZodType<DomainReq
   consoleHistory: z.strictObject({ data: z.string().max(MAX_CONSOLE_BASE64), dropped: count }),
   consoleCredit: z.null(),
   consoleWrite: z.null(),
+  networkList: z.array(vifInfo).max(64),
+  networkLink: z.null(),
 };
 
 /** A request as it goes over the channel. */

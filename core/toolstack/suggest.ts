@@ -57,6 +57,7 @@ export async function suggestConfig(
         cdrom: false,
       },
     ],
+    vif: [],
     boot: 'cd',
     firmware: '',
     vnc: true,

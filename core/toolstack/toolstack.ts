@@ -21,6 +21,7 @@ import { checkStart } from './domain/checks';
 import type { SpawnDomain } from './domain/connection';
 import { Domain, type DomainEnd, type DomainListener } from './domain/domain';
 import { DomainStore, type StoredState } from './domain/store';
+import { builtInNetwork } from './net';
 import { TaskBoard } from './tasks';
 
 /** What the toolstack needs of the machine it runs on; `nodeHost` of core/host-node is one. */
@@ -241,6 +242,7 @@ export class Toolstack {
         spawn: this.options.spawnDomain,
         lifeline: this.lifeline.address,
         nextDomid: () => ++this.lastDomid,
+        network: builtInNetwork,
       },
       this.listener,
       config,

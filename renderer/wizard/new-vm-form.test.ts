@@ -40,6 +40,7 @@ const suggested: DomainConfig = {
   disk: [
     { vdev: 'hda', target: '/images/debian12-2.img', format: 'raw', access: 'w', cdrom: false },
   ],
+  vif: [],
   boot: 'dc',
   firmware: '',
   vnc: true,

@@ -35,6 +35,7 @@ disk = [
   'format=raw, vdev=hda, access=rw, target=/x.img',
   'file:/x.iso,hdc:cdrom,r',
 ]
+vif = [ 'mac=00:16:3e:00:00:01' ]
 boot = "dc"
 vnc = 1
 vncdisplay = 3
@@ -56,6 +57,7 @@ uuid = "${UUID.toUpperCase()}"
         { vdev: 'hda', target: '/x.img', format: 'raw', access: 'w', cdrom: false },
         { vdev: 'hdc', target: '/x.iso', format: 'raw', access: 'r', cdrom: true },
       ],
+      vif: [{ mac: '00:16:3e:00:00:01', model: 'e1000', bridge: 'nat', link: true, forwards: [] }],
       boot: 'dc',
       firmware: '',
       vnc: true,
@@ -160,9 +162,9 @@ uuid = "${UUID.toUpperCase()}"
   });
 
   it('warns of keys it does not know, with the key that was meant', () => {
-    expect(parse('name="a"\nmemroy = 5\nvif = [ "" ]\nfrobnicate = 1').warnings).toEqual([
+    expect(parse('name="a"\nmemroy = 5\nacpi = 1\nfrobnicate = 1').warnings).toEqual([
       "guest.cfg:2:1: unknown key 'memroy' is passed over; did you mean 'memory'?",
-      "guest.cfg:3:1: 'vif' has no effect here",
+      "guest.cfg:3:1: 'acpi' has no effect here",
       "guest.cfg:4:1: unknown key 'frobnicate' is passed over",
     ]);
   });
@@ -205,6 +207,23 @@ describe('formatConfig', () => {
           cdrom: false,
         },
         { vdev: 'hdc', target: '', format: 'raw', access: 'r', cdrom: true },
+      ],
+      vif: [
+        {
+          mac: '00:16:3e:0a:0b:0c',
+          model: 'rtl8139',
+          bridge: 'office',
+          link: false,
+          forwards: [
+            {
+              protocol: 'udp',
+              hostAddress: '::1',
+              hostPort: 0,
+              guestAddress: '10.0.2.20',
+              guestPort: 53,
+            },
+          ],
+        },
       ],
     };
     expect(configProblem(config)).toBeUndefined();

@@ -4,6 +4,7 @@ import {
   type DomainConfig,
   type EndAction,
   type SourcePosition,
+  type VifConfig,
 } from '../../api';
 import { isAbsolutePath, joinPath } from '../paths';
 import { parseDiskSpec } from './disk-spec';
@@ -11,6 +12,7 @@ import { INERT_KEYS, KEYS } from './keys';
 import { parseSettings, type ConfigValue, type Setting } from './parser';
 import { domainConfigSchema } from './schema';
 import { configError } from './tokens';
+import { defaultMac, parseVifSpec } from './vif-spec';
 
 export interface ParseOptions {
   /** Named in messages. */
@@ -158,6 +160,14 @@ function readDisks(reader: Reader): DiskConfig[] {
   });
 }
 
+function readVifs(reader: Reader, uuid: string): VifConfig[] {
+  return reader.list('vif').map((item, index) => {
+    if (item.kind === 'list') throw configError(item.position, "an entry of 'vif' is a string");
+    const start = { ...item.position, column: item.position.column + (item.quoted ? 1 : 0) };
+    return parseVifSpec(item.text, start, defaultMac(uuid, index), reader.warn);
+  });
+}
+
 function readFirmware(reader: Reader): string {
   for (const key of ['firmware', 'bios_path_override', 'bios']) {
     if (!reader.has(key)) continue;
@@ -247,9 +257,10 @@ function assemble(reader: Reader, options: ParseOptions): DomainConfig {
     );
   reader.text('type', 'hvm');
   reader.text('builder', 'hvm');
+  const uuid = reader.has('uuid') ? reader.text('uuid', '').toLowerCase() : options.newUuid();
   return {
     name: reader.text('name', ''),
-    uuid: reader.has('uuid') ? reader.text('uuid', '').toLowerCase() : options.newUuid(),
+    uuid,
     type: 'hvm',
     memory: reader.number('memory') ?? 512,
     vcpus,
@@ -258,6 +269,7 @@ function assemble(reader: Reader, options: ParseOptions): DomainConfig {
     root: reader.has('cmdline') ? '' : reader.text('root', ''),
     extra: reader.has('cmdline') ? reader.text('cmdline', '') : reader.text('extra', ''),
     disk: readDisks(reader),
+    vif: readVifs(reader, uuid),
     boot: reader.text('boot', 'cd'),
     firmware: readFirmware(reader),
     vnc: vnc.enabled,

@@ -1,5 +1,6 @@
 import type { DomainConfig } from '../../api';
 import { formatDiskSpec } from './disk-spec';
+import { formatVifSpec } from './vif-spec';
 
 /** A string as the lexer reads it back. */
 function quoted(text: string): string {
@@ -26,6 +27,8 @@ export function formatConfig(config: DomainConfig): string {
   if (config.disk.length === 0) lines.push('disk = [ ]');
   else
     lines.push('disk = [', ...config.disk.map((disk) => `  ${quoted(formatDiskSpec(disk))},`), ']');
+  if (config.vif.length > 0)
+    lines.push('vif = [', ...config.vif.map((vif) => `  ${quoted(formatVifSpec(vif))},`), ']');
   lines.push(`boot = ${quoted(config.boot)}`);
   if (config.firmware !== '') lines.push(`firmware = ${quoted(config.firmware)}`);
   lines.push(`vnc = ${config.vnc ? 1 : 0}`, `vnclisten = ${quoted(config.vnclisten)}`);

@@ -11,3 +11,4 @@ export {
   MIN_MEMORY_MIB,
   VDEVS,
 } from './schema';
+export { DEFAULT_MODEL, DEFAULT_NETWORK, formatVifSpec, parseVifSpec } from './vif-spec';

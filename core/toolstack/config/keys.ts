@@ -64,6 +64,12 @@ export const KEYS: readonly KeyRow[] = [
     doc: 'Disks and CD-ROM drives, xl-disk-configuration(5): "format=raw, vdev=hda, access=rw, target=/x.img" or "file:/x.iso,hdc:cdrom,r".',
   },
   {
+    name: 'vif',
+    type: 'list',
+    default: '[]',
+    doc: 'Network cards, xl-network-configuration(5): "mac=00:16:3e:12:34:56, bridge=nat, model=e1000, hostfwd=tcp::2222-:22".',
+  },
+  {
     name: 'boot',
     type: 'string',
     default: '"cd"',
@@ -159,7 +165,6 @@ export const INERT_KEYS: ReadonlySet<string> = new Set([
   'cpu_weight',
   'cap',
   'pool',
-  'vif',
   'acpi',
   'apic',
   'pae',

@@ -58,6 +58,39 @@ const disks = z
     }
   });
 
+/** Network cards a board has slots for. */
+export const MAX_VIFS = 8;
+export const NIC_MODELS = ['e1000', 'rtl8139', 'ne2k_pci', 'virtio-net'] as const;
+export const NETWORK_NAME_PATTERN = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}$/;
+
+const ipAddress = z.union([z.ipv4(), z.ipv6()]);
+const port = z.int().min(0).max(65535);
+
+export const forwardSchema = z.strictObject({
+  protocol: z.enum(['tcp', 'udp']),
+  hostAddress: ipAddress,
+  hostPort: port,
+  guestAddress: z.union([z.literal(''), ipAddress]),
+  guestPort: port.min(1),
+});
+
+export const vifSchema = z.strictObject({
+  mac: z
+    .string()
+    .regex(/^[0-9a-f][02468ace](?::[0-9a-f]{2}){5}$/, 'must be a MAC address in lower case'),
+  model: z.enum(NIC_MODELS),
+  bridge: z.string().regex(NETWORK_NAME_PATTERN, 'must be the name of a network'),
+  link: z.boolean(),
+  forwards: z.array(forwardSchema).max(64),
+});
+
+const vifs = z
+  .array(vifSchema)
+  .max(MAX_VIFS)
+  .refine((list) => new Set(list.map((vif) => vif.mac)).size === list.length, {
+    message: 'has two cards with the same MAC address',
+  });
+
 /** A domain's configuration, checked at every border it crosses. */
 export const domainConfigSchema = z.strictObject({
   name: z
@@ -75,6 +108,7 @@ export const domainConfigSchema = z.strictObject({
   root: line,
   extra: line,
   disk: disks,
+  vif: vifs,
   boot: z
     .string()
     .regex(/^[acdn]{0,4}$/, 'must be letters of a (floppy), c (disk), d (CD-ROM), n (network)'),

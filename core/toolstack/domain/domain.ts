@@ -5,6 +5,8 @@ import {
   type DomainState,
   type DomainStats,
   type EndAction,
+  type NetworkConfig,
+  type VifInfo,
 } from '../../api';
 import type { TimerHost } from '../../host';
 import type { DomainEvent, DomainRequests, EndKind } from '../protocol';
@@ -29,6 +31,8 @@ export interface DomainServices {
   /** Address of the socket whose end tells domain processes that this process is gone; null where their channel tells. */
   readonly lifeline: string | null;
   readonly nextDomid: () => number;
+  /** A network by name. @throws DomusError when there is none. */
+  readonly network: (name: string) => NetworkConfig;
 }
 
 /** How the last run of a domain ended; `died` is the domain process ending by itself. */
@@ -117,6 +121,7 @@ export class Domain {
           ? `${this.config.name} is running already`
           : `${this.config.name} is being started`,
       );
+    const networks = this.config.vif.map((vif) => this.services.network(vif.bridge));
     const run: Run = {
       connection: new DomainConnection(
         this.services.spawn(this.config.name),
@@ -141,6 +146,7 @@ export class Domain {
     try {
       const { vncPort } = await run.connection.request('start', {
         config: this.config,
+        networks,
         domid: run.domid,
         paused,
         lifeline: this.services.lifeline,
@@ -207,6 +213,16 @@ export class Domain {
 
   async sendKeys(scancodes: number[]): Promise<void> {
     await this.live.connection.request('sendKeys', { scancodes });
+  }
+
+  /** The network cards of the running guest. */
+  networkList(): Promise<VifInfo[]> {
+    return this.live.connection.request('networkList', null);
+  }
+
+  /** Plugs a card's cable in or pulls it. */
+  async networkLink(devid: number, up: boolean): Promise<void> {
+    await this.live.connection.request('networkLink', { devid, up });
   }
 
   typeText(text: string): Promise<{ skipped: string[] }> {

@@ -13,6 +13,7 @@ import { readBootFiles } from './boot-files';
 import { Guest, type GuestMessage } from './guest';
 import { DomainImages } from './images';
 import { KeyPump } from './key-pump';
+import { DomainNetworks } from './networks';
 import { holdLifeline, type ParentChannel } from './parent-channel';
 import { ScreenServer } from './screen-server';
 import type { BlockRequest } from './worker-messages';
@@ -45,6 +46,7 @@ function replyError(cause: unknown): { code: ErrorCode; message: string } {
 interface Running {
   readonly config: DomainConfig;
   readonly images: DomainImages;
+  readonly networks: DomainNetworks;
   readonly guest: Guest;
   readonly screen: ScreenServer;
   readonly keys: KeyPump;
@@ -90,10 +92,10 @@ export class DomainHost {
 
   private readonly handlers: Handlers = {
     start: (params) => this.start(params),
-    pause: () => this.order({ type: 'pause' }),
+    pause: () => this.pause(),
     unpause: () => this.unpause(),
     powerButton: () => this.order({ type: 'power-button' }),
-    reset: () => this.order({ type: 'reset' }),
+    reset: () => this.reset(),
     quit: async () => {
       setImmediate(() => void this.leave(0));
       return null;
@@ -120,6 +122,11 @@ export class DomainHost {
     consoleWrite: async ({ data }) => {
       const bytes = new Uint8Array(Buffer.from(data, 'base64'));
       this.domain.guest.post({ type: 'serial-in', bytes }, [bytes.buffer]);
+      return null;
+    },
+    networkList: async () => this.domain.networks.info,
+    networkLink: async ({ devid, up }) => {
+      this.domain.networks.setLink(devid, up);
       return null;
     },
   };
@@ -161,6 +168,7 @@ export class DomainHost {
 
   private async start({
     config,
+    networks: plan,
     paused,
     lifeline,
   }: DomainRequests['start'][0]): Promise<{ vncPort: number | null }> {
@@ -173,6 +181,10 @@ export class DomainHost {
       process.pid,
       (message) => this.end('crash', message),
     );
+    const networks = await DomainNetworks.open(config, plan).catch(async (cause: unknown) => {
+      await images.close();
+      throw cause;
+    });
     const guest = new Guest({
       onMessage: (message) => this.fromGuest(message),
       onSerial: (bytes) => this.console.append(bytes),
@@ -181,6 +193,8 @@ export class DomainHost {
     const screen = new ScreenServer(config, guest);
     const keys = new KeyPump((scancode, pressed) => guest.post({ type: 'key', scancode, pressed }));
     try {
+      networks.connect((message) => guest.post(message));
+      networks.setPaused(paused);
       const vncPort = await screen.listen();
       await guest.start({
         name: config.name,
@@ -188,15 +202,17 @@ export class DomainHost {
         memoryMiB: config.memory,
         vcpus: config.vcpus,
         disks: images.disks,
+        vifs: networks.shared,
         bootOrder: config.boot,
         ...bootFiles,
         serial: config.serial === 'pty',
         paused,
       });
-      this.running = { config, images, guest, screen, keys };
+      this.running = { config, images, networks, guest, screen, keys };
       this.statsTimer = setInterval(() => this.sendStats(), STATS_MS);
       return { vncPort };
     } catch (cause) {
+      networks.close();
       await Promise.allSettled([guest.stop(), screen.close(), images.close()]);
       throw cause;
     }
@@ -208,6 +224,8 @@ export class DomainHost {
     if (message.type === 'log')
       return message.level === 'guest' ? undefined : this.notice(message.level, message.message);
     if (message.type === 'stopped') return this.stopped(message);
+    if (message.type === 'network' || message.type === 'network-space')
+      return this.running?.networks.handle(message);
     void this.block(message);
   }
 
@@ -226,24 +244,36 @@ export class DomainHost {
   private stall(request: BlockRequest, message: string): void {
     this.stalled.push(request);
     if (this.stalled.length > 1) return;
-    this.domain.guest.post({ type: 'pause' });
+    void this.pause();
     const reason = `${message}; make room and unpause the domain`;
     this.event({ event: 'paused', reason: reason.slice(0, 1000) });
     this.notice('error', reason);
   }
 
+  private pause(): Promise<null> {
+    this.domain.networks.setPaused(true);
+    return this.order({ type: 'pause' });
+  }
+
+  private reset(): Promise<null> {
+    this.domain.networks.reset();
+    return this.order({ type: 'reset' });
+  }
+
   private unpause(): Promise<null> {
+    this.domain.networks.setPaused(false);
     for (const request of this.stalled.splice(0)) void this.block(request);
     return this.order({ type: 'unpause' });
   }
 
   private stopped({ how, where }: Extract<GuestMessage, { type: 'stopped' }>): void {
-    const { config, guest } = this.domain;
+    const { config, guest, networks } = this.domain;
     if (how === 'poweroff') return this.end('poweroff', 'the guest powered off');
     if (how === 'triple-fault') {
       return this.end('crash', `the guest crashed with a triple fault ${where}`);
     }
     if (config.on_reboot !== 'restart') return this.end('reboot', 'the guest rebooted');
+    networks.reset();
     guest.post({ type: 'reset' });
     this.event({ event: 'rebooted' });
   }
@@ -277,6 +307,7 @@ export class DomainHost {
     const running = this.running;
     if (running) {
       running.keys.stop();
+      running.networks.close();
       await Promise.allSettled([running.guest.stop(), running.screen.close()]);
       for (const problem of await running.images.close()) this.notice('error', problem);
     }

@@ -4,6 +4,7 @@ import { BUSY_NS, HALTED, INSTRUCTIONS, type SharedBuffers } from './shared';
 import type { BlockClient } from './worker-block';
 import type { WorkerDisplay } from './worker-display';
 import type { PointerMotion, ToWorker } from './worker-messages';
+import type { WorkerNetworks } from './worker-network';
 import type { WorkerPort } from './worker-port';
 import type { WorkerSerial } from './worker-serial';
 
@@ -21,6 +22,7 @@ export interface LoopParts {
   readonly blocks: BlockClient;
   readonly display: WorkerDisplay;
   readonly serial: WorkerSerial;
+  readonly networks: WorkerNetworks;
   readonly shared: SharedBuffers;
   readonly monotonicMs: () => number;
 }
@@ -54,6 +56,7 @@ export class VcpuLoop {
         this.sleep(MAX_SLEEP_MS);
         continue;
       }
+      this.parts.networks.pump();
       const sleepMs = this.slice();
       this.parts.serial.flush();
       const nowNs = this.parts.monotonicMs() * 1e6;
@@ -99,12 +102,15 @@ export class VcpuLoop {
   }
 
   private handle(message: ToWorker): void {
-    const { machine, blocks, serial, display, adapter } = this.parts;
+    const { machine, blocks, serial, display, adapter, networks } = this.parts;
     switch (message.type) {
       case 'block-done':
         return blocks.complete(message);
       case 'serial-in':
         return serial.onReceive?.(message.bytes);
+      case 'network':
+      case 'network-link':
+        return networks.handle(message);
       case 'key':
         return machine.keyboard.key(message.scancode, message.pressed);
       case 'pointer':

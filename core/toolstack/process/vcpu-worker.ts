@@ -8,6 +8,7 @@ import { VcpuLoop } from './vcpu-loop';
 import { BlockClient, WorkerBlockBackend } from './worker-block';
 import { WorkerDisplay } from './worker-display';
 import type { FromWorker, WorkerData } from './worker-messages';
+import { WorkerNetworks } from './worker-network';
 import { WorkerPort } from './worker-port';
 import { WorkerSerial } from './worker-serial';
 
@@ -48,6 +49,7 @@ function main(data: WorkerData): void {
   const blocks = new BlockClient(port);
   const serial = new WorkerSerial(shared.serial, control, port);
   const display = new WorkerDisplay(shared.framebuffer, control, port);
+  const networks = new WorkerNetworks(data.vifs, port);
   const disks: MachineDisk[] = data.disks.map((disk, index) => ({
     vdev: disk.vdev,
     cdrom: disk.cdrom,
@@ -81,6 +83,7 @@ function main(data: WorkerData): void {
       blocks,
       display,
       serial,
+      networks,
       shared,
       monotonicMs: () => nodeTimers.monotonicMs(),
     },

@@ -1,5 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
-import type { ErrorCode } from '../../api';
+import type { ErrorCode, NicModel } from '../../api';
 import type { BlockError } from '../../hw';
 import type { StopCause } from '../../machine';
 import type { SharedBuffers } from './shared';
@@ -14,6 +14,15 @@ export interface WorkerDisk {
   readonly present: boolean;
 }
 
+/** A network card as the vCPU worker knows it, and the rings of its frames (FrameRing). */
+export interface SharedVif {
+  readonly mac: string;
+  readonly model: NicModel;
+  readonly linkUp: boolean;
+  readonly toLoop: SharedArrayBuffer;
+  readonly toGuest: SharedArrayBuffer;
+}
+
 /** Everything a worker needs to build its machine. */
 export interface WorkerData {
   readonly shared: SharedBuffers;
@@ -23,6 +32,7 @@ export interface WorkerData {
   readonly memoryMiB: number;
   readonly vcpus: number;
   readonly disks: readonly WorkerDisk[];
+  readonly vifs: readonly SharedVif[];
   readonly bootOrder: string;
   /** Present for direct boot. */
   readonly kernel: {
@@ -70,6 +80,10 @@ export type ToWorker =
   | { type: 'serial-in'; bytes: Uint8Array<ArrayBuffer> }
   | { type: 'key'; scancode: number; pressed: boolean }
   | ({ type: 'pointer' } & PointerMotion)
+  /** Frames lie in the ring of a card. */
+  | { type: 'network'; vif: number }
+  /** The cable of a card is plugged in or pulled. */
+  | { type: 'network-link'; vif: number; up: boolean }
   | { type: 'pause' }
   | { type: 'unpause' }
   | { type: 'power-button' }
@@ -87,6 +101,10 @@ export type FromWorker =
   | { type: 'failed'; code: ErrorCode; message: string }
   | ({ type: 'block' } & BlockRequest)
   | { type: 'serial' }
+  /** Frames of the guest lie in the ring of a card. */
+  | { type: 'network'; vif: number }
+  /** The ring towards the guest has room again. */
+  | { type: 'network-space'; vif: number }
   | {
       type: 'frame';
       id: number;

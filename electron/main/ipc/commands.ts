@@ -40,6 +40,9 @@ export const COMMAND_PATHS: { [C in CommandName]: (params: Params<C>) => string[
   'config/format': none,
   'iso/inspect': ({ path }) => [path],
   'domain/suggest': ({ iso }) => (iso === undefined ? [] : [iso]),
+  'network/list': none,
+  'domain/networks': none,
+  'domain/setLink': none,
   'task/cancel': none,
 };
 

@@ -1,0 +1,87 @@
+import { DomusError, type DomainConfig, type NetworkConfig, type VifInfo } from '../../api';
+import { nodeNetwork, nodeTimers } from '../../host-node';
+import type { ToWorker } from './worker-messages';
+import { VifPort } from './vif-port';
+
+/** The network cards of one domain, in the event loop. */
+export class DomainNetworks {
+  private readonly ports: readonly VifPort[];
+  /** Set when the guest's worker can be told things. */
+  private post: (message: ToWorker) => void = () => undefined;
+
+  private constructor(config: DomainConfig, networks: readonly NetworkConfig[]) {
+    this.ports = config.vif.map((vif, index) => {
+      const network = networks[index];
+      if (!network)
+        throw new DomusError('INVALID_CONFIG', `there is no network ${vif.bridge} for ${vif.mac}`);
+      return new VifPort(index, vif, network, {
+        network: nodeNetwork,
+        timers: nodeTimers,
+        hostName: config.name.replace(/[^A-Za-z0-9-]/g, '-'),
+        wakeGuest: () => this.post({ type: 'network', vif: index }),
+        linkChanged: (up) => this.post({ type: 'network-link', vif: index, up }),
+      });
+    });
+  }
+
+  /** Makes the networks of a domain and opens its port forwards. */
+  static async open(
+    config: DomainConfig,
+    networks: readonly NetworkConfig[],
+  ): Promise<DomainNetworks> {
+    const opened = new DomainNetworks(config, networks);
+    try {
+      for (const port of opened.ports) await port.open();
+      return opened;
+    } catch (cause) {
+      opened.close();
+      const message = cause instanceof Error ? cause.message : String(cause);
+      throw new DomusError(
+        'BAD_STATE',
+        `a port forward of ${config.name} fails: ${message}`,
+        undefined,
+        {
+          cause,
+        },
+      );
+    }
+  }
+
+  /** What the worker gets. */
+  get shared(): VifPort['shared'][] {
+    return this.ports.map((port) => port.shared);
+  }
+
+  get info(): VifInfo[] {
+    return this.ports.map((port) => port.info);
+  }
+
+  connect(post: (message: ToWorker) => void): void {
+    this.post = post;
+  }
+
+  /** A card's ring has frames, or room. */
+  handle(message: { type: 'network' | 'network-space'; vif: number }): void {
+    const port = this.ports[message.vif];
+    if (message.type === 'network') port?.drain();
+    else port?.roomAgain();
+  }
+
+  setLink(devid: number, up: boolean): void {
+    const port = this.ports[devid];
+    if (!port) throw new DomusError('INVALID_CONFIG', `there is no network card ${devid}`);
+    port.setLink(up);
+  }
+
+  setPaused(paused: boolean): void {
+    for (const port of this.ports) port.setPaused(paused);
+  }
+
+  reset(): void {
+    for (const port of this.ports) port.reset();
+  }
+
+  close(): void {
+    for (const port of this.ports) port.close();
+  }
+}

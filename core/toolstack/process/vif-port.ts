@@ -1,0 +1,172 @@
+import { randomBytes } from 'node:crypto';
+import type { NetworkConfig, VifConfig, VifInfo } from '../../api';
+import type { NetworkHost, TimerHost } from '../../host';
+import { UserNat, type PortForward } from '../../net';
+import { egressOptions, FIRST_GUEST_HOST, gatewayAddresses } from '../net';
+import { createFrameRing, FrameRing } from './frame-ring';
+import type { SharedVif } from './worker-messages';
+
+/** Frames taken from the guest before others get their turn in the event loop. */
+const BATCH_FRAMES = 256;
+
+export interface VifServices {
+  readonly network: NetworkHost;
+  readonly timers: TimerHost;
+  /** The domain's name, which DHCP tells the guest. */
+  readonly hostName: string;
+  /** Tells the worker that frames lie in the ring. */
+  wakeGuest(): void;
+  linkChanged(up: boolean): void;
+}
+
+/** One network card's cable in the event loop: rings to the card on one side, the network on the other. */
+export class VifPort {
+  readonly shared: SharedVif;
+  private readonly fromGuest: FrameRing;
+  private readonly toGuest: FrameRing;
+  private readonly gateway: UserNat | undefined;
+  private readonly counters = { rxBytes: 0, txBytes: 0, rxFrames: 0, txFrames: 0, dropped: 0 };
+  private forwards: VifInfo['forwards'] = [];
+  private linkUp: boolean;
+  private draining = false;
+  private closed = false;
+
+  constructor(
+    private readonly devid: number,
+    private readonly config: VifConfig,
+    network: NetworkConfig,
+    private readonly services: VifServices,
+  ) {
+    const toLoop = createFrameRing();
+    const toGuest = createFrameRing();
+    this.linkUp = config.link;
+    this.shared = { mac: config.mac, model: config.model, linkUp: config.link, toLoop, toGuest };
+    this.fromGuest = new FrameRing(toLoop);
+    this.toGuest = new FrameRing(toGuest);
+    if (network.mode === 'isolated') return;
+    this.gateway = new UserNat(
+      {
+        network: services.network,
+        timers: services.timers,
+        random32: () => randomBytes(4).readUInt32LE(0),
+      },
+      {
+        addresses: gatewayAddresses(network),
+        firstHost: FIRST_GUEST_HOST,
+        domainName: '',
+        hostName: services.hostName,
+        egress: egressOptions(network),
+      },
+      (frame) => this.send(frame),
+    );
+  }
+
+  /** Opens the port forwards; rejects with a NetworkError when one cannot be had. */
+  async open(): Promise<void> {
+    const { gateway } = this;
+    if (!gateway) return;
+    for (const forward of this.config.forwards) {
+      const { protocol, hostAddress, hostPort, guestAddress, guestPort } = forward;
+      const rule: PortForward = {
+        protocol,
+        hostAddress,
+        hostPort,
+        guestPort,
+        ...(guestAddress === '' ? {} : { guestAddress }),
+      };
+      const bound = await gateway.forward(rule);
+      this.forwards = [
+        ...this.forwards,
+        { protocol, hostAddress, hostPort: bound.port, guestPort },
+      ];
+    }
+  }
+
+  get info(): VifInfo {
+    const { mac, model, bridge } = this.config;
+    const { gateway } = this;
+    const inNat = gateway?.counters.dropped ?? 0;
+    return {
+      devid: this.devid,
+      mac,
+      model,
+      bridge,
+      link: this.linkUp,
+      leases: (gateway?.leases ?? []).map(({ address, mac: of, hostName }) => ({
+        address,
+        mac: of,
+        hostName,
+      })),
+      forwards: this.forwards,
+      connections: gateway?.connections.length ?? 0,
+      udpMappings: gateway?.udpMappings ?? 0,
+      ...this.counters,
+      dropped: this.counters.dropped + inNat,
+      denials: (gateway?.denials ?? []).map((denial) => ({ ...denial })),
+      capture: '',
+    };
+  }
+
+  /** Takes what the guest has sent; goes on in a later turn of the event loop when it is much. */
+  drain(): void {
+    if (this.closed || this.draining) return;
+    this.fromGuest.beginRead();
+    for (let count = 0; count < BATCH_FRAMES; count++) {
+      const frame = this.fromGuest.peek();
+      if (!frame) return this.gateway?.flush();
+      this.receive(frame);
+      this.fromGuest.take();
+    }
+    this.gateway?.flush();
+    this.draining = true;
+    setImmediate(() => {
+      this.draining = false;
+      this.drain();
+    });
+  }
+
+  /** The ring to the guest has room again. */
+  roomAgain(): void {
+    if (!this.closed) this.gateway?.roomAgain();
+  }
+
+  setLink(up: boolean): void {
+    if (up === this.linkUp) return;
+    this.linkUp = up;
+    this.services.linkChanged(up);
+    if (up) this.gateway?.roomAgain();
+  }
+
+  setPaused(paused: boolean): void {
+    if (!this.closed) this.gateway?.setPaused(paused);
+  }
+
+  /** The guest starts anew: its connections are gone. */
+  reset(): void {
+    this.gateway?.reset();
+  }
+
+  close(): void {
+    this.closed = true;
+    this.gateway?.close();
+  }
+
+  private receive(frame: Uint8Array): void {
+    if (!this.linkUp) return;
+    this.counters.txFrames++;
+    this.counters.txBytes += frame.length;
+    this.gateway?.receive(frame);
+  }
+
+  private send(frame: Uint8Array): boolean {
+    if (!this.linkUp || this.closed) return true;
+    if (!this.toGuest.push(frame)) {
+      this.counters.dropped++;
+      return false;
+    }
+    this.counters.rxFrames++;
+    this.counters.rxBytes += frame.length;
+    if (this.toGuest.shouldSignal()) this.services.wakeGuest();
+    return true;
+  }
+}
