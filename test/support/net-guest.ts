@@ -166,6 +166,15 @@ export class GuestTcp {
       this.segment(TCP_FIN | TCP_ACK, this.finAt);
   }
 
+  /** Sends what was never sent, as the window allows. */
+  advance(): void {
+    if (this.state !== 'open') return;
+    const mss = this.options.mss ?? 1460;
+    const allowed = Math.min(this.out.length, this.peerWindow);
+    for (let at = seqDiff(this.highest, this.una); at < allowed; at += mss)
+      this.segment(TCP_ACK, this.una + at, this.out.subarray(at, Math.min(at + mss, allowed)));
+  }
+
   /** One segment, whatever it is. */
   segment(
     flags: number,

@@ -80,7 +80,7 @@ function corpus(random: Random): Uint8Array[] {
 }
 
 describe('hostile frames', () => {
-  it(`${FRAMES} random and mutated frames: nothing throws, memory is bounded, a good flow lives`, () => {
+  it(`${FRAMES} random and mutated frames: nothing throws, tables are bounded, a good flow lives`, () => {
     const random = new Random(SEED);
     const lab = new NatLab();
     const good = lab.open(ip('203.0.113.77'), 7777);
