@@ -258,7 +258,17 @@ export const BLOCK_REGION = 32;
 export const BLOCK_HEAT = 36;
 /** u32: regions made of this block among others. */
 export const BLOCK_MEMBER_OF = 40;
+/** u32: where the indirect branch that ends the block has gone (TARGETS_*), or 0 when it ends otherwise. */
+export const BLOCK_TARGETS = 44;
 export const BLOCK_HEADER_BYTES = 48;
+
+// --- targets of an indirect branch, a profile for the translator
+/** i32: branches from a region to none of its nodes until it is made anew. */
+export const TARGETS_MISSES = 0;
+/** From here: TARGETS_ENTRIES u64 RIPs, placed by their low bits. */
+export const TARGETS_LIST = 8;
+export const TARGETS_ENTRIES = 16;
+export const TARGETS_BYTES = 144;
 
 // --- region record n at REGION_AREA_BASE + n * REGION_BYTES: the pages whose translations a region relies on besides its entry's
 /** u32: pages that follow. */
@@ -266,6 +276,8 @@ export const REGION_PAGES = 0;
 /** From here: { i32 distance in pages from the entry's page; u32 GPA of the page }. */
 export const REGION_PAGE_LIST = 4;
 export const REGION_PAGES_MAX = 15;
+/** i32: runs until the region is made anew, larger. */
+export const REGION_HEAT = 124;
 export const REGION_BYTES = 128;
 
 export const UOP_BYTES = 32;

@@ -97,11 +97,15 @@ export class WasmVcpu implements Vcpu {
     this.msrs = new ModelSpecificRegisters(config.interrupts);
 
     const pages = config.memoryBytes / WASM_PAGE;
-    const exports = wasm.instantiate(helpersModule(), {
+    const helpers = wasm.instantiate(helpersModule(), {
       env: { memory: memory.memory, abort: () => assert(false, 'helper aborted') },
       host: this.hostImports(),
     });
-    this.helpers = exports as unknown as HelperExports;
+    this.helpers = helpers as unknown as HelperExports;
+    const exports = {
+      ...helpers,
+      remakeRegion: (header: number) => this.regions.remake(header),
+    };
     this.helpers.init(index);
 
     const views = viewsOf(memory.buffer);
@@ -111,7 +115,10 @@ export class WasmVcpu implements Vcpu {
       const { bytes, handlers } = generateInterpreter(long, index, pages);
       const made = wasm.instantiate(bytes, {
         env: { memory: memory.memory },
-        host: { hotBlock: (header: number) => this.regions.translate(header) },
+        host: {
+          hotBlock: (header: number) => this.regions.translate(header),
+          hotRegion: (header: number) => this.regions.enlarge(header),
+        },
         helpers: exports,
       });
       const byNumber: Handler[] = [];

@@ -12,7 +12,8 @@ import type { OpRow } from './op-row';
 
 const MAX_INSTRUCTIONS = 32;
 /** An instruction is at most CPL0, EA or LOADTEMP, SEGCHK and itself. */
-const MAX_BLOCK_BYTES = L.BLOCK_HEADER_BYTES + (MAX_INSTRUCTIONS * 5 + 1) * L.UOP_BYTES;
+const MAX_BLOCK_BYTES =
+  L.BLOCK_HEADER_BYTES + (MAX_INSTRUCTIONS * 5 + 1) * L.UOP_BYTES + L.TARGETS_BYTES;
 const PAGE = 4096;
 
 const VECTOR_UD = 6;
@@ -92,6 +93,7 @@ export class BlockDecoder {
     let linkable = true;
     let ended = false;
     let hint: { kind: FlagKind; bytes: number } | undefined;
+    let indirect = false;
     while (!ended && count < limit && offset < pageRest) {
       this.fetch(gpa + offset, page2);
       const decoded = this.instructions.decode(this.window, mode);
@@ -106,6 +108,7 @@ export class BlockDecoder {
         crosses = over;
         const handler = this.instruction(decoded, offset, hint);
         ended = handler === undefined || handler.definition.ends !== undefined;
+        indirect = handler?.definition.indirect === true && handler.shape.forms[0].kind !== 'j';
         if (handler)
           hint =
             handler.flags === 'unknown'
@@ -126,10 +129,19 @@ export class BlockDecoder {
     }
     if (!ended) this.u8[this.at - L.UOP_BYTES + L.UOP_REMAINING] = 0;
     this.finish(header, gpa, count, offset, crosses ? page2 : -1);
+    if (indirect) this.addTargets(header);
     if (linkable) this.services.linkBlock(header);
     const uop = this.start;
-    this.next = this.at;
+    this.next = (this.at + 15) & ~15;
     return uop;
+  }
+
+  /** Room for the profile of the indirect branch that ends the block; its micro-op has no use for an immediate. */
+  private addTargets(header: number): void {
+    this.i32[(this.at - L.UOP_BYTES + L.UOP_IMM) >> 2] = this.at;
+    this.u32[(header + L.BLOCK_TARGETS) >> 2] = this.at;
+    this.u8.fill(0, this.at, this.at + L.TARGETS_BYTES);
+    this.at += L.TARGETS_BYTES;
   }
 
   private finish(header: number, gpa: number, count: number, length: number, page2: number): void {
@@ -146,6 +158,7 @@ export class BlockDecoder {
     this.u32[(header + L.BLOCK_REGION) >> 2] = 0;
     this.i32[(header + L.BLOCK_HEAT) >> 2] = this.heat;
     this.u32[(header + L.BLOCK_MEMBER_OF) >> 2] = 0;
+    this.u32[(header + L.BLOCK_TARGETS) >> 2] = 0;
   }
 
   /** Copies the bytes at a GPA into the window, going on at `page2`; what cannot be read is FF. */

@@ -23,7 +23,7 @@ import * as L from '../layout';
 import type { FlagKind, Word, WordBytes } from '../ops/context';
 import { conditionOfKind, FLAG_KIND_NUMBERS } from '../ops/flags';
 import type { HelperName } from '../ops/helper-types';
-import { TierContext, type HandlerShape } from '../tier/context';
+import { targetSlot, TierContext, type HandlerShape } from '../tier/context';
 
 /** Functions of the interpreter module that handlers share. */
 export interface SharedFunctions {
@@ -334,6 +334,11 @@ export class InterpreterContext extends TierContext {
   target(i: number): I64 {
     assert(this.forms[i].kind === 'j', 'a branch target');
     return i64.add(this.state64(L.S_BLOCK_RIP), this.immediate());
+  }
+
+  indirect(target: I64): void {
+    const table = i32.wrap(this.immediate());
+    this.f.do(i64.store(i32.add(table, targetSlot(target)), target, L.TARGETS_LIST));
   }
 
   jump(rip: I64, bytes: number): void {

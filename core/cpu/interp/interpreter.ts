@@ -38,6 +38,10 @@ export interface Handler {
 /** Export of the table that translated regions are put into, by region number. */
 export const REGION_TABLE = 'regions';
 
+/** What a region gives back: 0 to go on at S_RIP, or that the interpreter runs the next block, or that the mode may have changed. */
+export const EXIT_INTERPRET = 0x100;
+export const EXIT_FAR = 0x200;
+
 export interface Interpreter {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly handlers: ReadonlyMap<string, Handler>;
@@ -121,6 +125,10 @@ export function generateInterpreter(
   for (const [name, signature] of Object.entries(HELPERS))
     helpers.set(name, module.import('helpers', name, helperType(signature)));
   const hotBlock: Callee = module.import('host', 'hotBlock', { params: ['i32'], results: [] });
+  const hotRegion: Callee<'i32'> = module.import('host', 'hotRegion', {
+    params: ['i32'],
+    results: ['i32'],
+  });
   const conditions = new Map<number, Callee<'i32'>>();
   const shared: SharedFunctions = {
     helper(name: HelperName) {
@@ -177,15 +185,19 @@ export function generateInterpreter(
   f.loop((go) => {
     findBlock(f, uop, region, long, base, jumps, shared);
     f.block((dispatch) => {
-      f.if(i32.and(i32.ne(region.get, i32.const(0)), i32.eqz(stuck.get)), () => {
-        count(f, base + L.S_COUNT_REGION_RUNS, i64.const(1));
-        f.set(stuck, callRegion([], region.get, { params: [], results: ['i32'] }, 'i32'));
-        f.br(dispatch);
-      });
-      f.if(stuck.get, () => count(f, base + L.S_COUNT_REGION_STUCK, i64.const(1)));
-      f.set(stuck, i32.const(0));
-      enterBlock(f, uop, region, base, hotBlock);
       f.block((far) => {
+        const runs = (): I32 => i32.and(i32.ne(region.get, i32.const(0)), i32.eqz(stuck.get));
+        f.if(runs(), () => coolRegion(f, uop, region, hotRegion));
+        f.if(runs(), () => {
+          count(f, base + L.S_COUNT_REGION_RUNS, i64.const(1));
+          f.set(outcome, callRegion([], region.get, { params: [], results: ['i32'] }, 'i32'));
+          f.set(stuck, i32.and(outcome.get, i32.const(EXIT_INTERPRET)));
+          f.brIf(far, i32.eq(outcome.get, i32.const(EXIT_FAR)));
+          f.br(dispatch);
+        });
+        f.if(stuck.get, () => count(f, base + L.S_COUNT_REGION_STUCK, i64.const(1)));
+        f.set(stuck, i32.const(0));
+        enterBlock(f, uop, region, base, hotBlock);
         f.loop((next) => {
           switchOver(f, i32.load16U(uop.get, L.UOP_HANDLER), hot.length, (number) => {
             if (number === hot.length) {
@@ -295,6 +307,25 @@ function findBlock(
         f.set(region, i32.load(at(L.S_FOUND_REGION)));
       },
     );
+  });
+}
+
+/** Counts a region's runs down; at zero it is made anew, and what `region` names is the new one. */
+function coolRegion(
+  f: FunctionBuilder,
+  uop: Local<'i32'>,
+  region: Local<'i32'>,
+  hotRegion: Callee<'i32'>,
+): void {
+  f.scope(() => {
+    const record = f.let(i32.mul(region.get, i32.const(L.REGION_BYTES)));
+    const heat = L.REGION_AREA_BASE + L.REGION_HEAT;
+    const left = f.let(i32.sub(i32.load(record, heat), i32.const(1)));
+    f.do(i32.store(record, left, heat));
+    f.if(i32.eqz(left), () => {
+      const header = i32.sub(uop.get, i32.const(L.BLOCK_HEADER_BYTES));
+      f.set(region, call(hotRegion, [header], 'i32'));
+    });
   });
 }
 

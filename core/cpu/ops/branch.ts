@@ -28,6 +28,7 @@ function targetOf(c: OpContext, pushes: boolean): I64 {
   if (c.forms[0].kind === 'j') return c.let(c.target(0));
   const target = c.let(c.toI64(c.get(0)));
   checkCanonical(c, target, pushes);
+  c.indirect(target);
   return target;
 }
 
@@ -54,10 +55,10 @@ export const BRANCH: readonly OpDefinition[] = [
   ...CONDITIONS.map((name, code) =>
     define(`J${name}`, { hot: true, ends: 'near' }, (c) => branchIf(c, 0, c.condition(code))),
   ),
-  define('JMP', { reads: true, hot: true, ends: 'near' }, (c) => {
+  define('JMP', { reads: true, hot: true, ends: 'near', indirect: true }, (c) => {
     c.jump(targetOf(c, false), ripBytes(c));
   }),
-  define('CALL', { reads: true, hot: true, ends: 'near' }, (c) => {
+  define('CALL', { reads: true, hot: true, ends: 'near', indirect: true }, (c) => {
     const bytes = ripBytes(c);
     const target = targetOf(c, true);
     c.push(bytes, bytes === 8 ? c.nextRip() : i32.wrap(c.nextRip()));

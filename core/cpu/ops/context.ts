@@ -112,6 +112,8 @@ export interface OpContext {
   nextRip(): I64;
   /** Address of operand `i` of kind `j`. */
   target(i: number): I64;
+  /** An indirect branch is about to go to `target`: kept as a profile. */
+  indirect(target: I64): void;
   /** Ends the block at `rip`, cut to `bytes`. */
   jump(rip: I64, bytes: number): void;
   /** Ends the block: at operand `i` of kind `j` if `taken`, else behind this instruction. */

@@ -14,6 +14,8 @@ export interface OpAttributes {
    * S_RIP to the next instruction before the body of a `far` op, so that helpers need only replace it.
    */
   readonly ends?: 'near' | 'far';
+  /** Goes where a register or memory says, unless operand 0 is a branch target. */
+  readonly indirect?: boolean;
   /** May set flags by a helper, in a way only known at run time. */
   readonly clobbersFlags?: boolean;
 }

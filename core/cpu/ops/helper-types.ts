@@ -17,6 +17,8 @@ export const HELPERS: Readonly<Record<string, string>> = {
   invalidatePcid: 'll>',
   // blocks and exceptions
   lookupBlock: '>i',
+  // the translator's own (vcpu.ts): make the region that begins with a block anew
+  remakeRegion: 'i>',
   fetchNextPage: '>',
   raise: 'ii>',
   undefinedOpcode: '>',

@@ -29,6 +29,13 @@ export interface HandlerShape {
 const RSP = L.S_GPR + 4 * 8;
 const REG_FIELDS = [L.UOP_REG0, L.UOP_REG1, L.UOP_REG2] as const;
 
+/** Place of an indirect branch's target within its block's list (layout.ts TARGETS_LIST). */
+export function targetSlot(target: I64): I32 {
+  const low = i32.wrap(target);
+  const mixed = i32.xor(low, i32.shrU(low, i32.const(5)));
+  return i32.shl(i32.and(mixed, i32.const(L.TARGETS_ENTRIES - 1)), i32.const(3));
+}
+
 export abstract class TierContext implements OpContext {
   readonly forms: readonly OperandForm[];
   readonly operandBytes: 2 | 4 | 8;
@@ -84,6 +91,7 @@ export abstract class TierContext implements OpContext {
   abstract currentRip(): I64;
   abstract nextRip(): I64;
   abstract target(i: number): I64;
+  abstract indirect(target: I64): void;
   abstract jump(rip: I64, bytes: number): void;
   abstract branch(i: number, taken: I32, bytes: number): void;
   abstract helper<T extends 'i32' | 'i64' | 'v128' | 'f64'>(

@@ -40,6 +40,8 @@ export class TranslatorContext extends TierContext {
     private readonly region: RegionState,
     private readonly at: InstructionSite,
     shape: HandlerShape,
+    /** The region is left behind this instruction, which may change anything. */
+    private readonly far: boolean,
   ) {
     super(region.f, region.long, region.base, shape);
   }
@@ -313,6 +315,11 @@ export class TranslatorContext extends TierContext {
     );
   }
 
+  /** Noted where the region is left for it. */
+  indirect(target: I64): void {
+    void target;
+  }
+
   jump(rip: I64, bytes: number): void {
     const mask = bytes === 8 ? undefined : bytes === 4 ? 0xffffffffn : 0xffffn;
     this.region.outcome = { rip: this.let(mask ? i64.and(rip, i64.const(mask)) : rip) };
@@ -354,7 +361,7 @@ export class TranslatorContext extends TierContext {
 
   private after(name: HelperName): void {
     if (WRITERS.test(name)) this.region.wroteMemory = true;
-    this.region.afterHelper(name);
+    this.region.afterHelper(name, this.far);
   }
 
   /** The stack pointer of a 64-bit region moves without the masks of legacy modes. */

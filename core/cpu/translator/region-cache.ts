@@ -7,8 +7,15 @@ import { ModuleBuilder } from '../../wasm';
 import type { Handler } from '../interp/interpreter';
 import * as L from '../layout';
 import { HELPERS, helperType } from '../ops/helper-types';
-import { growRegion, type GraphSource, type RegionNode } from './region-graph';
-import { HelperImports, type MemoryViews } from './region-state';
+import {
+  growRegion,
+  LARGE,
+  SMALL,
+  type GraphSource,
+  type RegionLimits,
+  type RegionNode,
+} from './region-graph';
+import { HelperImports, MISSES_UNTIL_REMADE, type MemoryViews } from './region-state';
 import { translate } from './translate';
 
 /** What the cache needs of the helpers. */
@@ -35,6 +42,12 @@ export interface RegionCacheConfig {
   /** Times a block runs in the interpreter before it is translated. */
   readonly threshold: number;
 }
+
+/** Runs of a region after which it is made anew, larger: it then has earned a longer compilation. */
+const ENLARGE_AFTER = 50_000;
+
+/** Times a region is made anew for indirect branches. */
+const MAX_REMADE = 4;
 
 export interface ModeTier {
   readonly handlers: readonly Handler[];
@@ -80,6 +93,8 @@ export class RegionCache {
   );
   /** By number, oldest first. */
   private readonly regions = new Map<number, Region>();
+  /** Entry -> times its region was made anew. */
+  private readonly remade = new Map<number, number>();
   private readonly byMember = new Map<number, Set<Region>>();
 
   constructor(
@@ -90,6 +105,22 @@ export class RegionCache {
 
   /** The block at `header`, about to run, has become hot. */
   translate(header: number): void {
+    this.make(header, SMALL);
+  }
+
+  /** The region that begins with the block at `header`, about to run, is hot: it is made anew without sparing copies of its neighbours. Gives its number. */
+  enlarge(header: number): number {
+    const old = this.regionAt(header);
+    if (old) this.drop(old);
+    this.make(header, LARGE);
+    return this.config.views.u32[(header + L.BLOCK_REGION) >> 2];
+  }
+
+  private regionAt(header: number): Region | undefined {
+    return this.regions.get(this.config.views.u32[(header + L.BLOCK_REGION) >> 2]);
+  }
+
+  private make(header: number, limits: RegionLimits): void {
     const { views, base, services, threshold } = this.config;
     const mode = views.u32[(base + L.S_MODE) >> 2];
     if (!translatable(mode)) return;
@@ -101,13 +132,16 @@ export class RegionCache {
       ...views,
       handlers: tier.handlers,
       long,
+      distanceOf: (rip) => Number(BigInt.asIntN(bits, rip - entryRip)),
       peek: (distance) => services.peekBlock(BigInt.asUintN(bits, entryRip + BigInt(distance))),
       executions: (block) => threshold - views.i32[(block + L.BLOCK_HEAT) >> 2],
       minExecutions: threshold / 8,
     };
-    const nodes = growRegion(graph, header);
+    const nodes = growRegion(graph, header, limits);
     const [entry] = nodes;
     if (entry.end.kind === 'stop' && entry.uops.length === 1) return;
+    for (const { end } of nodes)
+      if (end.kind === 'indirect') views.i32[end.profile >> 2] = MISSES_UNTIL_REMADE;
     const gpaOf = (block: number): number => views.u32[(block + L.BLOCK_KEY) >> 2];
     const pages = this.pagesOf(nodes, entryRip, gpaOf);
     if (pages.size > L.REGION_PAGES_MAX) return;
@@ -122,6 +156,7 @@ export class RegionCache {
       translation.nodes,
       tier.table,
       pages,
+      limits,
       this.instantiate(translation.function, imports),
     );
   }
@@ -164,6 +199,7 @@ export class RegionCache {
     nodes: readonly RegionNode[],
     table: RegionTable,
     pages: ReadonlyMap<number, number>,
+    limits: RegionLimits,
     code: unknown,
   ): void {
     const { u32, i32 } = this.config.views;
@@ -172,6 +208,7 @@ export class RegionCache {
     table.set(number, code);
     const record = L.REGION_AREA_BASE + number * L.REGION_BYTES;
     u32[(record + L.REGION_PAGES) >> 2] = pages.size;
+    i32[(record + L.REGION_HEAT) >> 2] = limits === SMALL ? ENLARGE_AFTER : 0;
     let item = (record + L.REGION_PAGE_LIST) >> 2;
     for (const [distance, gpa] of pages) {
       i32[item++] = distance;
@@ -207,7 +244,8 @@ export class RegionCache {
     this.free.push(region.number);
     region.table.set(region.number, null);
     u32[(region.entry + L.BLOCK_REGION) >> 2] = 0;
-    i32[(region.entry + L.BLOCK_HEAT) >> 2] = this.config.threshold;
+    // Without a region it is interpreted again, and soon asks for one if it still is hot.
+    i32[(region.entry + L.BLOCK_HEAT) >> 2] = Math.ceil(this.config.threshold / 4);
     for (const member of region.members) {
       u32[(member + L.BLOCK_MEMBER_OF) >> 2]--;
       const set = this.byMember.get(member)!;
@@ -218,6 +256,17 @@ export class RegionCache {
     this.counters.dropped++;
   }
 
+  /** Indirect branches of the region that begins with a block went elsewhere: it is made anew with their targets, a few times. */
+  remake(header: number): void {
+    const times = (this.remade.get(header) ?? 0) + 1;
+    if (times > MAX_REMADE) return;
+    const region = this.regionAt(header);
+    if (!region) return;
+    this.drop(region);
+    this.remade.set(header, times);
+    this.config.views.i32[(header + L.BLOCK_HEAT) >> 2] = 1;
+  }
+
   /** All decoded blocks are being forgotten. */
   clear(): void {
     for (const region of this.regions.values()) {
@@ -226,5 +275,6 @@ export class RegionCache {
     }
     this.regions.clear();
     this.byMember.clear();
+    this.remade.clear();
   }
 }

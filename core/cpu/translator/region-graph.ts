@@ -5,10 +5,34 @@
 import type { Handler } from '../interp/interpreter';
 import * as L from '../layout';
 
-/** Blocks and instructions a region takes in at most: its compile time grows faster than its size. */
-const MAX_NODES = 40;
-const MAX_INSTRUCTIONS = 256;
-const MAX_CALL_DEPTH = 3;
+/** How far a region grows. Its compile time grows faster than its size. */
+export interface RegionLimits {
+  readonly nodes: number;
+  readonly instructions: number;
+  /** Chains of calls followed into their targets. */
+  readonly callDepth: number;
+  /** Regions that a block may be part of, and one that a region begins with. */
+  readonly copies: number;
+  readonly entryCopies: number;
+}
+
+/** First translation: code that may never run again is not compiled many times over. */
+export const SMALL: RegionLimits = {
+  nodes: 24,
+  instructions: 128,
+  callDepth: 2,
+  copies: 4,
+  entryCopies: 2,
+};
+
+/** Translation of what runs all the time. */
+export const LARGE: RegionLimits = {
+  nodes: 64,
+  instructions: 320,
+  callDepth: 4,
+  copies: Infinity,
+  entryCopies: Infinity,
+};
 
 /** Left to the interpreter: they write memory twice, and a miss between the writes could not be taken back. */
 const INTERPRETED = new Set(['CMPXCHG8B', 'CMPXCHG16B']);
@@ -26,8 +50,17 @@ export type NodeEnd =
   | { readonly kind: 'branch'; readonly taken: number; readonly next: number }
   | { readonly kind: 'jump' | 'call'; readonly target: number; readonly next: number }
   | { readonly kind: 'return' }
-  | { readonly kind: 'indirect' }
-  /** The micro-op `index` and what follows is the interpreter's. */
+  | {
+      readonly kind: 'indirect';
+      readonly targets: readonly number[];
+      /** Address of the block's profile. */
+      readonly profile: number;
+      /** Return site of a call. */
+      readonly next: number | undefined;
+    }
+  /** The last instruction may change the mode: the region is left behind it. */
+  | { readonly kind: 'far' }
+  /** The last instruction and what follows is the interpreter's. */
   | { readonly kind: 'stop' };
 
 export interface RegionNode {
@@ -39,7 +72,7 @@ export interface RegionNode {
   readonly uops: readonly number[];
   readonly instructions: number;
   readonly end: NodeEnd;
-  /** Where the edges of `end` lead within the region, in the order taken/target, next/return. */
+  /** Where the edges of `end` lead within the region, in the order taken/target, next/return; an indirect branch's in the order of its targets. */
   readonly successors: (RegionNode | undefined)[];
   // Set by control-flow analysis (structure.ts).
   order: number;
@@ -54,9 +87,12 @@ export interface GraphSource {
   readonly u16: Uint16Array;
   readonly u32: Uint32Array;
   readonly i32: Int32Array;
+  readonly i64: BigInt64Array;
   /** Handlers of the mode by number. */
   readonly handlers: readonly Handler[];
   readonly long: boolean;
+  /** Distance of a RIP from the entry's. */
+  distanceOf(rip: bigint): number;
   /** Header of the block `distance` bytes from the entry, or 0. */
   peek(distance: number): number;
   /** Times a block has run, as far as the interpreter counted. */
@@ -65,12 +101,25 @@ export interface GraphSource {
   readonly minExecutions: number;
 }
 
+/** Raise a fault or look for the code again: for the interpreter. */
+const ODD_ENDS = new Set(['RAISE', 'FETCH']);
+
+function indirectEnd(source: GraphSource, uop: number, next: number | undefined): NodeEnd {
+  const profile = source.i32[(uop + L.UOP_IMM) >> 2];
+  const targets: number[] = [];
+  for (let i = 0; i < L.TARGETS_ENTRIES; i++) {
+    const rip = source.i64[((profile + L.TARGETS_LIST) >> 3) + i];
+    if (rip !== 0n) targets.push(source.distanceOf(rip));
+  }
+  return { kind: 'indirect', targets, profile, next };
+}
+
 function endOf(source: GraphSource, at: number, uop: number): NodeEnd | undefined {
   const { definition, shape } = source.handlers[source.u16[(uop + L.UOP_HANDLER) >> 1]];
   const { mnemonic } = definition;
   if (INTERPRETED.has(mnemonic) || mnemonic === 'REFETCH') return { kind: 'stop' };
   if (definition.ends === undefined) return undefined;
-  if (definition.ends === 'far') return { kind: 'stop' };
+  if (definition.ends === 'far') return { kind: ODD_ENDS.has(mnemonic) ? 'stop' : 'far' };
   const near = mnemonic !== 'FALLTHROUGH';
   if (near && !source.long && shape.operandBytes === 2) return { kind: 'stop' };
   if (mnemonic === 'RET') return { kind: 'return' };
@@ -78,8 +127,10 @@ function endOf(source: GraphSource, at: number, uop: number): NodeEnd | undefine
   const next = at + source.u16[(uop + L.UOP_RIP_OFFSET) >> 1] + source.u8[uop + L.UOP_LENGTH];
   if (!near) return { kind: 'jump', target, next: target };
   const direct = shape.forms[0]?.kind === 'j';
-  if (mnemonic === 'JMP') return direct ? { kind: 'jump', target, next } : { kind: 'indirect' };
-  if (mnemonic === 'CALL') return direct ? { kind: 'call', target, next } : { kind: 'indirect' };
+  if (mnemonic === 'JMP')
+    return direct ? { kind: 'jump', target, next } : indirectEnd(source, uop, undefined);
+  if (mnemonic === 'CALL')
+    return direct ? { kind: 'call', target, next } : indirectEnd(source, uop, next);
   return { kind: 'branch', taken: target, next };
 }
 
@@ -124,7 +175,7 @@ interface Candidate {
 }
 
 /** Grows a region from its entry, hottest edges first. */
-export function growRegion(source: GraphSource, entry: number): RegionNode[] {
+export function growRegion(source: GraphSource, entry: number, limits: RegionLimits): RegionNode[] {
   const root = makeNode(source, entry, 0, undefined);
   const nodes = [root];
   const known = new Map<CallChain | undefined, Map<number, RegionNode>>();
@@ -154,6 +205,9 @@ export function growRegion(source: GraphSource, entry: number): RegionNode[] {
     if (header === 0) return;
     const executions = source.executions(header);
     if (executions < source.minExecutions) return;
+    const entered = source.u32[(header + L.BLOCK_REGION) >> 2] !== 0;
+    const limit = entered ? limits.entryCopies : limits.copies;
+    if (source.u32[(header + L.BLOCK_MEMBER_OF) >> 2] >= limit) return;
     frontier.push({ from, slot, header, at, calls, executions });
   };
   const expand = (node: RegionNode): void => {
@@ -163,8 +217,12 @@ export function growRegion(source: GraphSource, entry: number): RegionNode[] {
       offer(node, 1, end.next, calls);
     } else if (end.kind === 'jump') offer(node, 0, end.target, calls);
     else if (end.kind === 'call') {
-      if ((calls?.depth ?? 0) < MAX_CALL_DEPTH)
+      if ((calls?.depth ?? 0) < limits.callDepth)
         offer(node, 0, end.target, chainOf(calls, end.next));
+    } else if (end.kind === 'indirect') {
+      const deeper = end.next === undefined ? calls : chainOf(calls, end.next);
+      if (deeper === calls || (calls?.depth ?? 0) < limits.callDepth)
+        end.targets.forEach((target, slot) => offer(node, slot, target, deeper));
     } else if (end.kind === 'return' && calls) offer(node, 0, calls.returnTo, calls.outer);
   };
   expand(root);
@@ -179,7 +237,8 @@ export function growRegion(source: GraphSource, entry: number): RegionNode[] {
       continue;
     }
     const size = source.u16[(edge.header + L.BLOCK_INSTRUCTIONS) >> 1];
-    if (present || nodes.length >= MAX_NODES || instructions + size > MAX_INSTRUCTIONS) continue;
+    if (present || nodes.length >= limits.nodes || instructions + size > limits.instructions)
+      continue;
     const node = makeNode(source, edge.header, edge.at, edge.calls);
     if (node.end.kind === 'stop' && node.uops.length === 1) continue;
     instructions += size;

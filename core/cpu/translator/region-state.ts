@@ -3,6 +3,7 @@
  * stored where it leaves or calls, and what is known of the flags.
  */
 import {
+  callStatement,
   FunctionBuilder,
   i32,
   i64,
@@ -15,8 +16,10 @@ import {
   type Local,
   type Statement,
 } from '../../wasm';
+import { EXIT_FAR, EXIT_INTERPRET } from '../interp/interpreter';
 import * as L from '../layout';
 import type { FlagKind } from '../ops/context';
+import { targetSlot } from '../tier/context';
 import { HELPERS, helperType, STATEFUL_HELPERS, type HelperName } from '../ops/helper-types';
 
 /** Views of the domain's memory. */
@@ -45,7 +48,8 @@ export class HelperImports {
 
 /** Exit words: distance << 9 | interpret << 8 | instructions not executed. */
 const EXIT_SHIFT = 9;
-const EXIT_INTERPRET = 0x100;
+/** Indirect branches out of a region until it is made anew with their targets. */
+export const MISSES_UNTIL_REMADE = 10_000;
 
 export class RegionState {
   readonly f = new FunctionBuilder({ params: [], results: ['i32'] });
@@ -190,8 +194,8 @@ export class RegionState {
     f.later(() => this.stores());
   }
 
-  afterHelper(name: HelperName): void {
-    if (!STATEFUL_HELPERS.has(name)) return;
+  afterHelper(name: HelperName, far: boolean): void {
+    if (!far && !STATEFUL_HELPERS.has(name)) return;
     this.flagsUsed = true;
     this.flags = undefined;
     this.f.later(() => this.loads());
@@ -213,6 +217,28 @@ export class RegionState {
   leaveTo(rip: I64): void {
     this.f.set(this.exitRip, rip);
     this.f.br(this.leaveRip);
+  }
+
+  /** Leaves for an indirect branch's target, which is noted in its block's profile at `table`. */
+  leaveIndirect(rip: I64, table: number, entry: number): void {
+    const { f } = this;
+    f.do(i64.store(targetSlot(rip), rip, table + L.TARGETS_LIST));
+    const left = f.let(i32.sub(i32.load(i32.const(table)), i32.const(1)));
+    f.do(i32.store(i32.const(table), left));
+    f.if(i32.eqz(left), () => f.do(callStatement(this.helper('remakeRegion'), [i32.const(entry)])));
+    this.leaveTo(rip);
+  }
+
+  /** Before an instruction that may change the mode: S_RIP is the next one's unless a helper says otherwise. */
+  storeNextRip(distance: number): void {
+    this.f.do(i64.store(this.at(L.S_RIP), this.rip(distance)));
+  }
+
+  /** Leaves behind such an instruction. */
+  leaveFar(): void {
+    const { f } = this;
+    f.later(() => this.stores());
+    f.return(i32.const(EXIT_FAR));
   }
 
   /** On the way back to a loop's head: leaves when the budget is used up or somebody wants the vcpu. */

@@ -1,9 +1,9 @@
 /** Makes a region's function: its nodes in structured order, each instruction from the definition the interpreter uses. */
-import { i64, type FunctionBuilder } from '../../wasm';
+import { i64, type FunctionBuilder, type I64 } from '../../wasm';
 import type { Handler } from '../interp/interpreter';
 import * as L from '../layout';
 import { TranslatorContext } from './context';
-import type { RegionNode } from './region-graph';
+import type { NodeEnd, RegionNode } from './region-graph';
 import { RegionState, type HelperImports, type MemoryViews } from './region-state';
 import { analyse, StructuredEmitter } from './structure';
 
@@ -27,15 +27,18 @@ export function translate(
 ): Translation {
   const nodes = analyse(entry);
   const region = new RegionState(source.memory, source.long, source.base, imports);
-  const emitter = new NodeEmitter(region, source);
+  const emitter = new NodeEmitter(entry, region, source);
   const built = region.build(() => emitter.structure.emit(entry));
   return { function: built, nodes };
 }
+
+type IndirectEnd = Extract<NodeEnd, { kind: 'indirect' }>;
 
 class NodeEmitter {
   readonly structure: StructuredEmitter;
 
   constructor(
+    private readonly entry: RegionNode,
     private readonly region: RegionState,
     private readonly source: TranslationSource,
   ) {
@@ -64,7 +67,9 @@ class NodeEmitter {
         region.bodyNesting = region.f.nesting;
         region.wroteMemory = false;
         region.outcome = {};
-        const context = new TranslatorContext(region, { uop, blockAt: node.at }, shape);
+        const far = i === last && node.end.kind === 'far';
+        if (far) region.storeNextRip(at + u8[uop + L.UOP_LENGTH]);
+        const context = new TranslatorContext(region, { uop, blockAt: node.at }, shape, far);
         context.start();
         definition.body(context);
         context.finish();
@@ -88,7 +93,9 @@ class NodeEmitter {
           this.edge(node, 1, end.next);
         },
       );
-    } else if (end.kind === 'jump' || end.kind === 'call') this.edge(node, 0, end.target);
+    } else if (end.kind === 'far') region.leaveFar();
+    else if (end.kind === 'indirect') this.indirect(node, end, rip!);
+    else if (end.kind === 'jump' || end.kind === 'call') this.edge(node, 0, end.target);
     else if (end.kind === 'return' && node.successors[0]) {
       const returnTo = node.calls!.returnTo;
       region.f.if(
@@ -97,6 +104,20 @@ class NodeEmitter {
         () => region.leaveTo(rip!),
       );
     } else region.leaveTo(rip!);
+  }
+
+  /** Compares with the targets that are in the region, hottest first. */
+  private indirect(node: RegionNode, end: IndirectEnd, rip: I64): void {
+    const { region } = this;
+    const { flags } = region;
+    end.targets.forEach((target, slot) => {
+      if (!node.successors[slot]) return;
+      region.f.if(i64.eq(rip, region.rip(target)), () => {
+        region.flags = flags;
+        this.edge(node, slot, target);
+      });
+    });
+    region.leaveIndirect(rip, end.profile, this.entry.header);
   }
 
   private edge(node: RegionNode, slot: number, distance: number): void {
