@@ -26,8 +26,8 @@ async function bootToText(peer, boot, ready) {
 }
 
 function took(machine) {
-  const seconds = (performance.now() - machine.started) / 1000;
-  return { seconds, wallSeconds: seconds, cpuSeconds: machine.cpu };
+  const times = machine.sinceStart();
+  return { seconds: times.wallSeconds, ...times };
 }
 
 async function bootToScreen(peer, boot) {

@@ -1,13 +1,14 @@
 // A running machine of any kind, seen as a child process whose standard input and output are the guest's serial port.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpuSeconds } from './process-tree.mjs';
+import { processorTimeBetween, processorTimes } from './process-tree.mjs';
 
 const KEPT_OUTPUT = 1 << 20;
 
 export class Peer {
   /** All the guest printed, the end of it when it is long. */
   output = '';
+  #started;
   #errors = '';
   #ended = false;
   #waiting = new Set();
@@ -15,7 +16,7 @@ export class Peer {
 
   constructor(name, { command, args, env = {}, cwd, cleanUp = () => {} }) {
     this.name = name;
-    this.started = performance.now();
+    this.#started = performance.now();
     this.#child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: 'pipe' });
     this.#child.stdout.setEncoding('latin1').on('data', (text) => {
       this.output = (this.output + text).slice(-KEPT_OUTPUT);
@@ -42,9 +43,21 @@ export class Peer {
     for (const check of [...this.#waiting]) check();
   }
 
-  /** Seconds of processor time of the peer until now. */
-  get cpu() {
-    return cpuSeconds(this.#child.pid);
+  /** Starts a stop watch: called, it tells seconds since then: of the host's clock, of processor time, of the busiest thread. */
+  stopWatch() {
+    const before = processorTimes(this.#child.pid);
+    const started = performance.now();
+    return () => {
+      const wallSeconds = (performance.now() - started) / 1000;
+      return { wallSeconds, ...processorTimeBetween(before, processorTimes(this.#child.pid)) };
+    };
+  }
+
+  /** The same since it was started. */
+  sinceStart() {
+    const wallSeconds = (performance.now() - this.#started) / 1000;
+    const none = { cpuSeconds: 0, threads: new Map() };
+    return { wallSeconds, ...processorTimeBetween(none, processorTimes(this.#child.pid)) };
   }
 
   get ended() {

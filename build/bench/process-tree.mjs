@@ -26,7 +26,7 @@ function stat(pid) {
 }
 
 /** Process ids of a program and its descendants. */
-export function descendants(root) {
+function descendants(root) {
   const children = new Map();
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue;
@@ -38,14 +38,47 @@ export function descendants(root) {
   return found;
 }
 
-/** Seconds of processor time, user and system, used by a program and its descendants until now. */
-export function cpuSeconds(root) {
+/** Seconds that every thread of a process ran and that it waited for a processor: /proc/PID/task/TID/schedstat, in nanoseconds. */
+function threadTimes(pid, times) {
+  try {
+    for (const thread of readdirSync(`/proc/${pid}/task`)) {
+      const text = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8');
+      const [ran, waited] = text.split(' ').map((ns) => Number(ns) / 1e9);
+      times.set(thread, { ran, waited });
+    }
+  } catch {
+    // It has ended meanwhile.
+  }
+}
+
+/** Processor time of a program and its descendants until now: in all, user and system, and by thread; seconds. */
+export function processorTimes(root) {
+  const threads = new Map();
   let ticks = 0;
   for (const pid of descendants(root)) {
     const fields = stat(pid);
     if (fields === undefined) continue;
     for (const field of [USER_TIME, SYSTEM_TIME, CHILD_USER_TIME, CHILD_SYSTEM_TIME])
       ticks += fields[field];
+    threadTimes(pid, threads);
   }
-  return ticks / TICKS_PER_SECOND;
+  return { cpuSeconds: ticks / TICKS_PER_SECOND, threads };
+}
+
+/**
+ * What was used between two looks: in all, and by the busiest thread, which is the one that runs the guest;
+ * `queuedSeconds` is how long that one was ready but something else had the processors.
+ */
+export function processorTimeBetween(before, after) {
+  let busiest = { ran: 0, waited: 0 };
+  for (const [thread, { ran, waited }] of after.threads) {
+    const start = before.threads.get(thread) ?? { ran: 0, waited: 0 };
+    const used = { ran: ran - start.ran, waited: waited - start.waited };
+    if (used.ran > busiest.ran) busiest = used;
+  }
+  return {
+    cpuSeconds: after.cpuSeconds - before.cpuSeconds,
+    threadSeconds: busiest.ran,
+    queuedSeconds: busiest.waited,
+  };
 }

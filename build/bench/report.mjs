@@ -27,8 +27,8 @@ function formatTable(results, bits, rows) {
   const line = (label, cells) =>
     label.padEnd(ROW_WIDTH) + cells.map((cell) => cell.padStart(width)).join('');
   const lines = [
-    `${bits}-bit guest: best seconds by the guest's clock (and of processor time); how many times faster ${subject} is`,
-    line('', [...here.flatMap((peer) => [peer, '(cpu)']), ...compared.map((peer) => `/ ${peer}`)]),
+    `${bits}-bit guest: best seconds by the guest's clock (processor time of the thread that runs the guest); how many times faster ${subject} is`,
+    line('', [...here.flatMap((peer) => [peer, '(thread)']), ...compared.map((peer) => `/ ${peer}`)]),
   ];
   for (const row of rows) {
     const peers = results.summary(bits, row);
@@ -37,7 +37,7 @@ function formatTable(results, bits, rows) {
     lines.push(line(row, [...cells, ...ratios]));
   }
   const blank = here.flatMap(() => ['', '']);
-  for (const [label, what] of compared.length === 0 ? [] : [['mean', 'seconds'], ['(cpu)', 'cpuSeconds']])
+  for (const [label, what] of compared.length === 0 ? [] : [['mean', 'seconds'], ['(thread)', 'threadSeconds']])
     lines.push(line(label, [...blank, ...compared.map((peer) => times(results.mean(bits, rows, peer, what)))]));
   for (const peer of compared) {
     const slower = rows.filter((row) => results.ratio(bits, row, peer) < 1);
@@ -53,7 +53,7 @@ const figures = (summary) =>
     ? ['-', '']
     : [
         summary.seconds.toFixed(3) + (summary.disturbed ? '*' : ' '),
-        `(${summary.cpuSeconds.toFixed(2)})`,
+        `(${summary.threadSeconds.toFixed(3)})`,
       ];
 
 /** A line for every kept run, oldest first: when, which commit, the geometric means. */

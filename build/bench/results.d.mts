@@ -6,14 +6,18 @@ export interface Sample {
   readonly seconds: number;
   /** On the host's clock. */
   readonly wallSeconds: number;
+  /** Processor time of the thread that runs the guest, and of all threads. */
+  readonly threadSeconds: number;
   readonly cpuSeconds: number;
+  /** How long that thread was ready to run but something else had the processors. */
+  readonly queuedSeconds: number;
   /** What the row computed. */
   readonly sum?: string;
   readonly disturbed?: boolean;
 }
 
 /** True when something else on this machine took processor time from a sample. */
-export function isDisturbed(sample: Pick<Sample, 'wallSeconds' | 'cpuSeconds'>): boolean;
+export function isDisturbed(sample: Pick<Sample, 'wallSeconds' | 'queuedSeconds'>): boolean;
 
 /** Figures of one run: what is kept of them and how they are compared. */
 export class Results {
@@ -28,7 +32,7 @@ export class Results {
     bits: number,
     rows: readonly string[],
     other: string,
-    what?: 'seconds' | 'cpuSeconds',
+    what?: 'seconds' | 'threadSeconds' | 'cpuSeconds',
   ): number | undefined;
   save(): string;
 }

@@ -10,16 +10,16 @@ import { BOOT_ROWS } from './rows.mjs';
 const CLOCK_TOLERANCE = 0.15;
 const CLOCK_SLACK_SECONDS = 0.3;
 
-/** A sample that got less of a processor than this shared it with something else on this machine. */
-const UNDISTURBED_SHARE = 0.85;
+/** The guest's thread may wait for a processor for this much of the time; more, and the machine was busy with something else. */
+const QUEUED_SHARE = 0.1;
 const SHORT_SECONDS = 0.1;
 
-/** Every row keeps a processor busy: one that waited was disturbed. */
-export const isDisturbed = ({ wallSeconds, cpuSeconds }) =>
-  wallSeconds > SHORT_SECONDS && cpuSeconds < wallSeconds * UNDISTURBED_SHARE;
+/** True when something else on this machine took processor time from a sample. */
+export const isDisturbed = ({ wallSeconds, queuedSeconds }) =>
+  wallSeconds > SHORT_SECONDS && queuedSeconds > wallSeconds * QUEUED_SHARE;
 
-/** Nothing is shorter: the clock of processor time ticks in hundredths. */
-const SHORTEST_SECONDS = 0.01;
+/** No row is shorter. */
+const SHORTEST_SECONDS = 0.001;
 
 const best = (values) => Math.min(...values);
 const geometricMean = (values) =>
@@ -29,7 +29,7 @@ const geometricMean = (values) =>
 export const RESULTS_FOLDER = cacheFolder('bench', 'results');
 
 export class Results {
-  /** `{ row, bits, peer, seconds, wallSeconds, cpuSeconds, sum, disturbed }`, one for every time a row ran. */
+  /** `{ row, bits, peer, seconds, wallSeconds, threadSeconds, queuedSeconds, cpuSeconds, sum, disturbed }`, one for every time a row ran. */
   samples = [];
   /** Figures that are not times: `{ row, tier, mips }`. */
   rates = [];
@@ -92,6 +92,7 @@ export class Results {
       if (counted.length > 0) {
         peers[peer] = {
           seconds: best(counted.map((s) => s.seconds)),
+          threadSeconds: best(counted.map((s) => s.threadSeconds)),
           cpuSeconds: best(counted.map((s) => s.cpuSeconds)),
           disturbed: counted.every((s) => s.disturbed),
         };

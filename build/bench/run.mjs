@@ -58,9 +58,18 @@ const print = (text) => process.stdout.write(`${text}\n`);
 
 function report(results, sample) {
   results.add(sample);
-  const { bits, row, peer, seconds, cpuSeconds, sum = '', disturbed = false } = sample;
+  const {
+    bits,
+    row,
+    peer,
+    seconds,
+    threadSeconds,
+    cpuSeconds,
+    sum = '',
+    disturbed = false,
+  } = sample;
   print(
-    `${bits}-bit ${row.padEnd(11)} ${peer.padEnd(10)} ${seconds.toFixed(3).padStart(8)} s  cpu ${cpuSeconds.toFixed(2).padStart(7)} s  ${sum}${disturbed ? ' disturbed' : ''}`,
+    `${bits}-bit ${row.padEnd(11)} ${peer.padEnd(10)} ${seconds.toFixed(3).padStart(8)} s  thread ${threadSeconds.toFixed(3).padStart(8)} s  cpu ${cpuSeconds.toFixed(2).padStart(6)} s  ${sum}${disturbed ? ' disturbed' : ''}`,
   );
 }
 
@@ -69,25 +78,23 @@ const percentOf = (row, bits, quick) => {
   return Math.max(1, Math.round((quick ? part : 100) * (bits === 32 ? percent32 / 100 : 1)));
 };
 
-/** One row once: seconds of the guest's clock, of the host's, of processor time, and the checksum. */
+/** One row once: seconds of the guest's clock, of the host's, of processor time, of the thread that runs the guest; the checksum. */
 async function measure(machine, row, percent) {
   const from = machine.output.length;
   const failed = 'BENCH error (.*)\n';
   machine.send(`run ${row} 1 ${percent}\n`);
   await machine.match(new RegExp(`BENCH start ${row}\r?\n|${failed}`), ROW_MS, from);
-  const cpu = machine.cpu;
-  const started = performance.now();
+  const stop = machine.stopWatch();
   const found = await machine.match(
     new RegExp(`BENCH row ${row} (\\d+) ([0-9a-f]+)\r?\n|${failed}`),
     ROW_MS,
     from,
   );
-  const wallSeconds = (performance.now() - started) / 1000;
-  const cpuSeconds = machine.cpu - cpu;
+  const times = stop();
   const [, ns, sum, failure] = found;
   if (failure !== undefined) throw new Error(`${machine.name}: ${row}: ${failure}`);
   await machine.match(new RegExp(`BENCH done ${row}\r?\n`), ROW_MS, from);
-  return { row, peer: machine.name, seconds: Number(ns) / 1e9, wallSeconds, cpuSeconds, sum };
+  return { row, peer: machine.name, seconds: Number(ns) / 1e9, ...times, sum };
 }
 
 /** Runs a step of a peer; one that fails is a fault of the results, and the others go on. Undefined when it failed. */
@@ -109,9 +116,9 @@ async function startMachines(bits, peers, results) {
       const machine = await peer.start(boot);
       machines.push(machine);
       await machine.match(/BENCH ready\r?\n/, READY_MS);
-      const seconds = (performance.now() - machine.started) / 1000;
+      const { wallSeconds, cpuSeconds } = machine.sinceStart();
       print(
-        `${bits}-bit ${peer.name}: the guest is ready after ${seconds.toFixed(1)} s, ${machine.cpu.toFixed(1)} s of processor time`,
+        `${bits}-bit ${peer.name}: the guest is ready after ${wallSeconds.toFixed(1)} s, ${cpuSeconds.toFixed(1)} s of processor time`,
       );
     });
   }

@@ -13,7 +13,9 @@ const sample = (
   bits: 64,
   seconds,
   wallSeconds: seconds,
+  threadSeconds: seconds,
   cpuSeconds: seconds,
+  queuedSeconds: 0,
   sum: row,
   ...more,
 });
@@ -50,8 +52,8 @@ describe('figures of a benchmark run', () => {
     expect(results.mean(64, ['a'], 'qemu')).toBeCloseTo(2);
     expect(formatResults(results)).not.toContain('something else');
     expect(formatResults(resultsOf(disturbed, sample('a', 'qemu', 4)))).toContain('something else');
-    expect(isDisturbed({ wallSeconds: 1, cpuSeconds: 0.5 })).toBe(true);
-    expect(isDisturbed({ wallSeconds: 1, cpuSeconds: 1.6 })).toBe(false);
+    expect(isDisturbed({ wallSeconds: 1, queuedSeconds: 0.5 })).toBe(true);
+    expect(isDisturbed({ wallSeconds: 1, queuedSeconds: 0.01 })).toBe(false);
   });
 
   it('finds peers that computed something else and clocks that lie', () => {
