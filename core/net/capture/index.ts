@@ -1,0 +1,2 @@
+export { Capture, type CaptureSink } from './capture';
+export { pcapngHeader, pcapngPacket } from './pcapng';

@@ -1,0 +1,7 @@
+export {
+  EthernetSwitch,
+  type PortCounters,
+  type SwitchClient,
+  type SwitchPort,
+  type SwitchPortOptions,
+} from './ethernet-switch';
