@@ -16,6 +16,15 @@ export interface BlockBackend {
   write(offset: number, source: Uint8Array, done: (error?: BlockError) => void): void;
   /** Completes when all completed writes are durable. */
   flush(done: (error?: BlockError) => void): void;
+  /** The guest no longer needs these bytes: they may be given back to the host, and read as anything until written. A hint; absent: devices do not offer it. */
+  discard?(offset: number, length: number, done: (error?: BlockError) => void): void;
+  /** Makes these bytes zero, without data to carry; `unmap` allows to give them back to the host. Absent: devices write zeros. */
+  writeZeroes?(
+    offset: number,
+    length: number,
+    unmap: boolean,
+    done: (error?: BlockError) => void,
+  ): void;
   /** Blocks the calling thread; for firmware services only. Throws BlockError-shaped values. */
   readNow(offset: number, length: number): Uint8Array;
   writeNow(offset: number, source: Uint8Array): void;

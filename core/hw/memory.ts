@@ -18,6 +18,8 @@ export interface GuestMemory {
   writeU64(gpa: number, value: bigint): void;
   /** A private copy of `length` bytes (never a view of guest RAM). */
   read(gpa: number, length: number): Uint8Array<ArrayBuffer>;
+  /** Fills `target` from `gpa` on: `read` without a buffer of its own. */
+  readInto(gpa: number, target: Uint8Array): void;
   write(gpa: number, bytes: Uint8Array): void;
   fill(gpa: number, length: number, value: number): void;
 }

@@ -245,9 +245,14 @@ export class MachineAddressSpace implements AddressSpace, GuestMemory, SystemBus
 
   read(gpa: number, length: number): Uint8Array<ArrayBuffer> {
     const copy = new Uint8Array(length);
-    if (this.inRam(gpa, length)) copy.set(this.ram.subarray(gpa, gpa + length));
-    else copy.fill(0xff);
+    this.readInto(gpa, copy);
     return copy;
+  }
+
+  readInto(gpa: number, target: Uint8Array): void {
+    const { length } = target;
+    if (this.inRam(gpa, length)) target.set(this.ram.subarray(gpa, gpa + length));
+    else target.fill(0xff);
   }
 
   write(gpa: number, bytes: Uint8Array): void {

@@ -43,6 +43,10 @@ export class ArrayMemory implements GuestMemory {
       ? this.bytes.slice(gpa, gpa + length)
       : new Uint8Array(length).fill(0xff);
   }
+  readInto(gpa: number, target: Uint8Array): void {
+    if (this.has(gpa, target.length)) target.set(this.bytes.subarray(gpa, gpa + target.length));
+    else target.fill(0xff);
+  }
   write(gpa: number, bytes: Uint8Array): void {
     if (this.has(gpa, bytes.length)) this.bytes.set(bytes, gpa);
   }

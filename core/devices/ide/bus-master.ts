@@ -111,7 +111,7 @@ export class BusMaster implements DmaEngine {
 
   fromMemory(buffer: Uint8Array, from: number, to: number): number {
     return this.move(from, to, (gpa, at, length) => {
-      buffer.set(this.wires.memory.read(gpa, length), at);
+      this.wires.memory.readInto(gpa, buffer.subarray(at, at + length));
     });
   }
 
