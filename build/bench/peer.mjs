@@ -56,7 +56,7 @@ export class Peer {
   /** The same since it was started. */
   sinceStart() {
     const wallSeconds = (performance.now() - this.#started) / 1000;
-    const none = { cpuSeconds: 0, threads: new Map() };
+    const none = { cpuSeconds: 0, endedSeconds: 0, threads: new Map() };
     return { wallSeconds, ...processorTimeBetween(none, processorTimes(this.#child.pid)) };
   }
 

@@ -54,15 +54,16 @@ function threadTimes(pid, times) {
 /** Processor time of a program and its descendants until now: in all, user and system, and by thread; seconds. */
 export function processorTimes(root) {
   const threads = new Map();
-  let ticks = 0;
+  let [ticks, endedTicks] = [0, 0];
   for (const pid of descendants(root)) {
     const fields = stat(pid);
     if (fields === undefined) continue;
-    for (const field of [USER_TIME, SYSTEM_TIME, CHILD_USER_TIME, CHILD_SYSTEM_TIME])
-      ticks += fields[field];
+    ticks += fields[USER_TIME] + fields[SYSTEM_TIME];
+    endedTicks += fields[CHILD_USER_TIME] + fields[CHILD_SYSTEM_TIME];
     threadTimes(pid, threads);
   }
-  return { cpuSeconds: ticks / TICKS_PER_SECOND, threads };
+  const endedSeconds = endedTicks / TICKS_PER_SECOND;
+  return { cpuSeconds: ticks / TICKS_PER_SECOND + endedSeconds, endedSeconds, threads };
 }
 
 /**
@@ -78,7 +79,8 @@ export function processorTimeBetween(before, after) {
   }
   return {
     cpuSeconds: after.cpuSeconds - before.cpuSeconds,
-    threadSeconds: busiest.ran,
+    // A program that runs natively does its work in processes that have ended by now.
+    threadSeconds: busiest.ran + after.endedSeconds - before.endedSeconds,
     queuedSeconds: busiest.waited,
   };
 }
