@@ -53,6 +53,10 @@ export interface Commands {
   ];
   /** The networks that cards can be plugged into. */
   'network/list': [Record<string, never>, NetworkConfig[]];
+  /** Stores a network, new or changed; running domains see the change at their next start. */
+  'network/define': [{ network: NetworkConfig }, NetworkConfig];
+  /** Removes a network; one that is always there gets its defaults back. */
+  'network/delete': [{ network: string }, null];
   /** The network cards of a running domain: addresses, traffic, refused destinations. */
   'domain/networks': [{ domain: string }, VifInfo[]];
   /** Plugs the cable of card `devid` in or pulls it; the configuration keeps it. */

@@ -1,5 +1,5 @@
 import { nodeFiles, nodeSystem, nodeTimers, forkProcess } from '../host-node';
-import { builtInNetwork, checkStart, Domain, type DomainEnd } from '../toolstack';
+import { checkStart, Domain, plugInAlone, type DomainEnd } from '../toolstack';
 import { readConfigFile } from './config-file';
 import {
   EXIT_DOMAIN_DIED,
@@ -54,7 +54,7 @@ export async function runInForeground(
       spawn: (name) => forkProcess(domainEntry(), `domus domain ${name}`),
       lifeline: null,
       nextDomid: () => ++domids,
-      network: builtInNetwork,
+      plugIn: plugInAlone,
     },
     {
       onChange: () => undefined,

@@ -1,4 +1,5 @@
 import { nodeFiles } from './files';
+import { nodeFrameLinks } from './frame-links';
 import { nodeLifeline } from './lifeline';
 import { nodeLocks } from './locks';
 import { nodeNetwork } from './network';
@@ -10,6 +11,7 @@ import { nodeWasm } from './wasm';
 /** Everything core asks of its host, on Node. */
 export const nodeHost = {
   files: nodeFiles,
+  frameLinks: nodeFrameLinks,
   lifeline: nodeLifeline,
   locks: nodeLocks,
   network: nodeNetwork,

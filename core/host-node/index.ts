@@ -1,5 +1,6 @@
 export { nodeFiles } from './files';
 export { forkProcess, type ForkedProcess } from './fork';
+export { nodeFrameLinks } from './frame-links';
 export { nodeHost } from './host';
 export { nodeLifeline } from './lifeline';
 export { nodeLocks } from './locks';

@@ -89,7 +89,8 @@ class NodeLineConnection implements LineConnection {
   }
 }
 
-function checkPath(path: string): void {
+/** @throws SocketError for a path that the system would cut. */
+export function checkPath(path: string): void {
   const bytes = Buffer.byteLength(path);
   if (process.platform === 'win32' || bytes <= MAX_PATH_BYTES) return;
   throw new SocketError(
@@ -99,7 +100,7 @@ function checkPath(path: string): void {
 }
 
 /** The directory must be ours alone: not a symbolic link, our uid, no access for others. */
-function ensurePrivateDirectory(path: string): void {
+export function ensurePrivateDirectory(path: string): void {
   mkdirSync(path, { recursive: true, mode: 0o700 });
   const stats = lstatSync(path);
   if (!stats.isDirectory())

@@ -1,4 +1,6 @@
+export * from './compression';
 export * from './files';
+export * from './frame-links';
 export * from './locks';
 export * from './network';
 export * from './sockets';

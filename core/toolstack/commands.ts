@@ -2,8 +2,14 @@
 import { z } from 'zod';
 import { DomusError, type CommandName, type DomainConfig, type Params, type Result } from '../api';
 import { createRawImage, ImageError, inspectIso, MAX_DISK_BYTES, SECTOR_BYTES } from '../storage';
-import { configProblem, domainConfigSchema, formatConfig, parseConfig, VDEVS } from './config';
-import { BUILT_IN_NETWORKS } from './net';
+import {
+  configProblem,
+  domainConfigSchema,
+  formatConfig,
+  networkSchema,
+  parseConfig,
+  VDEVS,
+} from './config';
 import { isAbsolutePath } from './paths';
 import { suggestConfig } from './suggest';
 import type { Toolstack } from './toolstack';
@@ -143,7 +149,18 @@ const ROWS: readonly AnyRow[] = [
     z.strictObject({ iso: absolutePath.optional() }) as z.ZodType<Params<'domain/suggest'>>,
     ({ iso }, { toolstack }) => suggestConfig(toolstack, iso),
   ),
-  row('network/list', none, () => [...BUILT_IN_NETWORKS]),
+  row('network/list', none, (_, { toolstack }) => toolstack.networks.list),
+  row('network/define', z.strictObject({ network: networkSchema }), ({ network }, { toolstack }) =>
+    toolstack.networks.define(network),
+  ),
+  row(
+    'network/delete',
+    z.strictObject({ network: z.string().max(64) }),
+    async ({ network }, { toolstack }) => {
+      await toolstack.networks.remove(network);
+      return null;
+    },
+  ),
   row('domain/networks', one, ({ domain }, { toolstack }) => toolstack.find(domain).networkList()),
   row(
     'domain/setLink',

@@ -9,7 +9,7 @@ export {
   type DomainListener,
   type DomainServices,
 } from './domain/domain';
-export { BUILT_IN_NETWORKS, builtInNetwork } from './net';
+export { BUILT_IN_NETWORKS, plugInAlone } from './net';
 export { connectToolstack } from './rpc/client';
 export { serveToolstack } from './rpc/server';
 export { startToolstackService, type ToolstackService } from './service';

@@ -4,15 +4,16 @@
  * guest code and is not trusted (reliability 2.3.1).
  */
 import { z } from 'zod';
-import type { DomainConfig, ErrorCode, NetworkConfig, VifInfo } from '../api';
+import type { DomainConfig, ErrorCode, VifInfo } from '../api';
+import type { PluggedVif } from './net';
 
 /** What the toolstack may ask of a domain process: method -> [params, result]. */
 export interface DomainRequests {
   start: [
     {
       config: DomainConfig;
-      /** The network of each `vif`, in order. */
-      networks: NetworkConfig[];
+      /** The place of each `vif` on its network, in order. */
+      vifs: PluggedVif[];
       domid: number;
       paused: boolean;
       lifeline: string | null;

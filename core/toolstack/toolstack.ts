@@ -8,6 +8,7 @@ import {
 import { Emitter, type Dispose } from '../base';
 import type {
   FileHost,
+  FrameLinkHost,
   HeldLock,
   HostSample,
   Lifeline,
@@ -21,7 +22,7 @@ import { checkStart } from './domain/checks';
 import type { SpawnDomain } from './domain/connection';
 import { Domain, type DomainEnd, type DomainListener } from './domain/domain';
 import { DomainStore, type StoredState } from './domain/store';
-import { builtInNetwork } from './net';
+import { Networks } from './net';
 import { TaskBoard } from './tasks';
 
 /** What the toolstack needs of the machine it runs on; `nodeHost` of core/host-node is one. */
@@ -32,6 +33,7 @@ export interface ToolstackHost {
   readonly system: SystemHost;
   readonly timers: TimerHost;
   readonly lifeline: LifelineHost;
+  readonly frameLinks: FrameLinkHost;
 }
 
 export interface ToolstackOptions {
@@ -50,6 +52,7 @@ const STATS_MS = 1000;
 /** All domains of one data directory and what can be done with them. */
 export class Toolstack {
   readonly tasks: TaskBoard;
+  readonly networks: Networks;
   readonly events = new Emitter<ToolstackEvent>();
   /** What was wrong with stored definitions; nobody listened yet when they were loaded. */
   readonly loadProblems: string[] = [];
@@ -69,6 +72,7 @@ export class Toolstack {
   ) {
     const { files, timers, system } = options.host;
     this.store = new DomainStore(files, options.dataDir);
+    this.networks = new Networks(options.host, options.dataDir);
     this.tasks = new TaskBoard(timers, (task) => this.events.fire({ type: 'task', task }));
     this.hostSample = system.sample();
     this.stopStats = timers.every(STATS_MS, () => this.sampleStats());
@@ -219,6 +223,7 @@ export class Toolstack {
 
   private async load(): Promise<void> {
     const problem = (message: string): void => void this.loadProblems.push(message);
+    await this.networks.load(problem);
     for (const { config, state } of await this.store.load(problem)) {
       if (!this.isNameFree(config.name)) {
         problem(
@@ -242,7 +247,7 @@ export class Toolstack {
         spawn: this.options.spawnDomain,
         lifeline: this.lifeline.address,
         nextDomid: () => ++this.lastDomid,
-        network: builtInNetwork,
+        plugIn: (vif) => this.networks.plugIn(vif),
       },
       this.listener,
       config,

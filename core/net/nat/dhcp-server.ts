@@ -53,6 +53,8 @@ export interface DhcpOptions {
   readonly domainName: string;
   /** The guest's own address and name: what its first client gets. */
   readonly firstHost: number;
+  /** The last address to give; undefined: the last of the network. */
+  readonly lastHost?: number | undefined;
   readonly hostName: string;
 }
 
@@ -111,7 +113,7 @@ export class DhcpServer {
     private readonly now: () => number,
   ) {
     this.firstHost = options.firstHost;
-    this.hosts = Math.min(2 ** (32 - options.network.bits) - 2, 254);
+    this.hosts = Math.min(2 ** (32 - options.network.bits) - 2, options.lastHost ?? 254);
   }
 
   get leases(): DhcpLease[] {

@@ -59,6 +59,8 @@ export interface UserNatOptions {
   readonly addresses: GatewayAddresses;
   /** Host part of the first address DHCP gives: 15 for 10.0.2.15. */
   readonly firstHost: number;
+  /** Host part of the last one; undefined: the end of the network. Where gateways of several guests share a network, each gives its own guest's address only. */
+  readonly lastHost?: number;
   readonly domainName: string;
   /** The guest's name, told to it by DHCP. */
   readonly hostName: string;
@@ -136,6 +138,7 @@ export class UserNat {
         dns: egress.outside ? addresses.dns : undefined,
         domainName: options.domainName,
         firstHost: options.firstHost,
+        lastHost: options.lastHost,
         hostName: options.hostName,
       },
       now,

@@ -5,6 +5,8 @@ export { INERT_KEYS, KEYS, type KeyRow, type KeyType } from './keys';
 export {
   configProblem,
   domainConfigSchema,
+  NETWORK_NAME_PATTERN,
+  networkSchema,
   KEYMAPS,
   MAX_MEMORY_MIB,
   MAX_VCPUS,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { DomainConfig } from '../../api';
+import type { DomainConfig, NetworkConfig } from '../../api';
 
 /** Guest RAM the engine can host, MiB. */
 export const MIN_MEMORY_MIB = 16;
@@ -83,6 +83,27 @@ export const vifSchema = z.strictObject({
   link: z.boolean(),
   forwards: z.array(forwardSchema).max(64),
 });
+
+const cidr = z.string().max(64);
+
+/** A network as it is stored; `networkProblem` checks what its addresses mean. */
+export const networkSchema = z.strictObject({
+  name: z.string().regex(NETWORK_NAME_PATTERN, 'must be 1 to 32 letters, digits or _ . -'),
+  mode: z.enum(['nat', 'host-only', 'isolated']),
+  shared: z.boolean(),
+  subnet: cidr,
+  subnet6: cidr,
+  lan: z.boolean(),
+  rules: z
+    .array(
+      z.strictObject({
+        action: z.enum(['allow', 'deny']),
+        to: z.union([z.cidrv4(), z.cidrv6(), ipAddress]),
+        ports: z.tuple([port, port]).nullable(),
+      }),
+    )
+    .max(256),
+}) satisfies z.ZodType<NetworkConfig>;
 
 const vifs = z
   .array(vifSchema)

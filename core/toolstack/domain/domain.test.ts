@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { DomainConfig } from '../../api';
 import type { TimerHost } from '../../host';
 import { parseConfig } from '../config';
-import { builtInNetwork } from '../net';
+import { plugInAlone } from '../net';
 import type { DomainChild } from './connection';
 import { Domain, type DomainEnd, type DomainListener } from './domain';
 
@@ -123,7 +123,7 @@ function setUp(overrides: Partial<DomainConfig> = {}): {
     return child;
   };
   const domain = new Domain(
-    { timers: time, spawn, lifeline: null, nextDomid: () => ++domids, network: builtInNetwork },
+    { timers: time, spawn, lifeline: null, nextDomid: () => ++domids, plugIn: plugInAlone },
     listener,
     { ...CONFIG, ...overrides },
   );

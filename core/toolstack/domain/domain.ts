@@ -5,10 +5,11 @@ import {
   type DomainState,
   type DomainStats,
   type EndAction,
-  type NetworkConfig,
+  type VifConfig,
   type VifInfo,
 } from '../../api';
 import type { TimerHost } from '../../host';
+import type { HeldVif } from '../net';
 import type { DomainEvent, DomainRequests, EndKind } from '../protocol';
 import { DomainConnection, type SpawnDomain } from './connection';
 
@@ -31,8 +32,8 @@ export interface DomainServices {
   /** Address of the socket whose end tells domain processes that this process is gone; null where their channel tells. */
   readonly lifeline: string | null;
   readonly nextDomid: () => number;
-  /** A network by name. @throws DomusError when there is none. */
-  readonly network: (name: string) => NetworkConfig;
+  /** Gives a card its place on its network. Rejects with a DomusError when it cannot have one. */
+  readonly plugIn: (vif: VifConfig) => Promise<HeldVif>;
 }
 
 /** How the last run of a domain ended; `died` is the domain process ending by itself. */
@@ -63,6 +64,8 @@ interface Run {
   end: DomainEnd | undefined;
   /** The guest is over, its process stays to be looked at. */
   kept: boolean;
+  /** Its places on networks, given back when the process is gone. */
+  readonly vifs: HeldVif[];
 }
 
 function bytesOfBase64(text: string): number {
@@ -121,7 +124,6 @@ export class Domain {
           ? `${this.config.name} is running already`
           : `${this.config.name} is being started`,
       );
-    const networks = this.config.vif.map((vif) => this.services.network(vif.bridge));
     const run: Run = {
       connection: new DomainConnection(
         this.services.spawn(this.config.name),
@@ -138,15 +140,17 @@ export class Domain {
       ready: false,
       end: undefined,
       kept: false,
+      vifs: [],
     };
     this.run = run;
     this.stats = NO_STATS;
     this.restartWanted = false;
     this.lastConsole = undefined;
     try {
+      for (const vif of this.config.vif) run.vifs.push(await this.services.plugIn(vif));
       const { vncPort } = await run.connection.request('start', {
         config: this.config,
-        networks,
+        vifs: run.vifs.map(({ network, uplink, guestHost }) => ({ network, uplink, guestHost })),
         domid: run.domid,
         paused,
         lifeline: this.services.lifeline,
@@ -160,6 +164,7 @@ export class Domain {
         reason: cause instanceof Error ? cause.message : String(cause),
       };
       await run.connection.quit();
+      for (const vif of run.vifs) vif.release();
       if (this.run === run) this.run = undefined;
       throw cause;
     }
@@ -293,6 +298,7 @@ export class Domain {
   }
 
   private onExit(run: Run, how: string): void {
+    for (const vif of run.vifs) vif.release();
     if (this.run !== run) return;
     this.run = undefined;
     this.stats = NO_STATS;

@@ -1,2 +1,9 @@
-export { egressOptions, FIRST_GUEST_HOST, gatewayAddresses, networkProblem } from './gateway';
-export { BUILT_IN_NETWORKS, builtInNetwork } from './networks';
+export { egressOptions, gatewayAddresses, networkProblem } from './gateway';
+export {
+  BUILT_IN_NETWORKS,
+  Networks,
+  plugInAlone,
+  type HeldVif,
+  type NetworksHost,
+  type PluggedVif,
+} from './networks';

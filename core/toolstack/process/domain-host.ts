@@ -168,7 +168,7 @@ export class DomainHost {
 
   private async start({
     config,
-    networks: plan,
+    vifs: plan,
     paused,
     lifeline,
   }: DomainRequests['start'][0]): Promise<{ vncPort: number | null }> {

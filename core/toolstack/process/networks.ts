@@ -1,5 +1,6 @@
-import { DomusError, type DomainConfig, type NetworkConfig, type VifInfo } from '../../api';
-import { nodeNetwork, nodeTimers } from '../../host-node';
+import { DomusError, type DomainConfig, type VifInfo } from '../../api';
+import { nodeFrameLinks, nodeNetwork, nodeTimers } from '../../host-node';
+import type { PluggedVif } from '../net';
 import type { ToWorker } from './worker-messages';
 import { VifPort } from './vif-port';
 
@@ -9,14 +10,15 @@ export class DomainNetworks {
   /** Set when the guest's worker can be told things. */
   private post: (message: ToWorker) => void = () => undefined;
 
-  private constructor(config: DomainConfig, networks: readonly NetworkConfig[]) {
+  private constructor(config: DomainConfig, plugged: readonly PluggedVif[]) {
     this.ports = config.vif.map((vif, index) => {
-      const network = networks[index];
-      if (!network)
+      const place = plugged[index];
+      if (!place)
         throw new DomusError('INVALID_CONFIG', `there is no network ${vif.bridge} for ${vif.mac}`);
-      return new VifPort(index, vif, network, {
+      return new VifPort(index, vif, place, {
         network: nodeNetwork,
         timers: nodeTimers,
+        frameLinks: nodeFrameLinks,
         hostName: config.name.replace(/[^A-Za-z0-9-]/g, '-'),
         wakeGuest: () => this.post({ type: 'network', vif: index }),
         linkChanged: (up) => this.post({ type: 'network-link', vif: index, up }),
@@ -24,12 +26,9 @@ export class DomainNetworks {
     });
   }
 
-  /** Makes the networks of a domain and opens its port forwards. */
-  static async open(
-    config: DomainConfig,
-    networks: readonly NetworkConfig[],
-  ): Promise<DomainNetworks> {
-    const opened = new DomainNetworks(config, networks);
+  /** Makes the networks of a domain and opens its port forwards. Rejects with a DomusError. */
+  static async open(config: DomainConfig, plugged: readonly PluggedVif[]): Promise<DomainNetworks> {
+    const opened = new DomainNetworks(config, plugged);
     try {
       for (const port of opened.ports) await port.open();
       return opened;
@@ -38,7 +37,7 @@ export class DomainNetworks {
       const message = cause instanceof Error ? cause.message : String(cause);
       throw new DomusError(
         'BAD_STATE',
-        `a port forward of ${config.name} fails: ${message}`,
+        `the network of ${config.name} fails: ${message}`,
         undefined,
         {
           cause,

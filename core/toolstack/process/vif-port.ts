@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import type { NetworkConfig, VifConfig, VifInfo } from '../../api';
-import type { NetworkHost, TimerHost } from '../../host';
-import { UserNat, type PortForward } from '../../net';
-import { egressOptions, FIRST_GUEST_HOST, gatewayAddresses } from '../net';
+import type { VifConfig, VifInfo } from '../../api';
+import type { FrameLink, FrameLinkHost, NetworkHost, TimerHost } from '../../host';
+import { parseMac, UserNat, type PortForward } from '../../net';
+import { egressOptions, gatewayAddresses, type PluggedVif } from '../net';
 import { createFrameRing, FrameRing } from './frame-ring';
 import type { SharedVif } from './worker-messages';
 
@@ -12,6 +12,7 @@ const BATCH_FRAMES = 256;
 export interface VifServices {
   readonly network: NetworkHost;
   readonly timers: TimerHost;
+  readonly frameLinks: FrameLinkHost;
   /** The domain's name, which DHCP tells the guest. */
   readonly hostName: string;
   /** Tells the worker that frames lie in the ring. */
@@ -25,6 +26,9 @@ export class VifPort {
   private readonly fromGuest: FrameRing;
   private readonly toGuest: FrameRing;
   private readonly gateway: UserNat | undefined;
+  private readonly mac: Uint8Array;
+  private readonly gatewayMac: Uint8Array | undefined;
+  private uplink: FrameLink | undefined;
   private readonly counters = { rxBytes: 0, txBytes: 0, rxFrames: 0, txFrames: 0, dropped: 0 };
   private forwards: VifInfo['forwards'] = [];
   private linkUp: boolean;
@@ -34,7 +38,7 @@ export class VifPort {
   constructor(
     private readonly devid: number,
     private readonly config: VifConfig,
-    network: NetworkConfig,
+    private readonly place: PluggedVif,
     private readonly services: VifServices,
   ) {
     const toLoop = createFrameRing();
@@ -43,7 +47,11 @@ export class VifPort {
     this.shared = { mac: config.mac, model: config.model, linkUp: config.link, toLoop, toGuest };
     this.fromGuest = new FrameRing(toLoop);
     this.toGuest = new FrameRing(toGuest);
+    this.mac = parseMac(config.mac) ?? new Uint8Array(6);
+    const { network, guestHost, uplink } = place;
     if (network.mode === 'isolated') return;
+    const addresses = gatewayAddresses(network);
+    this.gatewayMac = addresses.mac;
     this.gateway = new UserNat(
       {
         network: services.network,
@@ -51,8 +59,9 @@ export class VifPort {
         random32: () => randomBytes(4).readUInt32LE(0),
       },
       {
-        addresses: gatewayAddresses(network),
-        firstHost: FIRST_GUEST_HOST,
+        addresses,
+        firstHost: guestHost,
+        ...(uplink === null ? {} : { lastHost: guestHost }),
         domainName: '',
         hostName: services.hostName,
         egress: egressOptions(network),
@@ -61,8 +70,9 @@ export class VifPort {
     );
   }
 
-  /** Opens the port forwards; rejects with a NetworkError when one cannot be had. */
+  /** Plugs into the switch and opens the port forwards; rejects with a NetworkError when one cannot be had. */
   async open(): Promise<void> {
+    if (this.place.uplink !== null) await this.join(this.place.uplink);
     const { gateway } = this;
     if (!gateway) return;
     for (const forward of this.config.forwards) {
@@ -149,13 +159,40 @@ export class VifPort {
   close(): void {
     this.closed = true;
     this.gateway?.close();
+    this.uplink?.close();
+  }
+
+  private async join(path: string): Promise<void> {
+    const link = await this.services.frameLinks.connect(path, {
+      onFrame: (frame) => this.fromSwitch(frame),
+      onSpace: () => undefined,
+      onClose: () => {
+        this.uplink = undefined;
+      },
+    });
+    if (this.closed) link.close();
+    else this.uplink = link;
+  }
+
+  /** From other domains; each has a gateway of its own, and none may speak for ours. */
+  private fromSwitch(frame: Uint8Array): void {
+    const source = frame.subarray(6, 12);
+    if (this.gatewayMac && sameMac(source, this.gatewayMac)) return;
+    this.send(frame);
   }
 
   private receive(frame: Uint8Array): void {
     if (!this.linkUp) return;
     this.counters.txFrames++;
     this.counters.txBytes += frame.length;
-    this.gateway?.receive(frame);
+    const destination = frame.subarray(0, 6);
+    const isGroup = (destination[0] & 1) === 1;
+    const isToGateway = this.gatewayMac !== undefined && sameMac(destination, this.gatewayMac);
+    if (isGroup || isToGateway || !this.uplink) this.gateway?.receive(frame);
+    if (!this.uplink || isToGateway) return;
+    // The switch would refuse other source addresses; it need not see them.
+    const isOwn = sameMac(frame.subarray(6, 12), this.mac);
+    if (!isOwn || !this.uplink.send(frame)) this.counters.dropped++;
   }
 
   private send(frame: Uint8Array): boolean {
@@ -169,4 +206,9 @@ export class VifPort {
     if (this.toGuest.shouldSignal()) this.services.wakeGuest();
     return true;
   }
+}
+
+function sameMac(a: Uint8Array, b: Uint8Array): boolean {
+  for (let i = 0; i < 6; i++) if (a[i] !== b[i]) return false;
+  return true;
 }

@@ -41,6 +41,8 @@ export const COMMAND_PATHS: { [C in CommandName]: (params: Params<C>) => string[
   'iso/inspect': ({ path }) => [path],
   'domain/suggest': ({ iso }) => (iso === undefined ? [] : [iso]),
   'network/list': none,
+  'network/define': none,
+  'network/delete': none,
   'domain/networks': none,
   'domain/setLink': none,
   'task/cancel': none,
