@@ -3,6 +3,7 @@ import { nextTick, onScopeDispose, ref, watch, type Ref } from 'vue';
 import type { ConsoleScale, DomainInfo } from '../../core/api';
 import { errorMessage } from '../api';
 import { isLive } from '../stores/domains';
+import { keepPictureWithoutReadback } from './vnc-canvas';
 import { openVncChannel } from './vnc-channel';
 
 const RETRY_MS = 700;
@@ -76,6 +77,7 @@ export function useVnc(options: {
 
   function start(fresh: RFB, mine: number): void {
     rfb = fresh;
+    keepPictureWithoutReadback(fresh);
     fresh.background = 'transparent';
     fresh.showDotCursor = true;
     fresh.focusOnClick = true;

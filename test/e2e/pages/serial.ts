@@ -23,6 +23,14 @@ export class SerialPage {
     );
   }
 
+  /** Looks for `text` in all that was written; answers what the tab says of it, `1 of 2` or `Not found`. */
+  async find(text: string): Promise<string> {
+    await this.app.page.getByRole('searchbox', { name: 'Search the serial output' }).fill(text);
+    const answer = this.app.page.locator('[data-test="serial-found"]');
+    await answer.filter({ hasText: /\S/ }).waitFor();
+    return answer.innerText();
+  }
+
   async type(text: string): Promise<void> {
     await this.terminal.locator('textarea').focus();
     await this.app.page.keyboard.type(text);
