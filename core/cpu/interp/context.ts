@@ -42,6 +42,10 @@ export interface HandlerSite {
 export class InterpreterContext extends TierContext {
   /** How the op leaves the flags: a kind known at decode time, unknown, or untouched. */
   flagEffect: { kind: FlagKind; bytes: number } | 'unknown' | 'none' = 'none';
+  /** The op asks for flags as they were before it. */
+  readsFlags = false;
+  /** The op may fault or call a helper. */
+  leaves = false;
 
   /** Open control structures where the body starts: flag settings deeper inside are conditional. */
   private readonly nesting: number;
@@ -88,6 +92,7 @@ export class InterpreterContext extends TierContext {
   // --- memory through the TLB
 
   private mark(): void {
+    this.leaves = true;
     this.f.do(i32.store(i32.const(this.base + L.S_UOP), this.uop));
   }
 
@@ -294,10 +299,12 @@ export class InterpreterContext extends TierContext {
   }
 
   arithmeticFlags(): I32 {
+    this.readsFlags = true;
     return this.call('arithmeticFlags', 'i32', []);
   }
 
   condition(code: number): I32 {
+    this.readsFlags = true;
     const pair = code >> 1;
     const hint = this.shape.flagsHint;
     const known =

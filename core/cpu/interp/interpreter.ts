@@ -33,6 +33,9 @@ export interface Handler {
   readonly definition: OpDefinition;
   readonly shape: HandlerShape;
   readonly flags: FlagEffect;
+  readonly readsFlags: boolean;
+  /** May fault or call a helper: what is kept must be right before it. */
+  readonly leaves: boolean;
 }
 
 /** Export of the table that translated regions are put into, by region number. */
@@ -166,6 +169,8 @@ export function generateInterpreter(
       definition: p.definition,
       shape: p.shape,
       flags: p.definition.clobbersFlags ? 'unknown' : context.flagEffect,
+      readsFlags: context.readsFlags,
+      leaves: context.leaves,
     });
   });
 
@@ -227,6 +232,8 @@ export function generateInterpreter(
                   definition: p.definition,
                   shape: p.shape,
                   flags: context.flagEffect,
+                  readsFlags: context.readsFlags,
+                  leaves: context.leaves,
                 });
               });
               if (p.definition.ends) return;

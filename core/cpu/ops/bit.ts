@@ -101,14 +101,14 @@ function lowestSet(
 }
 
 export const BIT: readonly OpDefinition[] = [
-  define('BT', { reads: true }, (c) => bitTest(c, 'none')),
-  define('BTS', { rmw: true }, (c) => bitTest(c, 'set')),
-  define('BTR', { rmw: true }, (c) => bitTest(c, 'reset')),
-  define('BTC', { rmw: true }, (c) => bitTest(c, 'complement')),
-  define('BSF', {}, (c) => bitScan(c, false)),
-  define('BSR', {}, (c) => bitScan(c, true)),
-  define('LZCNT', {}, (c) => countZeros(c, true)),
-  define('TZCNT', {}, (c) => countZeros(c, false)),
+  define('BT', { reads: true, keepsFlags: true }, (c) => bitTest(c, 'none')),
+  define('BTS', { rmw: true, keepsFlags: true }, (c) => bitTest(c, 'set')),
+  define('BTR', { rmw: true, keepsFlags: true }, (c) => bitTest(c, 'reset')),
+  define('BTC', { rmw: true, keepsFlags: true }, (c) => bitTest(c, 'complement')),
+  define('BSF', { keepsFlags: true }, (c) => bitScan(c, false)),
+  define('BSR', { keepsFlags: true }, (c) => bitScan(c, true)),
+  define('LZCNT', { keepsFlags: true }, (c) => countZeros(c, true)),
+  define('TZCNT', { keepsFlags: true }, (c) => countZeros(c, false)),
   define('POPCNT', {}, (c) => {
     const count = c.let(c.w.popcnt(c.get(1)));
     c.set(0, count);

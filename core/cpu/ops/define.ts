@@ -16,6 +16,8 @@ export interface OpAttributes {
   readonly ends?: 'near' | 'far';
   /** Goes where a register or memory says, unless operand 0 is a branch target. */
   readonly indirect?: boolean;
+  /** Reads flags only to keep some of them: when nobody asks for its flags, it needs none. */
+  readonly keepsFlags?: boolean;
   /** May set flags by a helper, in a way only known at run time. */
   readonly clobbersFlags?: boolean;
 }

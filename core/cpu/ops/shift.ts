@@ -181,12 +181,12 @@ export const SHIFT: readonly OpDefinition[] = [
   define('SHL', { rmw: true, hot: true }, (c) => shift(c, 'SHL')),
   define('SHR', { rmw: true, hot: true }, (c) => shift(c, 'SHR')),
   define('SAR', { rmw: true, hot: true }, (c) => shift(c, 'SAR')),
-  define('ROL', { rmw: true }, (c) => rotate(c, true)),
-  define('ROR', { rmw: true }, (c) => rotate(c, false)),
+  define('ROL', { rmw: true, keepsFlags: true }, (c) => rotate(c, true)),
+  define('ROR', { rmw: true, keepsFlags: true }, (c) => rotate(c, false)),
   define('RCL', { rmw: true }, (c) => rotateCarry(c, true)),
   define('RCR', { rmw: true }, (c) => rotateCarry(c, false)),
-  define('SHLD', { rmw: true }, (c) => doubleShift(c, true)),
-  define('SHRD', { rmw: true }, (c) => doubleShift(c, false)),
+  define('SHLD', { rmw: true, keepsFlags: true }, (c) => doubleShift(c, true)),
+  define('SHRD', { rmw: true, keepsFlags: true }, (c) => doubleShift(c, false)),
   define('RORX', {}, (c) => {
     const count = i32.and(i32.wrap(c.immediate()), i32.const(c.bytes * 8 - 1));
     c.set(0, c.w.rotr(c.get(1), wide(c, count)));

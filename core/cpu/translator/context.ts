@@ -42,6 +42,8 @@ export class TranslatorContext extends TierContext {
     shape: HandlerShape,
     /** The region is left behind this instruction, which may change anything. */
     private readonly far: boolean,
+    /** The instruction reads flags only to keep them (OpAttributes). */
+    private readonly keepsFlags: boolean,
   ) {
     super(region.f, region.long, region.base, shape);
   }
@@ -247,6 +249,10 @@ export class TranslatorContext extends TierContext {
   // --- flags
 
   setFlags(kind: FlagKind, bytes: number, result: Word, source?: Word, first?: Word): void {
+    if (!this.region.flagsWanted) {
+      this.region.flags = undefined;
+      return;
+    }
     this.region.setFlags(
       i32.const(FLAG_KIND_NUMBERS[kind] + Math.log2(bytes)),
       this.toI64(result),
@@ -258,6 +264,10 @@ export class TranslatorContext extends TierContext {
   }
 
   setRawFlags(flags: I32): void {
+    if (!this.region.flagsWanted) {
+      this.region.flags = undefined;
+      return;
+    }
     const kept = this.let(flags);
     const notZero = i64.extendU(i32.eqz(i32.and(kept, i32.const(0x40))));
     this.region.setFlags(i32.const(L.FLAGS_RAW), notZero, i64.extendU(kept));
@@ -265,6 +275,7 @@ export class TranslatorContext extends TierContext {
   }
 
   arithmeticFlags(): I32 {
+    if (this.keepsFlags && !this.region.flagsWanted) return i32.const(0);
     const { flags, flagResult, flagSource } = this.region;
     if (flags === 'raw') return i32.wrap(flagSource.get);
     if (flags)
@@ -274,6 +285,7 @@ export class TranslatorContext extends TierContext {
   }
 
   condition(code: number): I32 {
+    if (this.keepsFlags && !this.region.flagsWanted) return i32.const(0);
     const holds = this.conditionPair(code >> 1);
     return code & 1 ? i32.eqz(holds) : holds;
   }

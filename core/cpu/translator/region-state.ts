@@ -62,6 +62,8 @@ export class RegionState {
   flags: KnownFlags;
   /** Nesting at which an instruction's body begins: what it does deeper inside is conditional. */
   bodyNesting = 0;
+  /** Somebody may see the flags that the instruction leaves. */
+  flagsWanted = true;
   /** What the instruction that ends a node left: a condition or an address. */
   outcome: { taken?: I32; rip?: I64 } = {};
   /** The last instruction may have written guest memory by a helper. */

@@ -55,6 +55,7 @@ class NodeEmitter {
     if (node.mergePoint || node.loopHead) region.flags = undefined;
     region.spend(node.instructions);
     const last = node.uops.length - 1;
+    const wanted = this.flagsWanted(node);
     node.uops.forEach((uop, i) => {
       const at = node.at + u16[(uop + L.UOP_RIP_OFFSET) >> 1];
       const remaining = u8[uop + L.UOP_REMAINING];
@@ -67,9 +68,16 @@ class NodeEmitter {
         region.bodyNesting = region.f.nesting;
         region.wroteMemory = false;
         region.outcome = {};
+        region.flagsWanted = wanted[i];
         const far = i === last && node.end.kind === 'far';
         if (far) region.storeNextRip(at + u8[uop + L.UOP_LENGTH]);
-        const context = new TranslatorContext(region, { uop, blockAt: node.at }, shape, far);
+        const context = new TranslatorContext(
+          region,
+          { uop, blockAt: node.at },
+          shape,
+          far,
+          definition.keepsFlags === true,
+        );
         context.start();
         definition.body(context);
         context.finish();
@@ -77,6 +85,21 @@ class NodeEmitter {
         else if (region.wroteMemory) region.checkCode(at + u8[uop + L.UOP_LENGTH], remaining - 1);
       });
     });
+  }
+
+  /** Of each micro-op, whether anybody may see the flags it leaves before they are set again. */
+  private flagsWanted(node: RegionNode): boolean[] {
+    const { u16 } = this.region.memory;
+    const wanted: boolean[] = [];
+    let live = true;
+    for (let i = node.uops.length - 1; i >= 0; i--) {
+      wanted[i] = live;
+      const handler = this.source.handlers[u16[(node.uops[i] + L.UOP_HANDLER) >> 1]];
+      const keeps = handler.definition.keepsFlags === true && !live;
+      if (handler.leaves || (handler.readsFlags && !keeps)) live = true;
+      else if (handler.flags !== 'none' && (handler.flags !== 'unknown' || keeps)) live = false;
+    }
+    return wanted;
   }
 
   private end(node: RegionNode): void {
