@@ -61,6 +61,8 @@ export interface Commands {
   'domain/networks': [{ domain: string }, VifInfo[]];
   /** Plugs the cable of card `devid` in or pulls it; the configuration keeps it. */
   'domain/setLink': [{ domain: string; devid: number; up: boolean }, DomainInfo];
+  /** Writes the frames of a running domain's card `devid` to a new pcapng file; '' ends that. */
+  'domain/capture': [{ domain: string; devid: number; path: string }, null];
   'task/cancel': [{ task: number }, null];
 }
 

@@ -9,6 +9,7 @@ import { readConfigFile } from './config-file';
 import { attachConsole } from './console';
 import { runDaemon } from './daemon';
 import { EXIT_FAILED, EXIT_OK, ExitError } from './errors';
+import { NETWORK_COMMANDS } from './network-commands';
 import { domainRow, domainZeroRow, infoTable, listTable, uptime } from './output';
 import { runInForeground } from './run';
 import { waitForDomain, withToolstack } from './session';
@@ -368,6 +369,7 @@ export const CLI_COMMANDS: readonly CliCommand[] = [
         print(`${(await client.call('domain/get', { domain })).config.name}\n`),
       ),
   },
+  ...NETWORK_COMMANDS,
 ];
 
 function runningId({ domid, config }: DomainInfo): number {

@@ -167,6 +167,18 @@ const ROWS: readonly AnyRow[] = [
     z.strictObject({ domain: domainKey, devid: z.int().min(0).max(63), up: z.boolean() }),
     setLink,
   ),
+  row(
+    'domain/capture',
+    z.strictObject({
+      domain: domainKey,
+      devid: z.int().min(0).max(63),
+      path: z.union([z.literal(''), absolutePath]),
+    }),
+    async ({ domain, devid, path }, { toolstack }) => {
+      await toolstack.find(domain).networkCapture(devid, path);
+      return null;
+    },
+  ),
   row('task/cancel', z.strictObject({ task: z.int() }), ({ task }, { toolstack }) => {
     if (!toolstack.tasks.cancel(task))
       throw new DomusError('BAD_STATE', `task ${task} is not running or cannot be cancelled`);

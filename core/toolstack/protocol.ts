@@ -36,6 +36,7 @@ export interface DomainRequests {
   consoleWrite: [{ data: string }, null];
   networkList: [null, VifInfo[]];
   networkLink: [{ devid: number; up: boolean }, null];
+  networkCapture: [{ devid: number; path: string }, null];
 }
 export type DomainMethod = keyof DomainRequests;
 
@@ -181,6 +182,7 @@ export const DOMAIN_RESULTS: { readonly [M in DomainMethod]: z.ZodType<DomainReq
   consoleWrite: z.null(),
   networkList: z.array(vifInfo).max(64),
   networkLink: z.null(),
+  networkCapture: z.null(),
 };
 
 /** A request as it goes over the channel. */

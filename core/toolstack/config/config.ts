@@ -160,11 +160,13 @@ function readDisks(reader: Reader): DiskConfig[] {
   });
 }
 
-function readVifs(reader: Reader, uuid: string): VifConfig[] {
+function readVifs(reader: Reader): VifConfig[] {
   return reader.list('vif').map((item, index) => {
     if (item.kind === 'list') throw configError(item.position, "an entry of 'vif' is a string");
     const start = { ...item.position, column: item.position.column + (item.quoted ? 1 : 0) };
-    return parseVifSpec(item.text, start, defaultMac(uuid, index), reader.warn);
+    // By name and place: the same file makes the same card each time it is read.
+    const mac = defaultMac(reader.text('name', ''), index);
+    return parseVifSpec(item.text, start, mac, reader.warn);
   });
 }
 
@@ -257,10 +259,9 @@ function assemble(reader: Reader, options: ParseOptions): DomainConfig {
     );
   reader.text('type', 'hvm');
   reader.text('builder', 'hvm');
-  const uuid = reader.has('uuid') ? reader.text('uuid', '').toLowerCase() : options.newUuid();
   return {
     name: reader.text('name', ''),
-    uuid,
+    uuid: reader.has('uuid') ? reader.text('uuid', '').toLowerCase() : options.newUuid(),
     type: 'hvm',
     memory: reader.number('memory') ?? 512,
     vcpus,
@@ -269,7 +270,7 @@ function assemble(reader: Reader, options: ParseOptions): DomainConfig {
     root: reader.has('cmdline') ? '' : reader.text('root', ''),
     extra: reader.has('cmdline') ? reader.text('cmdline', '') : reader.text('extra', ''),
     disk: readDisks(reader),
-    vif: readVifs(reader, uuid),
+    vif: readVifs(reader),
     boot: reader.text('boot', 'cd'),
     firmware: readFirmware(reader),
     vnc: vnc.enabled,

@@ -13,4 +13,10 @@ export {
   MIN_MEMORY_MIB,
   VDEVS,
 } from './schema';
-export { DEFAULT_MODEL, DEFAULT_NETWORK, formatVifSpec, parseVifSpec } from './vif-spec';
+export {
+  DEFAULT_MODEL,
+  DEFAULT_NETWORK,
+  defaultMac,
+  formatVifSpec,
+  parseVifSpec,
+} from './vif-spec';

@@ -38,11 +38,11 @@ const WITHOUT_EFFECT = new Set(['ip', 'rate', 'mtu']);
 
 type Warn = (position: SourcePosition, message: string) => void;
 
-/** A MAC address that stays the same as long as the domain and the place of the card do. */
-export function defaultMac(uuid: string, index: number): string {
+/** A MAC address that stays the same as long as the domain's name and the place of the card do. */
+export function defaultMac(name: string, index: number): string {
   // FNV-1a over the identity: spread, not secret.
   let hash = 0x811c9dc5;
-  for (const c of `${uuid}/${index}`) hash = Math.imul(hash ^ c.charCodeAt(0), 0x01000193) >>> 0;
+  for (const c of `${name}/${index}`) hash = Math.imul(hash ^ c.charCodeAt(0), 0x01000193) >>> 0;
   const bytes = [(hash >> 16) & 0x7f, (hash >> 8) & 0xff, hash & 0xff];
   return [XEN_OUI, ...bytes.map((byte) => byte.toString(16).padStart(2, '0'))].join(':');
 }

@@ -230,6 +230,11 @@ export class Domain {
     await this.live.connection.request('networkLink', { devid, up });
   }
 
+  /** Writes a card's frames to a new file; '' ends that. */
+  async networkCapture(devid: number, path: string): Promise<void> {
+    await this.live.connection.request('networkCapture', { devid, path });
+  }
+
   typeText(text: string): Promise<{ skipped: string[] }> {
     return this.live.connection.request('typeText', { text });
   }

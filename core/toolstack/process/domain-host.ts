@@ -129,6 +129,10 @@ export class DomainHost {
       this.domain.networks.setLink(devid, up);
       return null;
     },
+    networkCapture: async ({ devid, path }) => {
+      await this.domain.networks.capture(devid, path);
+      return null;
+    },
   };
 
   private get domain(): Running {
@@ -181,7 +185,9 @@ export class DomainHost {
       process.pid,
       (message) => this.end('crash', message),
     );
-    const networks = await DomainNetworks.open(config, plan).catch(async (cause: unknown) => {
+    const networks = await DomainNetworks.open(config, plan, (message) =>
+      this.notice('warn', message),
+    ).catch(async (cause: unknown) => {
       await images.close();
       throw cause;
     });
@@ -212,8 +218,7 @@ export class DomainHost {
       this.statsTimer = setInterval(() => this.sendStats(), STATS_MS);
       return { vncPort };
     } catch (cause) {
-      networks.close();
-      await Promise.allSettled([guest.stop(), screen.close(), images.close()]);
+      await Promise.allSettled([networks.close(), guest.stop(), screen.close(), images.close()]);
       throw cause;
     }
   }
@@ -307,7 +312,7 @@ export class DomainHost {
     const running = this.running;
     if (running) {
       running.keys.stop();
-      running.networks.close();
+      await running.networks.close();
       await Promise.allSettled([running.guest.stop(), running.screen.close()]);
       for (const problem of await running.images.close()) this.notice('error', problem);
     }

@@ -1,6 +1,7 @@
 import { DomusError, type DomainConfig, type VifInfo } from '../../api';
-import { nodeFrameLinks, nodeNetwork, nodeTimers } from '../../host-node';
+import { nodeFiles, nodeFrameLinks, nodeNetwork, nodeTimers } from '../../host-node';
 import type { PluggedVif } from '../net';
+import { openCaptureFile } from './capture-file';
 import type { ToWorker } from './worker-messages';
 import { VifPort } from './vif-port';
 
@@ -10,7 +11,11 @@ export class DomainNetworks {
   /** Set when the guest's worker can be told things. */
   private post: (message: ToWorker) => void = () => undefined;
 
-  private constructor(config: DomainConfig, plugged: readonly PluggedVif[]) {
+  private constructor(
+    config: DomainConfig,
+    plugged: readonly PluggedVif[],
+    notice: (message: string) => void,
+  ) {
     this.ports = config.vif.map((vif, index) => {
       const place = plugged[index];
       if (!place)
@@ -19,6 +24,7 @@ export class DomainNetworks {
         network: nodeNetwork,
         timers: nodeTimers,
         frameLinks: nodeFrameLinks,
+        notice,
         hostName: config.name.replace(/[^A-Za-z0-9-]/g, '-'),
         wakeGuest: () => this.post({ type: 'network', vif: index }),
         linkChanged: (up) => this.post({ type: 'network-link', vif: index, up }),
@@ -27,13 +33,17 @@ export class DomainNetworks {
   }
 
   /** Makes the networks of a domain and opens its port forwards. Rejects with a DomusError. */
-  static async open(config: DomainConfig, plugged: readonly PluggedVif[]): Promise<DomainNetworks> {
-    const opened = new DomainNetworks(config, plugged);
+  static async open(
+    config: DomainConfig,
+    plugged: readonly PluggedVif[],
+    notice: (message: string) => void,
+  ): Promise<DomainNetworks> {
+    const opened = new DomainNetworks(config, plugged, notice);
     try {
       for (const port of opened.ports) await port.open();
       return opened;
     } catch (cause) {
-      opened.close();
+      await opened.close();
       const message = cause instanceof Error ? cause.message : String(cause);
       throw new DomusError(
         'BAD_STATE',
@@ -67,9 +77,33 @@ export class DomainNetworks {
   }
 
   setLink(devid: number, up: boolean): void {
+    this.port(devid).setLink(up);
+  }
+
+  /** Writes a card's frames to a new file; '' ends that. Rejects with a DomusError. */
+  async capture(devid: number, path: string): Promise<void> {
+    const port = this.port(devid);
+    await port.endCapture();
+    if (path === '') return;
+    try {
+      port.startCapture(path, await openCaptureFile(nodeFiles, path));
+    } catch (cause) {
+      const message = cause instanceof Error ? cause.message : String(cause);
+      throw new DomusError(
+        'BAD_STATE',
+        `nothing can be captured to ${path}: ${message}`,
+        undefined,
+        {
+          cause,
+        },
+      );
+    }
+  }
+
+  private port(devid: number): VifPort {
     const port = this.ports[devid];
     if (!port) throw new DomusError('INVALID_CONFIG', `there is no network card ${devid}`);
-    port.setLink(up);
+    return port;
   }
 
   setPaused(paused: boolean): void {
@@ -80,7 +114,7 @@ export class DomainNetworks {
     for (const port of this.ports) port.reset();
   }
 
-  close(): void {
-    for (const port of this.ports) port.close();
+  async close(): Promise<void> {
+    await Promise.allSettled(this.ports.map((port) => port.close()));
   }
 }

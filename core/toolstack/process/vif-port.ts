@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import type { VifConfig, VifInfo } from '../../api';
 import type { FrameLink, FrameLinkHost, NetworkHost, TimerHost } from '../../host';
-import { parseMac, UserNat, type PortForward } from '../../net';
+import { Capture, parseMac, UserNat, type CaptureSink, type PortForward } from '../../net';
 import { egressOptions, gatewayAddresses, type PluggedVif } from '../net';
 import { createFrameRing, FrameRing } from './frame-ring';
 import type { SharedVif } from './worker-messages';
 
+/** Largest capture file. */
+const MAX_CAPTURE_BYTES = 1 << 30;
 /** Frames taken from the guest before others get their turn in the event loop. */
 const BATCH_FRAMES = 256;
 
@@ -18,6 +20,8 @@ export interface VifServices {
   /** Tells the worker that frames lie in the ring. */
   wakeGuest(): void;
   linkChanged(up: boolean): void;
+  /** Tells the user of something that went wrong. */
+  notice(message: string): void;
 }
 
 /** One network card's cable in the event loop: rings to the card on one side, the network on the other. */
@@ -29,6 +33,7 @@ export class VifPort {
   private readonly mac: Uint8Array;
   private readonly gatewayMac: Uint8Array | undefined;
   private uplink: FrameLink | undefined;
+  private capture: { readonly file: Capture; readonly path: string } | undefined;
   private readonly counters = { rxBytes: 0, txBytes: 0, rxFrames: 0, txFrames: 0, dropped: 0 };
   private forwards: VifInfo['forwards'] = [];
   private linkUp: boolean;
@@ -113,7 +118,7 @@ export class VifPort {
       ...this.counters,
       dropped: this.counters.dropped + inNat,
       denials: (gateway?.denials ?? []).map((denial) => ({ ...denial })),
-      capture: '',
+      capture: this.capture?.path ?? '',
     };
   }
 
@@ -156,10 +161,35 @@ export class VifPort {
     this.gateway?.reset();
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.closed = true;
     this.gateway?.close();
     this.uplink?.close();
+    await this.endCapture();
+  }
+
+  /** From now on frames go to a pcapng file too. */
+  startCapture(path: string, sink: CaptureSink): void {
+    const failed = (cause: unknown): void => {
+      const message = cause instanceof Error ? cause.message : String(cause);
+      this.services.notice(`the capture to ${path} ended: ${message}`);
+    };
+    const { timers } = this.services;
+    const file = new Capture(
+      sink,
+      `vif${this.devid} ${this.config.mac}`,
+      'Domus',
+      () => timers.wallMs(),
+      MAX_CAPTURE_BYTES,
+      failed,
+    );
+    this.capture = { file, path };
+  }
+
+  async endCapture(): Promise<void> {
+    const ended = this.capture;
+    this.capture = undefined;
+    await ended?.file.close();
   }
 
   private async join(path: string): Promise<void> {
@@ -185,6 +215,7 @@ export class VifPort {
     if (!this.linkUp) return;
     this.counters.txFrames++;
     this.counters.txBytes += frame.length;
+    this.capture?.file.record(frame, true);
     const destination = frame.subarray(0, 6);
     const isGroup = (destination[0] & 1) === 1;
     const isToGateway = this.gatewayMac !== undefined && sameMac(destination, this.gatewayMac);
@@ -203,6 +234,7 @@ export class VifPort {
     }
     this.counters.rxFrames++;
     this.counters.rxBytes += frame.length;
+    this.capture?.file.record(frame, false);
     if (this.toGuest.shouldSignal()) this.services.wakeGuest();
     return true;
   }

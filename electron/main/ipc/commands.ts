@@ -45,6 +45,7 @@ export const COMMAND_PATHS: { [C in CommandName]: (params: Params<C>) => string[
   'network/delete': none,
   'domain/networks': none,
   'domain/setLink': none,
+  'domain/capture': ({ path }) => [path],
   'task/cancel': none,
 };
 
