@@ -1,7 +1,6 @@
 export { GPE0_BYTES, PM_IO_BYTES, Piix4Pm, SMBUS_IO_BYTES } from './acpi/piix4-pm';
 export { Ns16550 } from './char/ns16550';
 export * from './display';
-export * from './display';
 export * from './ide';
 export { I8042 } from './input/i8042';
 export { Ps2Keyboard } from './input/ps2-keyboard';
@@ -19,3 +18,4 @@ export * from './pci';
 export { Mc146818 } from './rtc/mc146818';
 export { HPET_BYTES, Hpet } from './timer/hpet';
 export { I8254, PIT_HZ } from './timer/i8254';
+export * from './virtio';

@@ -122,6 +122,7 @@ export class PciBus implements Device<PciBusState> {
   /** Configuration read; a function that is not there reads as all ones (master abort). */
   readConfig(devfn: number, offset: number, width: AccessWidth): number {
     const p = this.functions.get(devfn);
+    p?.fn.onConfigRead?.(offset, width);
     let value = 0;
     for (let i = width - 1; i >= 0; i--)
       value = value * 256 + (p ? (p.fn.config[(offset + i) & 0xff] ?? 0xff) : 0xff);

@@ -1,7 +1,8 @@
 /**
  * What a PCI function (VGA, IDE, bridge...) shows to the bus that carries it.
  * Document: PCI Local Bus Specification 2.1, chapter 6 (configuration space, header type 00h).
- * Scope: type-00h headers, one INTx pin a function. Missing: 64-bit BARs, capability lists, MSI.
+ * Scope: type-00h headers, one INTx pin a function; capabilities in `capabilities.ts`, MSI and MSI-X in `msi.ts`.
+ * Missing: 64-bit BARs.
  *
  * A function owns its 256 bytes of configuration space. The bus (`PciBus`) does everything the specification asks of
  * each function alike: write masks, BAR sizing, decode enables, mapping, the interrupt status bit.
@@ -76,6 +77,8 @@ export interface PciFunction {
   irq: IrqLine;
   /** After software wrote `length` bytes at `offset`, whatever the masks let through. */
   onConfigWrite?(offset: number, length: number): void;
+  /** Before software reads `length` bytes at `offset`: the function may update `config`. */
+  onConfigRead?(offset: number, length: number): void;
 }
 
 export interface PciConfigOptions {

@@ -1,0 +1,3 @@
+export { VirtioBlk } from './virtio-blk';
+export { VirtioNet } from './virtio-net';
+export { VirtioPci } from './virtio-pci';
