@@ -6,7 +6,7 @@ import { guest } from '../../build/guests.mjs';
 import { ConsolePage } from './pages/console';
 import { MainWindow } from './pages/main-window';
 import { Wizard } from './pages/wizard';
-import { DomusApp } from './support/app';
+import { DomusApp, PATIENCE_MS } from './support/app';
 
 /** The screen tab with GRUB's rescue CD, which has a prompt that answers. Tests go on from each other. */
 let app: DomusApp;
@@ -32,7 +32,7 @@ beforeAll(async () => {
 });
 afterAll(() => app?.dispose());
 
-function shows(text: string, patienceMs = 30_000): Promise<void> {
+function shows(text: string, patienceMs = PATIENCE_MS): Promise<void> {
   return app.until(
     `“${text}” on the guest's screen`,
     async () => (await app.screenText('grub')).includes(text),

@@ -126,7 +126,7 @@ describe('two virtual machines', () => {
     await createTiny(app, 'second', { start: true });
     const [victim] = domainProcesses().filter((pid) => !before.includes(pid));
     process.kill(victim, 'SIGKILL');
-    await window.waitForState('Crashed', 3000);
+    await window.waitForState('Crashed');
     await window.tab('overview');
     expect(await app.page.locator('[data-test="reason"]').innerText()).toMatch(/SIGKILL/);
     expect((await window.problems()).join('\n')).toMatch(/second/);
@@ -212,7 +212,7 @@ describe('a page that dies', () => {
   it('is loaded again and finds the machines as they are', async () => {
     await createTiny(app, 'survivor', { start: true });
     const [process_] = domainProcesses();
-    const reloaded = app.page.waitForEvent('load', { timeout: 15_000 }).catch(() => undefined);
+    const reloaded = app.page.waitForEvent('load').catch(() => undefined);
     await app.electron.evaluate(({ BrowserWindow }) =>
       BrowserWindow.getAllWindows()[0].webContents.forcefullyCrashRenderer(),
     );

@@ -1,6 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PACKAGE_FOLDER, packageApp } from '../../build/package.mjs';
 import { guest } from '../../build/guests.mjs';
 import { testDisplay } from './support/display';
+import { removeHome } from './support/folders';
 import { DIST } from './support/runtime';
 
 const execute = promisify(execFile);
@@ -46,8 +47,7 @@ describe('the packaged app', () => {
       child.kill('SIGKILL');
       await once(child, 'exit');
     }
-    // Chromium's helpers write to their cache until they notice that the app is gone.
-    rmSync(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    await removeHome(home);
   });
 
   async function start(): Promise<Page> {

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { brokenRules } from './support/accessibility';
 import { DomusApp } from './support/app';
@@ -39,7 +41,15 @@ describe('the window', () => {
     await app.until('the dark theme', () =>
       app!.page.evaluate(() => document.documentElement.classList.contains('dark')),
     );
-    await new Promise((wake) => setTimeout(wake, 1000));
+    const stored = (name: string): string => {
+      const path = join(app!.home, 'config/Domus', name);
+      return existsSync(path) ? readFileSync(path, 'utf8') : '';
+    };
+    await app.until(
+      'stored bounds and theme',
+      async () =>
+        stored('window.json').includes('1000') && stored('preferences.json').includes('dark'),
+    );
     await app.kill();
     app = await DomusApp.launch({ home: app.home });
     expect(await app.page.evaluate(() => document.documentElement.classList.contains('dark'))).toBe(

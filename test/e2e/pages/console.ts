@@ -1,6 +1,6 @@
 import type { Locator } from 'playwright-core';
 import { PNG } from 'pngjs';
-import type { DomusApp } from '../support/app';
+import { PATIENCE_MS, type DomusApp } from '../support/app';
 
 /** The Console tab: the guest's screen through noVNC. */
 export class ConsolePage {
@@ -13,7 +13,7 @@ export class ConsolePage {
     return this.app.page.locator('[data-test="console-overlay"]');
   }
 
-  async connected(timeout = 20_000): Promise<void> {
+  async connected(timeout = PATIENCE_MS): Promise<void> {
     await this.app.page
       .locator('[data-test="vnc-screen"][data-connected="true"]')
       .waitFor({ timeout });

@@ -1,4 +1,5 @@
 import type { Locator, Page } from 'playwright-core';
+import { PATIENCE_MS } from '../support/app';
 
 /** The main window: tree, toolbar, tabs, panes. */
 export class MainWindow {
@@ -30,7 +31,7 @@ export class MainWindow {
     return this.page.locator('[data-test="vm-state"]').innerText();
   }
 
-  async waitForState(state: string, timeout = 20_000): Promise<void> {
+  async waitForState(state: string, timeout = PATIENCE_MS): Promise<void> {
     await this.page.locator('[data-test="vm-state"]', { hasText: state }).waitFor({ timeout });
   }
 

@@ -1,5 +1,5 @@
 import type { Locator } from 'playwright-core';
-import type { DomusApp } from '../support/app';
+import { PATIENCE_MS, type DomusApp } from '../support/app';
 
 /** The Serial tab: xterm.js. */
 export class SerialPage {
@@ -15,7 +15,7 @@ export class SerialPage {
     return rows.map((row) => row.replaceAll('\u00a0', ' ')).join('\n');
   }
 
-  async shows(text: string, patienceMs = 30_000): Promise<void> {
+  async shows(text: string, patienceMs = PATIENCE_MS): Promise<void> {
     await this.app.until(
       `serial output “${text}”`,
       async () => (await this.text()).includes(text),

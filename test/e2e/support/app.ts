@@ -1,11 +1,15 @@
 import type { ChildProcess } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { _electron, type ElectronApplication, type Page } from 'playwright-core';
 import type { DomainInfo, MenuCommand, Preferences } from '../../../core/api';
 import { testDisplay } from './display';
+import { removeHome } from './folders';
 import { electronExecutable, ROOT } from './runtime';
+
+/** How long the app may take for what a person sees at once; machines that run the tests may be busy. */
+export const PATIENCE_MS = 60_000;
 
 export interface LaunchOptions {
   /** A home from an earlier launch, to see what survived. */
@@ -74,8 +78,10 @@ export class DomusApp {
       args,
       env: environment,
       colorScheme: null,
+      timeout: 2 * PATIENCE_MS,
     });
-    const page = await electron.firstWindow();
+    const page = await electron.firstWindow({ timeout: PATIENCE_MS });
+    page.setDefaultTimeout(PATIENCE_MS);
     const app = new DomusApp(electron, page, home, [executable, ...args], environment);
     await page.waitForSelector('[data-test="tree-host"]');
     if (options.preferences !== undefined) await app.setPreferences(options.preferences);
@@ -146,7 +152,11 @@ export class DomusApp {
   }
 
   /** Waits until `holds` is true; fails with `what` when it is not in time. */
-  async until(what: string, holds: () => Promise<boolean>, patienceMs = 20_000): Promise<void> {
+  async until(
+    what: string,
+    holds: () => Promise<boolean>,
+    patienceMs = PATIENCE_MS,
+  ): Promise<void> {
     const deadline = Date.now() + patienceMs;
     while (!(await holds())) {
       if (Date.now() > deadline) throw new Error(`not in ${patienceMs / 1000} s: ${what}`);
@@ -171,6 +181,6 @@ export class DomusApp {
   /** Ends the app and removes what it left. */
   async dispose(): Promise<void> {
     await this.kill();
-    rmSync(this.home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    await removeHome(this.home);
   }
 }
