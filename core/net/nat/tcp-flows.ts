@@ -18,39 +18,11 @@ import {
   type Unreachable,
 } from '../wire';
 import { type GatewayLink, LINK_MTU } from './gateway-link';
-import {
-  FEW_FLOWS,
-  MAX_HALF_OPEN,
-  MAX_TCP_FLOWS,
-  TCP_BUFFER_BYTES,
-  TCP_BUFFER_BYTES_MANY,
-  TCP_EXPIRY_MS,
-  TCP_IDLE_MS,
-} from './limits';
+import { MAX_HALF_OPEN, TCP_EXPIRY_MS } from './limits';
+import { TcpFlowTable, type TcpFlow } from './tcp-flow-table';
 
-const FIRST_EPHEMERAL_PORT = 0xc000;
 /** A host that neither accepts nor refuses; its own timeout is longer than a guest waits. */
 const CONNECT_MS = 75_000;
-
-/** One direction's end points, as the guest sees them. */
-interface Flow {
-  readonly key: string;
-  readonly guest: Uint8Array;
-  readonly guestPort: number;
-  readonly remote: Uint8Array;
-  readonly remotePort: number;
-  /** The guest's SYN while the host connects, and the packet for an ICMP error about it. */
-  pending:
-    { readonly syn: TcpSegment; readonly packet: IpPacket; readonly since: number } | undefined;
-  connection: TcpConnection | undefined;
-  /** The host's side; undefined once it is closed. */
-  stream: TcpStream | undefined;
-  established: boolean;
-  /** Bytes from the guest, gathered until the end of a batch of frames. */
-  outgoing: Uint8Array[];
-  outgoingBytes: number;
-  hostPaused: boolean;
-}
 
 /** Opens the host's side of a guest's connection. */
 export type OpenStream = (events: TcpEvents) => TcpStream;
@@ -73,14 +45,13 @@ export interface TcpFlowInfo {
 }
 
 export class TcpFlows implements TcpOwner {
-  private readonly flows = new Map<string, Flow>();
-  private readonly byConnection = new Map<TcpConnection, Flow>();
+  private readonly flows = new TcpFlowTable();
+  private readonly byConnection = new Map<TcpConnection, TcpFlow>();
   /** Flows with bytes or acknowledgements to hand on at the end of the batch. */
-  private readonly dirty = new Set<Flow>();
+  private readonly dirty = new Set<TcpFlow>();
   /** Flows that found no room on the link. */
-  private readonly blocked = new Set<Flow>();
+  private readonly blocked = new Set<TcpFlow>();
   private halfOpen = 0;
-  private nextPort = FIRST_EPHEMERAL_PORT;
 
   constructor(private readonly options: TcpFlowsOptions) {}
 
@@ -89,7 +60,7 @@ export class TcpFlows implements TcpOwner {
   }
 
   get list(): TcpFlowInfo[] {
-    return [...this.flows.values()].map(({ guestPort, remote, remotePort, connection }) => ({
+    return this.flows.all.map(({ guestPort, remote, remotePort, connection }) => ({
       guestPort,
       remote,
       remotePort,
@@ -99,7 +70,7 @@ export class TcpFlows implements TcpOwner {
 
   /** Hands a segment to its connection; false when there is none. */
   arrive(packet: IpPacket, segment: TcpSegment): boolean {
-    const flow = this.flows.get(flowKey(packet.source, packet.destination, segment));
+    const flow = this.flows.find(packet, segment);
     if (!flow) return false;
     const { connection } = flow;
     if (connection?.phase === 'time-wait' && this.isNewSyn(segment)) {
@@ -121,7 +92,7 @@ export class TcpFlows implements TcpOwner {
     if (this.halfOpen >= MAX_HALF_OPEN) return;
     if (!this.makeRoom()) return this.refuse(packet, syn);
     const copy = packet.bytes.slice();
-    const flow = this.addFlow(
+    const flow = this.flows.add(
       packet.source.slice(),
       syn.sourcePort,
       packet.destination.slice(),
@@ -150,8 +121,8 @@ export class TcpFlows implements TcpOwner {
       if (this.halfOpen >= MAX_HALF_OPEN || !this.makeRoom()) return undefined;
       const guest = guestAddress();
       const remote = link.ownAddress(guest);
-      const remotePort = this.freePort(guest, guestPort, remote);
-      const flow = this.addFlow(guest, guestPort, remote, remotePort);
+      const remotePort = this.flows.freePort(guest, guestPort, remote);
+      const flow = this.flows.add(guest, guestPort, remote, remotePort);
       flow.stream = stream;
       flow.hostPaused = true;
       this.halfOpen++;
@@ -198,7 +169,7 @@ export class TcpFlows implements TcpOwner {
 
   tick(): void {
     const now = this.options.now();
-    for (const flow of [...this.flows.values()]) {
+    for (const flow of this.flows.all) {
       const { connection, pending } = flow;
       if (pending && now - pending.since > CONNECT_MS) this.abort(flow);
       if (!connection) continue;
@@ -209,7 +180,7 @@ export class TcpFlows implements TcpOwner {
 
   /** Resets everything, as the guest is gone. */
   clear(): void {
-    for (const flow of [...this.flows.values()]) this.drop(flow);
+    for (const flow of this.flows.all) this.drop(flow);
   }
 
   // --- TcpOwner
@@ -244,13 +215,13 @@ export class TcpFlows implements TcpOwner {
     const flow = this.byConnection.get(connection) ?? this.starting;
     if (!flow) return 0;
     const queued = flow.outgoingBytes + (flow.stream?.queuedBytes ?? 0) + connection.heldBytes;
-    return Math.max(0, this.bufferBytes - queued);
+    return Math.max(0, this.flows.bufferBytes - queued);
   }
 
   acknowledged(connection: TcpConnection): void {
     const flow = this.byConnection.get(connection);
     if (!flow?.hostPaused || !flow.established) return;
-    if (connection.sender.queue.cost > this.bufferBytes / 2) return;
+    if (connection.sender.queue.cost > this.flows.bufferBytes / 2) return;
     flow.hostPaused = false;
     flow.stream?.resume();
   }
@@ -280,7 +251,7 @@ export class TcpFlows implements TcpOwner {
 
   // --- The host's side
 
-  private eventsOf(flow: Flow): TcpEvents {
+  private eventsOf(flow: TcpFlow): TcpEvents {
     const { now } = this.options;
     return {
       onConnect: () => this.hostConnected(flow),
@@ -288,7 +259,7 @@ export class TcpFlows implements TcpOwner {
         const { connection } = flow;
         if (!connection) return;
         connection.send(bytes, now());
-        if (flow.hostPaused || connection.sender.queue.cost < this.bufferBytes) return;
+        if (flow.hostPaused || connection.sender.queue.cost < this.flows.bufferBytes) return;
         flow.hostPaused = true;
         flow.stream?.pause();
       },
@@ -298,9 +269,9 @@ export class TcpFlows implements TcpOwner {
     };
   }
 
-  private hostConnected(flow: Flow): void {
+  private hostConnected(flow: TcpFlow): void {
     const { pending } = flow;
-    if (!pending || this.flows.get(flow.key) !== flow) return;
+    if (!pending || !this.flows.has(flow)) return;
     const { now, random32 } = this.options;
     flow.pending = undefined;
     flow.stream?.pause();
@@ -310,9 +281,9 @@ export class TcpFlows implements TcpOwner {
     );
   }
 
-  private hostClosed(flow: Flow, error: NetworkErrorCode | undefined): void {
+  private hostClosed(flow: TcpFlow, error: NetworkErrorCode | undefined): void {
     flow.stream = undefined;
-    if (this.flows.get(flow.key) !== flow) return;
+    if (!this.flows.has(flow)) return;
     const { pending, connection } = flow;
     if (pending) {
       if (error === 'UNREACHABLE' || error === 'TIMED_OUT')
@@ -330,7 +301,7 @@ export class TcpFlows implements TcpOwner {
     connection.abandon(this.options.now());
   }
 
-  private writeOut(flow: Flow): void {
+  private writeOut(flow: TcpFlow): void {
     const { outgoing, stream } = flow;
     if (outgoing.length === 0) return;
     flow.outgoing = [];
@@ -350,43 +321,14 @@ export class TcpFlows implements TcpOwner {
   // --- The table
 
   /** The flow whose connection is being made: its first segment leaves before the constructor returns. */
-  private starting: Flow | undefined;
+  private starting: TcpFlow | undefined;
 
-  private track(flow: Flow, make: () => TcpConnection): TcpConnection {
+  private track(flow: TcpFlow, make: () => TcpConnection): TcpConnection {
     this.starting = flow;
     const connection = make();
     this.starting = undefined;
     this.byConnection.set(connection, flow);
     return connection;
-  }
-
-  private addFlow(
-    guest: Uint8Array,
-    guestPort: number,
-    remote: Uint8Array,
-    remotePort: number,
-  ): Flow {
-    const key = keyText(guest, guestPort, remote, remotePort);
-    const flow: Flow = {
-      key,
-      guest,
-      guestPort,
-      remote,
-      remotePort,
-      pending: undefined,
-      connection: undefined,
-      stream: undefined,
-      established: false,
-      outgoing: [],
-      outgoingBytes: 0,
-      hostPaused: false,
-    };
-    this.flows.set(key, flow);
-    return flow;
-  }
-
-  private get bufferBytes(): number {
-    return this.flows.size > FEW_FLOWS ? TCP_BUFFER_BYTES_MANY : TCP_BUFFER_BYTES;
   }
 
   private mss(guest: Uint8Array): number {
@@ -395,28 +337,11 @@ export class TcpFlows implements TcpOwner {
 
   /** A place in the table: the connection that has been idle longest gives way, if it has been for long. */
   private makeRoom(): boolean {
-    if (this.flows.size < MAX_TCP_FLOWS) return true;
-    let idlest: Flow | undefined;
-    let since = this.options.now() - TCP_IDLE_MS;
-    for (const flow of this.flows.values()) {
-      const heard = flow.connection?.lastHeard ?? Infinity;
-      const isOver = flow.connection?.phase === 'time-wait';
-      if (!isOver && heard >= since) continue;
-      idlest = flow;
-      if (isOver) break;
-      since = heard;
-    }
+    if (!this.flows.isFull) return true;
+    const idlest = this.flows.mostIdle(this.options.now());
     if (!idlest) return false;
     this.abort(idlest);
     return true;
-  }
-
-  private freePort(guest: Uint8Array, guestPort: number, remote: Uint8Array): number {
-    for (;;) {
-      const port = this.nextPort;
-      this.nextPort = port === 0xffff ? FIRST_EPHEMERAL_PORT : port + 1;
-      if (!this.flows.has(keyText(guest, guestPort, remote, port))) return port;
-    }
   }
 
   private isNewSyn(segment: TcpSegment): boolean {
@@ -424,27 +349,27 @@ export class TcpFlows implements TcpOwner {
   }
 
   /** Ends a connection on both sides. */
-  private abort(flow: Flow): void {
+  private abort(flow: TcpFlow): void {
     flow.connection?.reset();
     this.drop(flow);
   }
 
-  private drop(flow: Flow): void {
+  private drop(flow: TcpFlow): void {
     flow.stream?.reset();
     this.remove(flow);
   }
 
   /** It counts as half open until it is established or gone. */
-  private settle(flow: Flow): void {
+  private settle(flow: TcpFlow): void {
     if (flow.established) return;
     this.halfOpen--;
   }
 
-  private remove(flow: Flow): void {
-    if (this.flows.get(flow.key) !== flow) return;
+  private remove(flow: TcpFlow): void {
+    if (!this.flows.has(flow)) return;
     this.settle(flow);
     this.writeOut(flow);
-    this.flows.delete(flow.key);
+    this.flows.delete(flow);
     if (flow.connection) this.byConnection.delete(flow.connection);
     this.blocked.delete(flow);
     this.dirty.delete(flow);
@@ -462,20 +387,4 @@ export class TcpFlows implements TcpOwner {
     const total = tcpHeaderBytes(header.flags) + length;
     return link.sendPlaced({ source, destination, protocol: IPPROTO_TCP }, total);
   }
-}
-
-function keyText(
-  guest: Uint8Array,
-  guestPort: number,
-  remote: Uint8Array,
-  remotePort: number,
-): string {
-  let text = String.fromCharCode(guestPort, remotePort);
-  for (let i = 0; i < guest.length; i += 2)
-    text += String.fromCharCode((guest[i] << 8) | guest[i + 1], (remote[i] << 8) | remote[i + 1]);
-  return text;
-}
-
-function flowKey(guest: Uint8Array, remote: Uint8Array, segment: TcpSegment): string {
-  return keyText(guest, segment.sourcePort, remote, segment.destinationPort);
 }

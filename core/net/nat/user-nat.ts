@@ -6,8 +6,6 @@
  */
 import type { BoundPort, NetworkHost, TimerHost } from '../../host';
 import {
-  buildTimeExceeded,
-  buildUnreachable,
   DHCP_CLIENT_PORT,
   DHCP_SERVER_PORT,
   DNS_PORT,
@@ -17,11 +15,6 @@ import {
   ETHERTYPE_IPV6,
   formatIp,
   formatMac,
-  ICMP_ECHO,
-  ICMP_ECHO_REPLY,
-  ICMPV6_ECHO,
-  ICMPV6_ECHO_REPLY,
-  icmpChecksumHolds,
   IPPROTO_ICMP,
   IPPROTO_ICMPV6,
   IPPROTO_TCP,
@@ -36,20 +29,19 @@ import {
   parseTcp,
   parseUdp,
   sameAddress,
-  sealIcmp,
   TCP_ACK,
   TCP_RST,
   TCP_SYN,
   u16,
   type IpPacket,
   type TcpSegment,
-  type Unreachable,
 } from '../wire';
 import { DhcpServer, type DhcpLease } from './dhcp-server';
 import { DnsProxy, DnsTcpStream } from './dns-proxy';
 import { EgressPolicy, type EgressDenial, type EgressOptions } from './egress';
 import { Reassembler } from './fragments';
 import { GatewayLink, type GatewayAddresses } from './gateway-link';
+import { IcmpResponder } from './icmp-responder';
 import { Ipv6Router } from './ipv6-router';
 import { NEW_FLOWS_PER_SECOND, TICK_MS, TokenBucket } from './limits';
 import { TcpFlows, type TcpFlowInfo } from './tcp-flows';
@@ -102,6 +94,7 @@ export class UserNat {
   private readonly dns: DnsProxy;
   private readonly tcp: TcpFlows;
   private readonly udp: UdpFlows;
+  private readonly icmp: IcmpResponder;
   private readonly router: Ipv6Router;
   private readonly fragments: Reassembler;
   private readonly newFlows = new TokenBucket(NEW_FLOWS_PER_SECOND);
@@ -129,6 +122,7 @@ export class UserNat {
       },
       now,
     );
+    this.icmp = new IcmpResponder(this.link);
     this.policy = new EgressPolicy(egress, network, now);
     this.dhcp = new DhcpServer(
       {
@@ -149,7 +143,7 @@ export class UserNat {
       host: network,
       now,
       random32: () => host.random32(),
-      unreachable: (packet, why) => this.unreachable(packet, why),
+      unreachable: (packet, why) => this.icmp.unreachable(packet, why),
     });
     this.udp = new UdpFlows(this.link, network, now);
     this.fragments = new Reassembler(now);
@@ -284,7 +278,7 @@ export class UserNat {
     if (!isDhcpClient) this.link.learn(source, this.sender);
     const isHere = this.link.isGateway(destination);
     if (!isHere && packet.hopLimit <= TRACE_HOP_LIMIT && !this.isGroup(destination))
-      return this.timeExceeded(packet);
+      return this.icmp.timeExceeded(packet);
     switch (packet.protocol) {
       case IPPROTO_TCP:
         return this.receiveTcp(packet, isHere);
@@ -313,10 +307,10 @@ export class UserNat {
       return this.tcp.refuse(packet, segment);
     if (this.isGroup(packet.destination)) return this.drop();
     if (isHere) return this.openHere(packet, segment);
-    if (this.link.isOnLink(packet.destination)) return this.unreachable(packet, 'host');
+    if (this.link.isOnLink(packet.destination)) return this.icmp.unreachable(packet, 'host');
     const port = segment.destinationPort;
     if (this.policy.check('tcp', packet.destination, port) !== undefined)
-      return this.unreachable(packet, 'prohibited');
+      return this.icmp.unreachable(packet, 'prohibited');
     this.connect(packet, segment, formatIp(packet.destination));
   }
 
@@ -354,13 +348,13 @@ export class UserNat {
     if (isHere) {
       if (this.udp.answerForwarded(packet, datagram)) return;
       if (destinationPort === DNS_PORT) return this.receiveDns(packet, sourcePort, payload);
-      if (!this.policy.opensHostPort(destinationPort)) return this.unreachable(packet, 'port');
+      if (!this.policy.opensHostPort(destinationPort)) return this.icmp.unreachable(packet, 'port');
       return this.udp.send(packet, datagram, { address: '127.0.0.1', port: destinationPort });
     }
-    if (this.link.isOnLink(packet.destination)) return this.unreachable(packet, 'host');
+    if (this.link.isOnLink(packet.destination)) return this.icmp.unreachable(packet, 'host');
     if (destinationPort === 0) return this.drop();
     if (this.policy.check('udp', packet.destination, destinationPort) !== undefined)
-      return this.unreachable(packet, 'prohibited');
+      return this.icmp.unreachable(packet, 'prohibited');
     if (!this.udp.has(packet, datagram) && !this.newFlows.take(this.now())) return this.drop();
     const address = formatIp(packet.destination);
     this.udp.send(packet, datagram, { address, port: destinationPort });
@@ -384,40 +378,12 @@ export class UserNat {
   }
 
   private receiveEcho(packet: IpPacket, isHere: boolean): void {
-    const { payload, source, destination } = packet;
-    const isIpv6 = source.length === 16;
-    const isEcho = payload[0] === (isIpv6 ? ICMPV6_ECHO : ICMP_ECHO) && payload[1] === 0;
-    if (payload.length < 8 || !isEcho || this.isGroup(destination)) return this.drop();
-    if (!icmpChecksumHolds(payload, source, destination)) return this.drop();
-    if (!isHere) {
-      // QUIRK: echo leaves through ping sockets only, which Node does not have: the guest is told so.
-      this.policy.check('icmp', destination, 0);
-      return this.unreachable(packet, 'prohibited');
-    }
-    const reply = payload.slice();
-    reply[0] = isIpv6 ? ICMPV6_ECHO_REPLY : ICMP_ECHO_REPLY;
-    this.sendIcmp(destination, source, reply);
-  }
-
-  /** RFC 1122 3.2.2: never about an ICMP error, a group, a later fragment. */
-  private unreachable(packet: IpPacket, why: Unreachable): void {
-    const isIpv6 = packet.source.length === 16;
-    const message = buildUnreachable(why, packet.bytes, isIpv6);
-    this.sendIcmp(this.link.ownAddress(packet.source), packet.source, message);
-  }
-
-  private timeExceeded(packet: IpPacket): void {
-    const isIpv6 = packet.source.length === 16;
-    if (packet.protocol === IPPROTO_ICMP && packet.payload[0] !== ICMP_ECHO) return this.drop();
-    if (packet.protocol === IPPROTO_ICMPV6 && packet.payload[0] < 128) return this.drop();
-    const message = buildTimeExceeded(packet.bytes, isIpv6);
-    this.sendIcmp(this.link.ownAddress(packet.source), packet.source, message);
-  }
-
-  private sendIcmp(source: Uint8Array, destination: Uint8Array, message: Uint8Array): void {
-    sealIcmp(message, source, destination);
-    const protocol = source.length === 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
-    this.link.sendIp({ source, destination, protocol }, message);
+    const { destination } = packet;
+    if (this.isGroup(destination) || !this.icmp.isEcho(packet)) return this.drop();
+    if (isHere) return this.icmp.answer(packet);
+    // QUIRK: echo leaves through ping sockets only, which Node does not have: the guest is told so.
+    this.policy.check('icmp', destination, 0);
+    this.icmp.unreachable(packet, 'prohibited');
   }
 
   /** For logs: who this gateway is. */
