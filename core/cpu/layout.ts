@@ -9,12 +9,12 @@
  * 0x0080_0000  code granule map      u32 a page: bit n = bytes 128n..128n+127 hold decoded code
  * 0x00c0_0000  dirty map             u8 a page
  * 0x0100_0000  TLBs, TLB_STRIDE bytes a vcpu
- * 0x0180_0000  jump caches, JUMP_CACHE_BYTES a vcpu
- * 0x01c0_0000  blocks of a page      u32 a page: head of the list of decoded blocks
- * 0x0200_0000  block hash table
- * 0x0220_0000  region records       REGION_BYTES each
- * 0x0240_0000  decoded micro-ops
- * 0x0600_0000  guest RAM, then device regions (VRAM, ROM)
+ * 0x0200_0000  jump caches, JUMP_CACHE_BYTES a vcpu
+ * 0x0280_0000  blocks of a page      u32 a page: head of the list of decoded blocks
+ * 0x02c0_0000  block hash table
+ * 0x02e0_0000  region records       REGION_BYTES each
+ * 0x0300_0000  decoded micro-ops
+ * 0x06c0_0000  guest RAM, then device regions (VRAM, ROM)
  * ```
  * Guest loads and stores reach only addresses that the TLB fill (helpers/mmu.ts) took from the physical page map,
  * which the machine's address space alone writes.
@@ -27,16 +27,16 @@ export const PHYS_MAP_BASE = 0x400000;
 export const CODE_MAP_BASE = 0x800000;
 export const DIRTY_MAP_BASE = 0xc00000;
 export const TLB_AREA_BASE = 0x1000000;
-export const TLB_STRIDE = 0x40000;
-export const JUMP_CACHE_AREA_BASE = 0x1800000;
-export const PAGE_BLOCKS_BASE = 0x1c00000;
-export const BLOCK_HASH_BASE = 0x2000000;
+export const TLB_STRIDE = 0x80000;
+export const JUMP_CACHE_AREA_BASE = 0x2000000;
+export const PAGE_BLOCKS_BASE = 0x2800000;
+export const BLOCK_HASH_BASE = 0x2c00000;
 export const BLOCK_HASH_ENTRIES = 0x80000;
-export const REGION_AREA_BASE = 0x2200000;
+export const REGION_AREA_BASE = 0x2e00000;
 export const REGION_MAX = 8192;
-export const UOP_AREA_BASE = 0x2400000;
-export const UOP_AREA_END = 0x6000000;
-export const RAM_BASE = 0x6000000;
+export const UOP_AREA_BASE = 0x3000000;
+export const UOP_AREA_END = 0x6c00000;
+export const RAM_BASE = 0x6c00000;
 
 /** Physical page map entry: host page address (bits 12-31) and these. 0 is MMIO or nothing: goes to the SystemBus. */
 export const PHYS_READ = 1;
@@ -61,9 +61,13 @@ export const TLB_EXEC_USER = 0x1c000;
 /** A mode whose arrays stay empty: every access goes by the helpers (alignment checks at CPL 3). */
 export const TLB_NONE = 0x20000;
 
-// --- jump cache: { u64 tag; u32 micro-op pointer; u32 region << 1 | page is global }, tag = (linear & (2^48-1)) | S_MODE_TAG
-export const JUMP_CACHE_ENTRIES = 4096;
-export const JUMP_CACHE_BYTES = 0x10000;
+// --- jump cache: sets of JUMP_CACHE_WAYS entries, placed by (linear ^ linear >> 12); code that runs finds its entry in the
+//     first place of its set, `lookupBlock` moves it there. An entry is { u64 tag; u32 micro-op pointer; u32 region << 1 | page is global }, tag = (linear & (2^48-1)) | S_MODE_TAG
+export const JUMP_CACHE_WAYS = 4;
+export const JUMP_CACHE_SET_BYTES = 64;
+/** log2 of JUMP_CACHE_SET_BYTES. */
+export const JUMP_CACHE_SET_SHIFT = 6;
+export const JUMP_CACHE_BYTES = 0x40000;
 
 // --- vcpu state: byte offsets from VCPU_BASE + index * VCPU_STRIDE
 /** RAX RCX RDX RBX RSP RBP RSI RDI R8..R15, 8 bytes each. AH..BH are byte 1 of the first four. */
@@ -260,7 +264,11 @@ export const BLOCK_HEAT = 36;
 export const BLOCK_MEMBER_OF = 40;
 /** u32: where the indirect branch that ends the block has gone (TARGETS_*), or 0 when it ends otherwise. */
 export const BLOCK_TARGETS = 44;
-export const BLOCK_HEADER_BYTES = 48;
+/** u32: 0 when the block is not in the jump cache, BLOCK_JUMPS_MANY when in several sets of it, else BLOCK_JUMPS_ONE + offset of its set. */
+export const BLOCK_JUMPS = 48;
+export const BLOCK_JUMPS_MANY = 1;
+export const BLOCK_JUMPS_ONE = 2;
+export const BLOCK_HEADER_BYTES = 64;
 
 // --- targets of an indirect branch, a profile for the translator
 /** i32: branches from a region to none of its nodes until it is made anew. */

@@ -36,6 +36,9 @@ interface Plan {
   readonly hinted: Map<string, Handler>;
 }
 
+/** A cache line holds a header. */
+const HEADER_ALIGNMENT = 64;
+
 const pseudoRow = (mnemonic: string): OpRow =>
   PSEUDO_ROWS.find((row) => row.mnemonic === mnemonic)!;
 
@@ -132,7 +135,7 @@ export class BlockDecoder {
     if (indirect) this.addTargets(header);
     if (linkable) this.services.linkBlock(header);
     const uop = this.start;
-    this.next = (this.at + 15) & ~15;
+    this.next = (this.at + HEADER_ALIGNMENT - 1) & -HEADER_ALIGNMENT;
     return uop;
   }
 
@@ -159,6 +162,7 @@ export class BlockDecoder {
     this.i32[(header + L.BLOCK_HEAT) >> 2] = this.heat;
     this.u32[(header + L.BLOCK_MEMBER_OF) >> 2] = 0;
     this.u32[(header + L.BLOCK_TARGETS) >> 2] = 0;
+    this.u32[(header + L.BLOCK_JUMPS) >> 2] = 0;
   }
 
   /** Copies the bytes at a GPA into the window, going on at `page2`; what cannot be read is FF. */

@@ -37,10 +37,15 @@ describe('decoded blocks', () => {
     return m.bus.length > 0 ? 'decode' : uop;
   }
 
+  /** Jump-cache entry where an interpreter looks for the block at `linear`. */
+  const jumpSlot = (linear: number): number =>
+    L.JUMP_CACHE_AREA_BASE +
+    (((linear ^ (linear >>> 12)) << L.JUMP_CACHE_SET_SHIFT) &
+      (L.JUMP_CACHE_BYTES - L.JUMP_CACHE_SET_BYTES));
+
   /** Tag of the jump-cache entry where `linear` belongs. */
   const jumpTag = (linear: number): bigint => {
-    const index = (linear ^ (linear >>> 12)) & (L.JUMP_CACHE_ENTRIES - 1);
-    return m.view.getBigUint64(L.JUMP_CACHE_AREA_BASE + index * 16, true);
+    return m.view.getBigUint64(jumpSlot(linear), true);
   };
 
   const handler = (uop: number) => m.view.getUint16(uop, true);
@@ -50,12 +55,31 @@ describe('decoded blocks', () => {
     expect(lookup(0x8000)).toBe(uop);
     expect(lookup(0x8001)).toBe('decode');
     expect(m.bus).toEqual(['decode 8001 9000']);
-    const slot = L.JUMP_CACHE_AREA_BASE + (((0x8000 ^ 8) & (L.JUMP_CACHE_ENTRIES - 1)) << 4);
     expect(jumpTag(0x8000)).toBe(0x8000n | m.get64(L.S_MODE_TAG));
-    expect(m.view.getUint32(slot + 8, true)).toBe(uop);
+    expect(m.view.getUint32(jumpSlot(0x8000) + 8, true)).toBe(uop);
     m.set32(L.S_EFLAGS, 0x102);
     m.settle();
     expect(lookup(0x8000)).toBe('decode');
+  });
+
+  it('of one set share it; the last found is in its first place', () => {
+    const at = [0x8000, 0x9001, 0xa002, 0xb003, 0xc004];
+    const uops = at.map((linear, i) => block(i, linear, 4));
+    expect(new Set(at.map(jumpSlot)).size).toBe(1);
+    const lookups = (): number => m.get32(L.S_COUNT_BLOCK_LOOKUP);
+    for (const linear of at.slice(0, 4)) lookup(linear);
+    const before = lookups();
+    for (const [i, linear] of at.slice(0, 4).entries()) {
+      expect(lookup(linear)).toBe(uops[i]);
+      expect(jumpTag(linear)).toBe(BigInt(linear) | m.get64(L.S_MODE_TAG));
+    }
+    expect(lookups()).toBe(before);
+    expect(lookup(at[4])).toBe(uops[4]);
+    m.run('dropJumpsOf', uops[4]);
+    expect(jumpTag(at[4])).toBe(EMPTY);
+    // The fourth place was given up.
+    expect(at.slice(0, 4).map((linear) => lookup(linear))).toEqual(uops.slice(0, 4));
+    expect(lookups()).toBe(before + 2);
   });
 
   it('guard their granules: a store there drops them, one beside does not', () => {

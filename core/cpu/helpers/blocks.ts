@@ -4,7 +4,7 @@ import { raise } from './exceptions';
 import { blockDropped, decodeBlock } from './host';
 import { fetchedGlobal, translateFetch } from './mmu';
 import { get32, get64, jumps, set32, set64, state, tlbs } from './state';
-import { clearJumpCache, dropJumps, dropWrites, enterJumpCache, flushTlb, generationTag, markExecuted } from './tlb';
+import { clearJumpCache, dropJumps, dropWrites, enterJumpCache, findJump, flushTlb, generationTag, markExecuted } from './tlb';
 
 const NO_PAGE: u32 = 0xffffffff;
 const DEAD_KEY: u64 = 0xffffffffffffffff;
@@ -83,7 +83,6 @@ export function updateMode(): void {
 
 /** First micro-op of the block at S_RIP, decoded if it has not been; raises fetch faults. */
 export function lookupBlock(): i32 {
-  set32(L.S_COUNT_BLOCK_LOOKUP, get32(L.S_COUNT_BLOCK_LOOKUP) + 1);
   const rip = get64(L.S_RIP);
   const mode = get32(L.S_MODE);
   let linear = rip;
@@ -91,6 +90,12 @@ export function lookupBlock(): i32 {
     if (rip > <u64>load<u32>(state() + L.SEG_CS * 4, L.S_SEG_LIMIT)) raise(13, 0);
     linear = (rip + get64(L.S_SEG_BASE + L.SEG_CS * 8)) & 0xffffffff;
   }
+  const known = findJump(linear);
+  if (known != 0) {
+    set32(L.S_FOUND_REGION, load<u32>(known, 12) >> 1);
+    return load<i32>(known, 8);
+  }
+  set32(L.S_COUNT_BLOCK_LOOKUP, get32(L.S_COUNT_BLOCK_LOOKUP) + 1);
   const gpa = translateFetch(linear, false);
   const global = fetchedGlobal;
   markExecuted(linear);
@@ -156,7 +161,7 @@ export function peekBlock(rip: u64): u32 {
 
 /** A region was made for, or taken from, a block: jump-cache entries of it are made anew. */
 export function dropJumpsOf(uop: u32): void {
-  dropJumps(uop, uop);
+  dropJumps(uop);
 }
 
 // @ts-ignore: decorator
@@ -171,7 +176,7 @@ export function fetchNextPage(): void {
   const rip = get64(L.S_BLOCK_RIP);
   const linear = mode & L.MODE_LONG ? rip : (rip + get64(L.S_SEG_BASE + L.SEG_CS * 8)) & 0xffffffff;
   translateFetch(nextPage(linear, mode), false);
-  dropJumps(get32(L.S_UOP), get32(L.S_UOP));
+  dropJumps(get32(L.S_UOP));
   set64(L.S_RIP, rip);
 }
 
@@ -228,7 +233,7 @@ export function invalidateCode(gpa: f64, length: f64): void {
   }
 }
 
-/** Marks overlapping blocks of one page dead and keeps the rest; the page's granules are made anew. The jump cache forgets them. */
+/** Marks overlapping blocks of one page dead and keeps the rest; the page's granules are made anew. */
 function invalidatePageCode(gpa: u64, length: u64): void {
   const number = <usize>(gpa >> 12);
   const page = gpa & ~(<u64>0xfff);
@@ -236,8 +241,6 @@ function invalidatePageCode(gpa: u64, length: u64): void {
   let granules: u32 = 0;
   let kept: u32 = 0;
   let item = load<u32>(list);
-  firstKilled = 0xffffffff;
-  lastKilled = 0;
   while (item != 0) {
     const second = (item & 1) != 0;
     const header = <usize>(item & ~1);
@@ -261,19 +264,12 @@ function invalidatePageCode(gpa: u64, length: u64): void {
   }
   store<u32>(list, kept);
   store<u32>(L.CODE_MAP_BASE + (number << 2), granules);
-  if (lastKilled != 0) dropJumps(firstKilled, lastKilled);
 }
-
-/** Lowest and highest first micro-op of the blocks that the running invalidation drops. */
-let firstKilled: u32 = 0;
-let lastKilled: u32 = 0;
 
 /** The block is found no more, and a vcpu inside it leaves at the next micro-op (handler 0 is REFETCH). */
 function kill(header: usize): void {
   set32(L.S_COUNT_INVALIDATED, get32(L.S_COUNT_INVALIDATED) + 1);
-  const uop = <u32>header + L.BLOCK_HEADER_BYTES;
-  firstKilled = min<u32>(firstKilled, uop);
-  lastKilled = max<u32>(lastKilled, uop);
+  dropJumps(<u32>header + L.BLOCK_HEADER_BYTES);
   const key = load<u64>(header, L.BLOCK_KEY);
   const slot = hashSlot(key);
   let previous: usize = 0;

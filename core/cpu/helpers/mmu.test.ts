@@ -209,8 +209,10 @@ describe('4-level paging (SDM 3A 4.5)', () => {
       m.view.getBigUint64(L.TLB_AREA_BASE + (Number((linear >> 12n) & 1023n) << 4), true);
     const jump = (linear: bigint) => {
       const low = Number(linear & 0xffffffffn);
-      const index = (low ^ (low >>> 12)) & (L.JUMP_CACHE_ENTRIES - 1);
-      return m.view.getBigUint64(L.JUMP_CACHE_AREA_BASE + index * 16, true);
+      const set =
+        ((low ^ (low >>> 12)) << L.JUMP_CACHE_SET_SHIFT) &
+        (L.JUMP_CACHE_BYTES - L.JUMP_CACHE_SET_BYTES);
+      return m.view.getBigUint64(L.JUMP_CACHE_AREA_BASE + set, true);
     };
     map(m, LINEAR, 0x40000n, P | W);
     map(m, LINEAR + 0x1000n, 0x41000n, P | W | PTE.G);
@@ -238,6 +240,26 @@ describe('4-level paging (SDM 3A 4.5)', () => {
     expect(kept).toEqual([LINEAR + 0x1000n]);
     m.run('flushTlb', 0);
     expect(read(LINEAR + 0x1000n)).toBe(empty);
+  });
+
+  it('a block that is mapped twice leaves the jump cache in both places', () => {
+    const jump = (linear: bigint) => {
+      const low = Number(linear & 0xffffffffn);
+      const set =
+        ((low ^ (low >>> 12)) << L.JUMP_CACHE_SET_SHIFT) &
+        (L.JUMP_CACHE_BYTES - L.JUMP_CACHE_SET_BYTES);
+      return m.view.getBigUint64(L.JUMP_CACHE_AREA_BASE + set, true);
+    };
+    map(m, LINEAR, 0x40000n, P | W);
+    map(m, LINEAR + 0x1000n, 0x40000n, P | W);
+    const uops = [LINEAR, LINEAR + 0x1000n].map((linear) => {
+      m.set64(L.S_RIP, linear);
+      m.set32(L.S_UOP, 0);
+      return m.run('lookupBlock');
+    });
+    expect(uops[0]).toBe(uops[1]);
+    m.run('dropJumpsOf', Number(uops[0]));
+    expect([jump(LINEAR), jump(LINEAR + 0x1000n)]).toEqual([2n ** 64n - 1n, 2n ** 64n - 1n]);
   });
 
   it('keeps the jump cache on INVLPG of data pages', () => {

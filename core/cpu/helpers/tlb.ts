@@ -134,15 +134,17 @@ function flushLocal(): void {
   tlbLogged = 0;
   if (jumpLogged <= LOG_ENTRIES) {
     for (let i: u32 = 0; i < jumpLogged; i++) {
-      const slot = <usize>load<u32>(JUMP_LOG + (i << 2));
-      if (!(load<u32>(slot, 12) & GLOBAL)) store<u64>(slot, EMPTY);
+      const set = <usize>load<u32>(JUMP_LOG + (i << 2));
+      dropLocalJumps(set, set + L.JUMP_CACHE_SET_BYTES);
     }
-  } else {
-    for (let slot = jumps(); slot < jumps() + L.JUMP_CACHE_BYTES; slot += 16) {
-      if (!(load<u32>(slot, 12) & GLOBAL)) store<u64>(slot, EMPTY);
-    }
-  }
+  } else dropLocalJumps(jumps(), jumps() + L.JUMP_CACHE_BYTES);
   jumpLogged = 0;
+}
+
+function dropLocalJumps(from: usize, to: usize): void {
+  for (let slot = from; slot < to; slot += 16) {
+    if (!(load<u32>(slot, 12) & GLOBAL)) store<u64>(slot, EMPTY);
+  }
 }
 
 /** Drops the write entries of every mode: a page has become code. */
@@ -189,11 +191,38 @@ export function markExecuted(linear: u64): void {
   setBit(EXECUTED, executedBit(linear));
 }
 
-/** Remembers a block's first micro-op where interp/interpreter.ts looks for it. */
-export function enterJumpCache(linear: u64, uop: u32, region: u32, global: bool): void {
+// @ts-ignore: decorator
+@inline function jumpSet(linear: u64): usize {
   const low = <u32>linear;
-  const slot = jumps() + (<usize>((low ^ (low >> 12)) & (L.JUMP_CACHE_ENTRIES - 1)) << 4);
-  store<u64>(slot, (linear & 0xffffffffffff) | get64(L.S_MODE_TAG));
+  return jumps() + <usize>(((low ^ (low >> 12)) << L.JUMP_CACHE_SET_SHIFT) & (L.JUMP_CACHE_BYTES - L.JUMP_CACHE_SET_BYTES));
+}
+
+// @ts-ignore: decorator
+@inline function jumpTag(linear: u64): u64 {
+  return (linear & 0xffffffffffff) | get64(L.S_MODE_TAG);
+}
+
+/** Address of the entry for a block that is in its set but not in the set's first place, put there; or 0. */
+export function findJump(linear: u64): usize {
+  const tag = jumpTag(linear);
+  const set = jumpSet(linear);
+  let slot = set + L.JUMP_CACHE_SET_BYTES - 16;
+  while (load<u64>(slot) != tag) {
+    if (slot == set) return 0;
+    slot -= 16;
+  }
+  const found = v128.load(slot);
+  v128.store(slot, v128.load(set));
+  v128.store(set, found);
+  return set;
+}
+
+/** Remembers a block's first micro-op where interp/interpreter.ts looks for it; the last of a full set makes room. */
+export function enterJumpCache(linear: u64, uop: u32, region: u32, global: bool): void {
+  const slot = jumpSet(linear);
+  for (let at = slot + L.JUMP_CACHE_SET_BYTES - 32; at >= slot; at -= 16) v128.store(at, v128.load(at), 16);
+  rememberSet(uop, slot);
+  store<u64>(slot, jumpTag(linear));
   store<u32>(slot, uop, 8);
   store<u32>(slot, (region << 1) | (global ? GLOBAL : 0), 12);
   if (global) return;
@@ -201,11 +230,35 @@ export function enterJumpCache(linear: u64, uop: u32, region: u32, global: bool)
   jumpLogged++;
 }
 
-/** Forgets blocks whose first micro-op lies from `first` to `last`. */
-export function dropJumps(first: u32, last: u32): void {
-  for (let slot = jumps(); slot < jumps() + L.JUMP_CACHE_BYTES; slot += 16) {
-    if (load<u32>(slot, 8) - first <= last - first) store<u64>(slot, EMPTY);
+/** Keeps where in the jump cache a block is, so that dropping it need not search. */
+function rememberSet(uop: u32, set: usize): void {
+  const header = <usize>uop - L.BLOCK_HEADER_BYTES;
+  const place = <u32>(set - jumps()) + L.BLOCK_JUMPS_ONE;
+  const before = load<u32>(header, L.BLOCK_JUMPS);
+  if (before == place || before == L.BLOCK_JUMPS_MANY) return;
+  const elsewhere = before != 0 && holds(jumps() + <usize>(before - L.BLOCK_JUMPS_ONE), uop);
+  store<u32>(header, elsewhere ? L.BLOCK_JUMPS_MANY : place, L.BLOCK_JUMPS);
+}
+
+function holds(set: usize, uop: u32): bool {
+  for (let slot = set; slot < set + L.JUMP_CACHE_SET_BYTES; slot += 16) {
+    if (load<u32>(slot, 8) == uop && load<u64>(slot) != EMPTY) return true;
   }
+  return false;
+}
+
+/** Forgets the block whose first micro-op is `uop`. */
+export function dropJumps(uop: u32): void {
+  const header = <usize>uop - L.BLOCK_HEADER_BYTES;
+  const place = load<u32>(header, L.BLOCK_JUMPS);
+  if (place == 0) return;
+  const many = place == L.BLOCK_JUMPS_MANY;
+  const from = jumps() + (many ? 0 : <usize>(place - L.BLOCK_JUMPS_ONE));
+  const to = from + (many ? L.JUMP_CACHE_BYTES : L.JUMP_CACHE_SET_BYTES);
+  for (let slot = from; slot < to; slot += 16) {
+    if (load<u32>(slot, 8) == uop) store<u64>(slot, EMPTY);
+  }
+  store<u32>(header, 0, L.BLOCK_JUMPS);
 }
 
 /** Makes every jump-cache entry stale. */

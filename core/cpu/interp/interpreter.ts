@@ -297,11 +297,13 @@ function findBlock(
     );
     const tag = i64.or(i64.and(linear, i64.const(0xffffffffffffn)), i64.load(at(L.S_MODE_TAG)));
     const low = i32.wrap(linear);
-    const slot = i32.and(
-      i32.xor(low, i32.shrU(low, i32.const(12))),
-      i32.const(L.JUMP_CACHE_ENTRIES - 1),
+    const place = i32.xor(low, i32.shrU(low, i32.const(12)));
+    const entry = f.let(
+      i32.and(
+        i32.shl(place, i32.const(L.JUMP_CACHE_SET_SHIFT)),
+        i32.const(L.JUMP_CACHE_BYTES - L.JUMP_CACHE_SET_BYTES),
+      ),
     );
-    const entry = f.let(i32.shl(slot, i32.const(4)));
     f.if(
       i64.eq(i64.load(entry, jumps), tag),
       () => {
