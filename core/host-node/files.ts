@@ -1,6 +1,14 @@
 import { constants } from 'node:fs';
 import * as fs from 'node:fs';
-import { access, mkdir, readdir, rename, stat as statPath, unlink } from 'node:fs/promises';
+import {
+  access,
+  mkdir,
+  readdir,
+  realpath,
+  rename,
+  stat as statPath,
+  unlink,
+} from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -84,6 +92,8 @@ async function infoOf(path: string, stats: fs.BigIntStats): Promise<FileInfo> {
   return {
     kind: kindOf(stats),
     sizeBytes: Number(stats.size),
+    // POSIX leaves the unit open; it is 512 bytes wherever Node runs. Windows tells nothing.
+    ...(process.platform === 'win32' ? {} : { allocatedBytes: Number(stats.blocks) * 512 }),
     dev: stats.dev.toString(),
     ino: stats.ino.toString(),
     readable: await may(path, constants.R_OK),
@@ -247,6 +257,12 @@ export const nodeFiles: FileHost = {
   readText: (path, maxBytes) => guarded(path, () => readAll(path, maxBytes)),
   writeText: (path, text) => guarded(path, () => replaceText(path, text)),
   remove: (path) => guarded(path, async () => void (await unlessMissing(() => unlink(path)))),
+  realPath: (path) => guarded(path, () => realpath(path)),
+  rename: (from, to) =>
+    guarded(from, async () => {
+      await rename(from, to);
+      await syncDirectory(dirname(to));
+    }),
   list: (path) =>
     guarded(path, async () => ((await unlessMissing(() => readdir(path))) ?? []).sort()),
   makeDirectory: (path) =>

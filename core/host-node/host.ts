@@ -1,3 +1,4 @@
+import { nodeCompression } from './compression';
 import { nodeFiles } from './files';
 import { nodeFrameLinks } from './frame-links';
 import { nodeLifeline } from './lifeline';
@@ -10,6 +11,7 @@ import { nodeWasm } from './wasm';
 
 /** Everything core asks of its host, on Node. */
 export const nodeHost = {
+  compression: nodeCompression,
   files: nodeFiles,
   frameLinks: nodeFrameLinks,
   lifeline: nodeLifeline,

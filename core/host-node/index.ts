@@ -1,3 +1,4 @@
+export { nodeCompression } from './compression';
 export { nodeFiles } from './files';
 export { forkProcess, type ForkedProcess } from './fork';
 export { nodeFrameLinks } from './frame-links';

@@ -5,6 +5,8 @@ export interface FileInfo {
   /** Device and inode as decimal text (they exceed 2^53 on some file systems): together they name the file whatever its path. */
   readonly dev: string;
   readonly ino: string;
+  /** What the file takes on the disk, where the host tells: less than `sizeBytes` when there are holes. */
+  readonly allocatedBytes?: number;
   /** May this process read and write it. */
   readonly readable: boolean;
   readonly writable: boolean;
@@ -41,6 +43,8 @@ export interface OpenFile {
   sync(): Promise<void>;
   /** Sets the length; growing makes a hole. */
   truncate(sizeBytes: number): Promise<void>;
+  /** Makes a hole that reads as zeros and keeps the length; false when the file system cannot. Absent where the host cannot. */
+  punchHole?(offset: number, length: number): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -56,6 +60,10 @@ export interface FileHost {
   writeText(path: string, text: string): Promise<void>;
   /** Removes a file; no error when it is not there. */
   remove(path: string): Promise<void>;
+  /** The path without links, absolute; fails with ENOENT. */
+  realPath?(path: string): Promise<string>;
+  /** Gives a file another name in its directory, durably; what has that name is replaced. */
+  rename?(from: string, to: string): Promise<void>;
   /** Names in a directory, sorted; empty when it does not exist. */
   list(path: string): Promise<string[]>;
   /** Makes a directory and its parents, mode 0700. */
