@@ -1,5 +1,5 @@
 // `npm test`: sets up what a bare machine lacks, runs everything CI runs, and ends with one line that counts it all.
-// `npm test -- cpu boot` runs these parts only (of: checks unit cpu toolstack boot e2e).
+// `npm test -- cpu boot` runs these parts only (of: checks unit cpu storage toolstack boot e2e).
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { SetupError } from './lib/apt.mjs';
@@ -13,6 +13,7 @@ const TOTAL_LIMIT_MS = 25 * MINUTE;
 const SUITES = {
   unit: 3 * MINUTE,
   cpu: 8 * MINUTE,
+  storage: 4 * MINUTE,
   toolstack: 5 * MINUTE,
   boot: 12 * MINUTE,
   e2e: 10 * MINUTE,

@@ -11,6 +11,7 @@ const MINUTE = 60_000;
 const SLOW_SUITES: Readonly<Record<string, { readonly setup: string; readonly timeout: number }>> =
   {
     cpu: { setup: 'gen', timeout: 5 * MINUTE },
+    storage: { setup: 'gen', timeout: 5 * MINUTE },
     toolstack: { setup: 'core', timeout: 2 * MINUTE },
     boot: { setup: 'core', timeout: 5 * MINUTE },
     e2e: { setup: 'app', timeout: 5 * MINUTE },

@@ -1,10 +1,18 @@
-// What tests need of the machine beyond Node: compilers for native references, a display, Electron, guests.
+// What tests need of the machine beyond Node: compilers for native references, qemu-img, a display, Electron, guests.
 import { spawnSync } from 'node:child_process';
 import { electronRuntime, ensureElectronLibraries } from '../electron-runtime.mjs';
 import { guest } from '../guests.mjs';
 import { hasApt, installPackages } from '../lib/apt.mjs';
 
-const PACKAGES = ['gcc', 'libc6-dev', 'binutils', 'xorriso', 'xvfb', 'fonts-dejavu-core'];
+const PACKAGES = [
+  'gcc',
+  'libc6-dev',
+  'binutils',
+  'xorriso',
+  'qemu-utils',
+  'xvfb',
+  'fonts-dejavu-core',
+];
 
 const isInstalled = (name) =>
   spawnSync('dpkg-query', ['-W', '-f', '${Status}', name], { encoding: 'utf8' }).stdout ===

@@ -1,4 +1,4 @@
-import type { FileHost, LockHost, LockOwner } from '../host';
+import type { CompressionHost, FileHost, LockHost, LockOwner } from '../host';
 
 /** What is wrong with an image file; `FAILED` is an I/O error while it is in use. */
 export type ImageErrorCode =
@@ -25,9 +25,23 @@ export interface DiskImage {
   /** A private buffer of exactly `length` bytes, zeros behind the end of the file. */
   read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
   write(offset: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  /** From now on the range reads as zeros; takes as little room as the format can do with. */
+  writeZeroes(offset: number, length: number): Promise<void>;
+  /** The guest does not need the range any more: parts of it read as zeros afterwards, the others as before. */
+  discard(offset: number, length: number): Promise<void>;
+  /**
+   * The length of the stretch at `offset`, at most `length`, that is of one kind: `zero` is known to read as zeros
+   * without reading it. For copies that skip what is not there.
+   */
+  extent(offset: number, length: number): Promise<ImageExtent>;
   /** Completes when everything written before is durable. After a failure the image refuses all further work. */
   flush(): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface ImageExtent {
+  readonly length: number;
+  readonly zero: boolean;
 }
 
 export interface OpenImageOptions {
@@ -37,10 +51,14 @@ export interface OpenImageOptions {
   readonly owner: LockOwner;
 }
 
-/** The host services images stand on. */
+/** The host services images stand on. Without `compression` compressed clusters cannot be read. */
 export interface ImageHost {
   readonly files: FileHost;
   readonly locks: LockHost;
+  readonly compression?: CompressionHost;
 }
 
 export const SECTOR_BYTES = 512;
+
+/** Largest disk: 8 TiB, what ext4 and the 48-bit ATA commands both take with room to spare. */
+export const MAX_DISK_BYTES = 8 * 2 ** 40;

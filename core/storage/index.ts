@@ -1,10 +1,21 @@
 export {
   ImageError,
+  MAX_DISK_BYTES,
   SECTOR_BYTES,
   type DiskImage,
   type ImageErrorCode,
+  type ImageExtent,
   type ImageHost,
   type OpenImageOptions,
 } from './image';
 export { inspectIso, type IsoInspection } from './iso/inspect';
-export { MAX_DISK_BYTES, asImageError, createRawImage, growRawImage, openRawImage } from './raw';
+export { asImageError } from './image-file';
+export { createRawImage, growRawImage, openRawImage } from './raw';
+export {
+  DISK_FORMATS,
+  openImage,
+  type BackingPolicy,
+  type ImageFormat,
+  type OpenDiskOptions,
+} from './open-image';
+export { createQcow2, type CreateQcow2Options } from './qcow2/create';

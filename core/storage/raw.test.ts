@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { FileError, type FileHost, type LockHost, type LockOwner, type OpenFile } from '../host';
-import type { ImageHost } from './image';
-import { createRawImage, growRawImage, MAX_DISK_BYTES, openRawImage } from './raw';
+import { MAX_DISK_BYTES, type ImageHost } from './image';
+import { createRawImage, growRawImage, openRawImage } from './raw';
 
 const OWNER: LockOwner = { pid: 1, name: 'domain a' };
 
