@@ -25,6 +25,7 @@ import {
   sameAddress,
   sealIcmp,
   solicitedNode,
+  u32,
   writeFragmentHeader,
   writeIpHeader,
   type ArpPacket,
@@ -55,8 +56,9 @@ export interface GatewayAddresses {
     | undefined;
 }
 
-function keyOf(address: Uint8Array): string {
-  return String.fromCharCode(...address);
+/** IPv4 addresses as numbers, IPv6 as text: a look-up for each packet. */
+function keyOf(address: Uint8Array): string | number {
+  return address.length === 4 ? u32(address, 0) : String.fromCharCode(...address);
 }
 
 interface Neighbour {
@@ -68,8 +70,9 @@ interface Neighbour {
 export class GatewayLink {
   /** Where frames are built. */
   readonly frame = new Uint8Array(ETHERNET_HEADER + LINK_MTU);
-  private readonly neighbours = new Map<string, Neighbour>();
+  private readonly neighbours = new Map<string | number, Neighbour>();
   private readonly broadcast: Uint8Array;
+  private readonly network: Uint8Array;
   private nextId = 1;
 
   constructor(
@@ -79,6 +82,7 @@ export class GatewayLink {
     private readonly now: () => number,
   ) {
     this.broadcast = lastAddress(addresses.ipv4);
+    this.network = hostAddress(addresses.ipv4, 0);
   }
 
   /** One of the gateway's own addresses. */
@@ -116,7 +120,7 @@ export class GatewayLink {
     return (
       inPrefix(address, ipv4) &&
       !sameAddress(address, this.broadcast) &&
-      !sameAddress(address, hostAddress(ipv4, 0))
+      !sameAddress(address, this.network)
     );
   }
 
@@ -129,9 +133,9 @@ export class GatewayLink {
 
   /** Remembers who has an address on the link. */
   learn(address: Uint8Array, mac: Uint8Array): void {
-    if (isGroupMac(mac) || this.isGateway(address) || !this.isOnLink(address)) return;
     const known = this.neighbours.get(keyOf(address));
     if (known?.mac && sameAddress(known.mac, mac)) return;
+    if (isGroupMac(mac) || this.isGateway(address) || !this.isOnLink(address)) return;
     const neighbour = this.entry(address);
     neighbour.mac = mac.slice();
     for (const { header, payload } of neighbour.pending.splice(0)) this.sendIp(header, payload);

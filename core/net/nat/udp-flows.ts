@@ -30,6 +30,9 @@ export class UdpFlows {
     { socket: UdpSocket; address: string; port: number; lastUsed: number }
   >();
 
+  /** Datagrams for the guest that found no room. */
+  dropped = 0;
+
   constructor(
     private readonly link: GatewayLink,
     private readonly host: Pick<NetworkHost, 'openUdp' | 'bindUdp'>,
@@ -117,7 +120,8 @@ export class UdpFlows {
     mac?: Uint8Array,
   ): void {
     const payload = buildUdp(source, sourcePort, guest, guestPort, bytes);
-    this.link.sendIp({ source, destination: guest, protocol: IPPROTO_UDP }, payload, mac);
+    const header = { source, destination: guest, protocol: IPPROTO_UDP };
+    if (!this.link.sendIp(header, payload, mac)) this.dropped++;
   }
 
   /** Closes mappings that were not used for long. */

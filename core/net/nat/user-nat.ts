@@ -167,6 +167,11 @@ export class UserNat {
     return this.udp.size;
   }
 
+  /** Datagrams for the guest that found no room. */
+  get udpDropped(): number {
+    return this.udp.dropped;
+  }
+
   /** Takes a frame from the guest, valid during the call. `flush` must follow a batch. */
   receive(frame: Uint8Array): void {
     this.counters.framesIn++;

@@ -4,6 +4,11 @@
 export function addWords(sum: number, bytes: Uint8Array, start: number, end: number): number {
   let at = start;
   let total = sum;
+  // Eight bytes a turn: this is where most of the time of a full frame goes.
+  for (; at + 7 < end; at += 8)
+    total +=
+      ((bytes[at] + bytes[at + 2] + bytes[at + 4] + bytes[at + 6]) << 8) +
+      (bytes[at + 1] + bytes[at + 3] + bytes[at + 5] + bytes[at + 7]);
   for (; at + 1 < end; at += 2) total += (bytes[at] << 8) | bytes[at + 1];
   if (at < end) total += bytes[at] << 8;
   return total;

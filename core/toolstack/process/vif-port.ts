@@ -100,7 +100,7 @@ export class VifPort {
   get info(): VifInfo {
     const { mac, model, bridge } = this.config;
     const { gateway } = this;
-    const inNat = gateway?.counters.dropped ?? 0;
+    const inNat = gateway ? gateway.counters.dropped + gateway.udpDropped : 0;
     return {
       devid: this.devid,
       mac,
@@ -208,7 +208,7 @@ export class VifPort {
   private fromSwitch(frame: Uint8Array): void {
     const source = frame.subarray(6, 12);
     if (this.gatewayMac && sameMac(source, this.gatewayMac)) return;
-    this.send(frame);
+    if (!this.send(frame)) this.counters.dropped++;
   }
 
   private receive(frame: Uint8Array): void {
@@ -228,10 +228,7 @@ export class VifPort {
 
   private send(frame: Uint8Array): boolean {
     if (!this.linkUp || this.closed) return true;
-    if (!this.toGuest.push(frame)) {
-      this.counters.dropped++;
-      return false;
-    }
+    if (!this.toGuest.push(frame)) return false;
     this.counters.rxFrames++;
     this.counters.rxBytes += frame.length;
     this.capture?.file.record(frame, false);
