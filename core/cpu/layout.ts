@@ -283,7 +283,9 @@ export const TARGETS_BYTES = 144;
 export const REGION_PAGES = 0;
 /** From here: { i32 distance in pages from the entry's page; u32 GPA of the page }. */
 export const REGION_PAGE_LIST = 4;
-export const REGION_PAGES_MAX = 15;
+export const REGION_PAGES_MAX = 14;
+/** i32: times it may still be left for the interpreter before its access checks are made apart. */
+export const REGION_PATIENCE = 120;
 /** i32: runs until the region is made anew, larger. */
 export const REGION_HEAT = 124;
 export const REGION_BYTES = 128;

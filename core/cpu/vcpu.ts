@@ -117,6 +117,7 @@ export class WasmVcpu implements Vcpu {
         env: { memory: memory.memory },
         host: {
           hotBlock: (header: number) => this.regions.translate(header),
+          stuckRegion: (number: number) => this.regions.separate(number),
           hotRegion: (header: number) => this.regions.enlarge(header),
         },
         helpers: exports,
@@ -241,6 +242,7 @@ export class WasmVcpu implements Vcpu {
       this.set32(L.S_REQUEST, 0);
       this.i32[budget] = left;
       const exit = this.slice();
+      this.regions.flush();
       const used = left - this.i32[budget];
       this.u64[(this.base + L.S_RETIRED) >> 3] += BigInt(used);
       left -= used;

@@ -132,6 +132,10 @@ export function generateInterpreter(
     params: ['i32'],
     results: ['i32'],
   });
+  const stuckRegion: Callee = module.import('host', 'stuckRegion', {
+    params: ['i32'],
+    results: [],
+  });
   const conditions = new Map<number, Callee<'i32'>>();
   const shared: SharedFunctions = {
     helper(name: HelperName) {
@@ -198,6 +202,7 @@ export function generateInterpreter(
           f.set(outcome, callRegion([], region.get, { params: [], results: ['i32'] }, 'i32'));
           f.set(stuck, i32.and(outcome.get, i32.const(EXIT_INTERPRET)));
           f.brIf(far, i32.eq(outcome.get, i32.const(EXIT_FAR)));
+          f.if(stuck.get, () => losePatience(f, region, stuckRegion));
           f.br(dispatch);
         });
         f.if(stuck.get, () => count(f, base + L.S_COUNT_REGION_STUCK, i64.const(1)));
@@ -335,6 +340,17 @@ function coolRegion(
       const header = i32.sub(uop.get, i32.const(L.BLOCK_HEADER_BYTES));
       f.set(region, call(hotRegion, [header], 'i32'));
     });
+  });
+}
+
+/** Counts down how often a region may be left for the interpreter. */
+function losePatience(f: FunctionBuilder, region: Local<'i32'>, stuckRegion: Callee): void {
+  f.scope(() => {
+    const record = f.let(i32.mul(region.get, i32.const(L.REGION_BYTES)));
+    const patience = L.REGION_AREA_BASE + L.REGION_PATIENCE;
+    const left = f.let(i32.sub(i32.load(record, patience), i32.const(1)));
+    f.do(i32.store(record, left, patience));
+    f.if(i32.eqz(left), () => f.do(callStatement(stuckRegion, [region.get])));
   });
 }
 

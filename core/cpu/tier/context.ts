@@ -31,9 +31,10 @@ const REG_FIELDS = [L.UOP_REG0, L.UOP_REG1, L.UOP_REG2] as const;
 
 /** Place of an indirect branch's target within its block's list (layout.ts TARGETS_LIST). */
 export function targetSlot(target: I64): I32 {
-  const low = i32.wrap(target);
-  const mixed = i32.xor(low, i32.shrU(low, i32.const(5)));
-  return i32.shl(i32.and(mixed, i32.const(L.TARGETS_ENTRIES - 1)), i32.const(3));
+  // Fibonacci hashing: the upper bits of the product.
+  const mixed = i32.mul(i32.wrap(target), i32.const(0x9e3779b1 | 0));
+  const shift = 32 - Math.log2(L.TARGETS_ENTRIES);
+  return i32.shl(i32.shrU(mixed, i32.const(shift)), i32.const(3));
 }
 
 export abstract class TierContext implements OpContext {

@@ -9,6 +9,7 @@ import {
   callStatement,
   i32,
   i64,
+  setLocal,
   v128,
   type Callee,
   type Expr,
@@ -22,7 +23,7 @@ import { conditionOfFlags, conditionOfKind, FLAG_KIND_NUMBERS } from '../ops/fla
 import type { HelperName } from '../ops/helper-types';
 import { TierContext, type HandlerShape } from '../tier/context';
 import { conditionOfWords, flagsOfKind } from './flag-words';
-import type { RegionState } from './region-state';
+import type { AccessGroup, AccessPlace, RegionState } from './region-state';
 
 /** Where an instruction stands: its micro-op, and its block's distance from the region's entry. */
 export interface InstructionSite {
@@ -35,7 +36,13 @@ const RSP = L.S_GPR + 4 * 8;
 /** Helpers after which guest memory may have changed, and with it the code of this region. */
 const WRITERS = /^(push|enter|save|x87Store|x87Save|maskedStore)/;
 
+/** A condition that was pushed already. */
+const ON_STACK: I32 = { type: 'i32', code: [] };
+
 export class TranslatorContext extends TierContext {
+  /** What is known of the addresses this instruction made. */
+  private readonly places = new Map<I64, AccessPlace>();
+
   constructor(
     private readonly region: RegionState,
     private readonly at: InstructionSite,
@@ -191,14 +198,66 @@ export class TranslatorContext extends TierContext {
     this.region.leave(at, memory.u8[this.at.uop + L.UOP_REMAINING], true);
   }
 
+  override address(): I64 {
+    const address = super.address();
+    if (!this.places.has(address)) {
+      const { u8, u16, i32 } = this.region.memory;
+      const { uop } = this.at;
+      const base = this.region.track(u16[(uop + L.UOP_BASE) >> 1]);
+      const index = this.region.track(u16[(uop + L.UOP_INDEX) >> 1]);
+      const group = `${base.name} ${index.name}${index.moved} ${u8[uop + L.UOP_SCALE]} ${u8[uop + L.UOP_SEGMENT]}`;
+      this.places.set(address, { group, offset: i32[(uop + L.UOP_DISP) >> 2] + base.moved });
+    }
+    return address;
+  }
+
+  protected override stackAddress(delta: number, bytes: number, write: boolean): I64 {
+    const address = this.let(super.stackAddress(delta, bytes, write));
+    const pointer = this.region.track(RSP);
+    const group = `${pointer.name} stack`;
+    this.places.set(address, { group, offset: delta + pointer.moved });
+    return address;
+  }
+
   /** Host address of an access, which is in the TLB; otherwise leaves. */
   private hostAddress(address: I64, bytes: number, array: number): I32 {
+    const place = this.places.get(address);
+    if (place && this.region.grouping) {
+      const certain = this.f.nesting === this.region.bodyNesting;
+      const group =
+        this.region.checkedGroup(place, bytes, array) ??
+        (certain ? this.newGroup(place, address, bytes, array) : undefined);
+      if (group) return i32.add(group.host.get, i32.const(place.offset - group.offset));
+    }
+    return this.checkedAddress(address, bytes, array);
+  }
+
+  /** A check for all accesses of the block at fixed distances from this one; how far they reach is known at its end. */
+  private newGroup(place: AccessPlace, address: I64, bytes: number, array: number): AccessGroup {
+    const { f } = this;
+    const group = this.region.openGroup(place, bytes, array);
     const at = this.let(address);
+    const entry = f.local('i32');
+    const lowest = (): I64 => i64.add(at, i64.const(group.low));
+    f.later(() => [setLocal(entry, this.entryOf(lowest()))]);
+    const last = (): I64 => i64.add(at, i64.const(group.high - 1));
+    f.later(() => [i64.ne(i64.and(last(), i64.const(-4096)), i64.load(entry.get, array))]);
+    f.if(ON_STACK, () => this.retreat());
+    f.set(group.host, i32.add(i32.wrap(at), i32.load(entry.get, array + 8)));
+    return group;
+  }
+
+  private entryOf(address: I64): I32 {
     const slot = i32.and(
-      i32.shrU(i32.wrap(at), i32.const(8)),
+      i32.shrU(i32.wrap(address), i32.const(8)),
       i32.const((L.TLB_ENTRIES - 1) * L.TLB_ENTRY_BYTES),
     );
-    const entry = this.let(i32.add(this.region.tlb.get, slot));
+    return i32.add(this.region.tlb.get, slot);
+  }
+
+  private checkedAddress(address: I64, bytes: number, array: number): I32 {
+    const at = this.let(address);
+    const entry = this.let(this.entryOf(at));
     const last = bytes === 1 ? at : i64.add(at, i64.const(bytes - 1));
     const misses = i64.ne(i64.and(last, i64.const(-4096)), i64.load(entry, array));
     this.f.if(misses, () => this.retreat());
@@ -376,12 +435,12 @@ export class TranslatorContext extends TierContext {
     this.region.afterHelper(name, this.far);
   }
 
-  /** The stack pointer of a 64-bit region moves without the masks of legacy modes. */
+  /** A constant step keeps what is known of the stack's addresses; legacy regions have 32-bit stacks. */
   protected override moveStack(delta: I32): void {
-    if (this.long) {
-      super.moveStack(delta);
-      return;
-    }
-    this.write(RSP, 8, i64.extendU(i32.add(this.read(RSP, 4) as I32, delta)));
+    const before = this.region.track(RSP);
+    if (this.long) super.moveStack(delta);
+    else this.write(RSP, 8, i64.extendU(i32.add(this.read(RSP, 4) as I32, delta)));
+    if (delta.value !== undefined && this.f.nesting === this.region.bodyNesting)
+      this.region.moved(RSP, before, Number(delta.value));
   }
 }

@@ -3,7 +3,7 @@
  * oldest evicted when there are too many.
  */
 import type { WasmHost } from '../../host';
-import { ModuleBuilder } from '../../wasm';
+import { ModuleBuilder, type FunctionBuilder } from '../../wasm';
 import type { Handler } from '../interp/interpreter';
 import * as L from '../layout';
 import { HELPERS, helperType } from '../ops/helper-types';
@@ -46,6 +46,12 @@ export interface RegionCacheConfig {
 /** Runs of a region after which it is made anew, larger: it then has earned a longer compilation. */
 const ENLARGE_AFTER = 50_000;
 
+/** Regions that are compiled together at most. */
+const BATCH = 16;
+
+/** Times a region may be left for the interpreter until checks that serve several accesses are given up there. */
+const STUCK_LIMIT = 2_000;
+
 /** Times a region is made anew for indirect branches. */
 const MAX_REMADE = 4;
 
@@ -59,6 +65,16 @@ interface Region {
   readonly table: RegionTable;
   readonly entry: number;
   readonly members: readonly number[];
+  readonly limits: RegionLimits;
+  /** Pages besides the entry's: distance in pages -> GPA. */
+  readonly pages: ReadonlyMap<number, number>;
+  dropped: boolean;
+}
+
+/** A region whose code waits to be compiled with others. */
+interface PendingRegion {
+  readonly region: Region;
+  readonly code: FunctionBuilder;
 }
 
 /** Counters for `domus perf`. */
@@ -67,7 +83,6 @@ export interface TranslatorCounters {
   dropped: number;
   instructions: number;
   wasmBytes: number;
-  compileMs: number;
 }
 
 /** Modes whose code is left to the interpreter: 16-bit code, and one instruction at a time. */
@@ -85,16 +100,20 @@ export class RegionCache {
     dropped: 0,
     instructions: 0,
     wasmBytes: 0,
-    compileMs: 0,
   };
   private readonly free: number[] = Array.from(
     { length: L.REGION_MAX - 1 },
     (_, i) => L.REGION_MAX - 1 - i,
   );
+  private pending: PendingRegion[] = [];
+  /** Helpers that the pending regions call. */
+  private imports = new HelperImports();
   /** By number, oldest first. */
   private readonly regions = new Map<number, Region>();
   /** Entry -> times its region was made anew. */
   private readonly remade = new Map<number, number>();
+  /** Entries of regions that were left too often for the interpreter: every access has a check of its own there. */
+  private readonly straddling = new Set<number>();
   private readonly byMember = new Map<number, Set<Region>>();
 
   constructor(
@@ -103,15 +122,13 @@ export class RegionCache {
     private readonly legacy: ModeTier,
   ) {}
 
-  /** The block at `header`, about to run, has become hot. */
+  /** The block at `header`, about to run, has become hot. Its region runs from the next `flush` on. */
   translate(header: number): void {
     this.make(header, SMALL);
   }
 
-  /** The region that begins with the block at `header`, about to run, is hot: it is made anew without sparing copies of its neighbours. Gives its number. */
+  /** The region that begins with the block at `header`, about to run, is hot: it is made anew without sparing copies of its neighbours. Gives the number of the one to run now, or 0. */
   enlarge(header: number): number {
-    const old = this.regionAt(header);
-    if (old) this.drop(old);
     this.make(header, LARGE);
     return this.config.views.u32[(header + L.BLOCK_REGION) >> 2];
   }
@@ -145,20 +162,16 @@ export class RegionCache {
     const gpaOf = (block: number): number => views.u32[(block + L.BLOCK_KEY) >> 2];
     const pages = this.pagesOf(nodes, entryRip, gpaOf);
     if (pages.size > L.REGION_PAGES_MAX) return;
-    const imports = new HelperImports();
+    const grouping = limits === LARGE && !this.straddling.has(header);
     const translation = translate(
       entry,
       { memory: views, handlers: tier.handlers, long, base },
-      imports,
+      this.imports,
+      grouping,
     );
-    this.install(
-      header,
-      translation.nodes,
-      tier.table,
-      pages,
-      limits,
-      this.instantiate(translation.function, imports),
-    );
+    const region = this.register(header, translation.nodes, tier.table, pages, limits);
+    this.pending.push({ region, code: translation.function });
+    if (this.pending.length >= BATCH) this.flush();
   }
 
   /** Pages besides the entry's first: distance in pages -> GPA. */
@@ -181,52 +194,64 @@ export class RegionCache {
     return pages;
   }
 
-  private instantiate(
-    body: ReturnType<typeof translate>['function'],
-    imports: HelperImports,
-  ): unknown {
-    const { wasm, memory, memoryPages, helpers } = this.config;
-    const module = new ModuleBuilder({ initial: memoryPages, maximum: memoryPages });
-    for (const name of imports.names) module.import('helpers', name, helperType(HELPERS[name]));
-    module.export('region', module.add(body));
-    const bytes = module.encode();
-    this.counters.wasmBytes += bytes.length;
-    return wasm.instantiate(bytes, { env: { memory }, helpers }).region;
-  }
-
-  private install(
-    header: number,
+  /** Numbers a region and ties it to its blocks, so that it goes when one of them does. */
+  private register(
+    entry: number,
     nodes: readonly RegionNode[],
     table: RegionTable,
     pages: ReadonlyMap<number, number>,
     limits: RegionLimits,
-    code: unknown,
-  ): void {
-    const { u32, i32 } = this.config.views;
+  ): Region {
     if (this.free.length === 0) this.evict(L.REGION_MAX / 4);
     const number = this.free.pop()!;
-    table.set(number, code);
-    const record = L.REGION_AREA_BASE + number * L.REGION_BYTES;
-    u32[(record + L.REGION_PAGES) >> 2] = pages.size;
-    i32[(record + L.REGION_HEAT) >> 2] = limits === SMALL ? ENLARGE_AFTER : 0;
-    let item = (record + L.REGION_PAGE_LIST) >> 2;
-    for (const [distance, gpa] of pages) {
-      i32[item++] = distance;
-      u32[item++] = gpa;
-    }
     const members = [...new Set(nodes.map((node) => node.header))];
-    const region: Region = { number, table, entry: header, members };
+    const region: Region = { number, table, entry, members, limits, pages, dropped: false };
     this.regions.set(number, region);
     for (const member of members) {
-      u32[(member + L.BLOCK_MEMBER_OF) >> 2]++;
+      this.config.views.u32[(member + L.BLOCK_MEMBER_OF) >> 2]++;
       let set = this.byMember.get(member);
       if (!set) this.byMember.set(member, (set = new Set()));
       set.add(region);
     }
-    u32[(header + L.BLOCK_REGION) >> 2] = number;
-    this.config.services.dropJumpsOf(header + L.BLOCK_HEADER_BYTES);
     this.counters.regions++;
     this.counters.instructions += nodes.reduce((sum, node) => sum + node.instructions, 0);
+    return region;
+  }
+
+  /** Compiles what waits, as one module, and lets it run. */
+  flush(): void {
+    if (this.pending.length === 0) return;
+    const { wasm, memory, memoryPages, helpers } = this.config;
+    const ready = this.pending.filter(({ region }) => !region.dropped);
+    const { names } = this.imports;
+    this.pending = [];
+    this.imports = new HelperImports();
+    if (ready.length === 0) return;
+    const module = new ModuleBuilder({ initial: memoryPages, maximum: memoryPages });
+    for (const name of names) module.import('helpers', name, helperType(HELPERS[name]));
+    ready.forEach(({ code }, i) => module.export(String(i), module.add(code)));
+    const bytes = module.encode();
+    this.counters.wasmBytes += bytes.length;
+    const made = wasm.instantiate(bytes, { env: { memory }, helpers });
+    ready.forEach(({ region }, i) => this.install(region, made[i]));
+  }
+
+  private install(region: Region, code: unknown): void {
+    const { u32, i32 } = this.config.views;
+    const old = this.regionAt(region.entry);
+    if (old) this.drop(old);
+    region.table.set(region.number, code);
+    const record = L.REGION_AREA_BASE + region.number * L.REGION_BYTES;
+    u32[(record + L.REGION_PAGES) >> 2] = region.pages.size;
+    i32[(record + L.REGION_PATIENCE) >> 2] = STUCK_LIMIT;
+    i32[(record + L.REGION_HEAT) >> 2] = region.limits === SMALL ? ENLARGE_AFTER : 0;
+    let item = (record + L.REGION_PAGE_LIST) >> 2;
+    for (const [distance, gpa] of region.pages) {
+      i32[item++] = distance;
+      u32[item++] = gpa;
+    }
+    u32[(region.entry + L.BLOCK_REGION) >> 2] = region.number;
+    this.config.services.dropJumpsOf(region.entry + L.BLOCK_HEADER_BYTES);
   }
 
   /** A block is gone: so are the regions made of it. */
@@ -240,12 +265,15 @@ export class RegionCache {
 
   private drop(region: Region): void {
     const { u32, i32 } = this.config.views;
+    region.dropped = true;
     this.regions.delete(region.number);
     this.free.push(region.number);
     region.table.set(region.number, null);
-    u32[(region.entry + L.BLOCK_REGION) >> 2] = 0;
-    // Without a region it is interpreted again, and soon asks for one if it still is hot.
-    i32[(region.entry + L.BLOCK_HEAT) >> 2] = Math.ceil(this.config.threshold / 4);
+    if (u32[(region.entry + L.BLOCK_REGION) >> 2] === region.number) {
+      u32[(region.entry + L.BLOCK_REGION) >> 2] = 0;
+      // Without a region it is interpreted again, and soon asks for one if it still is hot.
+      i32[(region.entry + L.BLOCK_HEAT) >> 2] = Math.ceil(this.config.threshold / 4);
+    }
     for (const member of region.members) {
       u32[(member + L.BLOCK_MEMBER_OF) >> 2]--;
       const set = this.byMember.get(member)!;
@@ -267,14 +295,25 @@ export class RegionCache {
     this.config.views.i32[(header + L.BLOCK_HEAT) >> 2] = 1;
   }
 
+  /** A region was left for the interpreter very often: perhaps an access group of it lies across pages. */
+  separate(number: number): void {
+    const region = this.regions.get(number);
+    if (!region || this.straddling.has(region.entry)) return;
+    this.straddling.add(region.entry);
+    this.drop(region);
+    this.config.views.i32[(region.entry + L.BLOCK_HEAT) >> 2] = 1;
+  }
+
   /** All decoded blocks are being forgotten. */
   clear(): void {
     for (const region of this.regions.values()) {
+      region.dropped = true;
       region.table.set(region.number, null);
       this.free.push(region.number);
     }
     this.regions.clear();
     this.byMember.clear();
     this.remade.clear();
+    this.straddling.clear();
   }
 }

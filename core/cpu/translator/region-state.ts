@@ -35,6 +35,30 @@ export interface MemoryViews {
 export type KnownFlags =
   { readonly kind: FlagKind; readonly bytes: number; readonly first: boolean } | 'raw' | undefined;
 
+/** Where an access goes: a fixed distance from an address that others may share. */
+export interface AccessPlace {
+  readonly group: string;
+  readonly offset: number;
+}
+
+/** Accesses of a block that one TLB check serves. Offsets are places'; `low` and `high` count from `offset`. */
+export interface AccessGroup {
+  readonly offset: number;
+  low: number;
+  high: number;
+  /** Host address of `offset`. */
+  readonly host: Local<'i32'>;
+}
+
+/** A register's value: a name for what it was, and how far constant steps have moved it since. */
+export interface TrackedValue {
+  readonly name: string;
+  readonly moved: number;
+}
+
+/** Bytes that one check reaches over: more would cross pages too often. */
+const GROUP_SPAN = 256;
+
 /** Helpers of a module, numbered as they are first used: the module imports them in this order. */
 export class HelperImports {
   readonly names: HelperName[] = [];
@@ -76,6 +100,11 @@ export class RegionState {
   private readonly registers = new Map<number, Local<'i64'>>();
   private readonly vectors = new Map<number, Local<'v128'>>();
   private readonly modified = new Set<number>();
+  private readonly tracked = new Map<number, TrackedValue>();
+  private writes = 0;
+  private readonly groups = new Map<string, AccessGroup>();
+  private readonly hosts: Local<'i32'>[] = [];
+  private hostsUsed = 0;
   private flagsUsed = false;
   private leaveAt!: Label;
   private leaveRip!: Label;
@@ -85,6 +114,8 @@ export class RegionState {
     readonly long: boolean,
     readonly base: number,
     private readonly imports: HelperImports,
+    /** One TLB check may serve several accesses of a block. */
+    readonly grouping: boolean,
   ) {
     const { f } = this;
     this.tlb = f.local('i32');
@@ -123,6 +154,43 @@ export class RegionState {
 
   modifies(offset: number): void {
     this.modified.add(offset);
+    this.tracked.set(offset, { name: `${offset}#${++this.writes}`, moved: 0 });
+  }
+
+  /** What is known of a register, by its state offset. */
+  track(offset: number): TrackedValue {
+    return this.tracked.get(offset) ?? { name: String(offset), moved: 0 };
+  }
+
+  /** The register is `before`, moved by a constant. */
+  moved(offset: number, before: TrackedValue, by: number): void {
+    this.tracked.set(offset, { name: before.name, moved: before.moved + by });
+  }
+
+  /** A node begins: checks of others do not hold. */
+  forgetGroups(): void {
+    this.groups.clear();
+    this.hostsUsed = 0;
+  }
+
+  /** The group that can serve an access, widened to do so. A check for writing serves reads, too. */
+  checkedGroup(place: AccessPlace, bytes: number, array: number): AccessGroup | undefined {
+    const writes = `${place.group} ${L.TLB_WRITE}`;
+    const found = this.groups.get(writes) ?? this.groups.get(`${place.group} ${array}`);
+    if (!found) return undefined;
+    const low = Math.min(found.low, place.offset - found.offset);
+    const high = Math.max(found.high, place.offset - found.offset + bytes);
+    if (high - low > GROUP_SPAN) return undefined;
+    found.low = low;
+    found.high = high;
+    return found;
+  }
+
+  openGroup(place: AccessPlace, bytes: number, array: number): AccessGroup {
+    const host = (this.hosts[this.hostsUsed++] ??= this.f.persistentLocal('i32'));
+    const group = { offset: place.offset, low: 0, high: bytes, host };
+    this.groups.set(`${place.group} ${array}`, group);
+    return group;
   }
 
   /** RIP at a distance from the region's entry. */
@@ -200,6 +268,8 @@ export class RegionState {
     if (!far && !STATEFUL_HELPERS.has(name)) return;
     this.flagsUsed = true;
     this.flags = undefined;
+    this.tracked.clear();
+    this.groups.clear();
     this.f.later(() => this.loads());
   }
 

@@ -24,9 +24,10 @@ export function translate(
   entry: RegionNode,
   source: TranslationSource,
   imports: HelperImports,
+  grouping: boolean,
 ): Translation {
   const nodes = analyse(entry);
-  const region = new RegionState(source.memory, source.long, source.base, imports);
+  const region = new RegionState(source.memory, source.long, source.base, imports, grouping);
   const emitter = new NodeEmitter(entry, region, source);
   const built = region.build(() => emitter.structure.emit(entry));
   return { function: built, nodes };
@@ -53,6 +54,7 @@ class NodeEmitter {
     const { region } = this;
     const { u8, u16 } = region.memory;
     if (node.mergePoint || node.loopHead) region.flags = undefined;
+    region.forgetGroups();
     region.spend(node.instructions);
     const last = node.uops.length - 1;
     const wanted = this.flagsWanted(node);
