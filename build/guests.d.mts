@@ -6,6 +6,8 @@ export type GuestName =
   | 'debian-netboot.iso'
   | 'debian-netboot-graphic.iso'
   | 'busybox-initrd.gz'
+  | 'drivers-linux'
+  | 'drivers-initrd.gz'
   | 'grub-rescue.iso'
   | 'grub-rescue.img'
   | 'memtest.bin'

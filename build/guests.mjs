@@ -19,6 +19,7 @@ import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { CpioWriter } from './guests/cpio.mjs';
 import { unpackFromPackage } from './guests/debian-package.mjs';
+import { addDrivers, unpackDrivers } from './guests/drivers.mjs';
 import { extractFromIso, makeIsolinuxIso } from './guests/iso.mjs';
 import { SetupError } from './lib/apt.mjs';
 import { withLock } from './lib/files.mjs';
@@ -56,6 +57,14 @@ const GUESTS = {
     make: makeGraphicMenuIso,
   },
   'busybox-initrd.gz': { about: 'small initramfs: prints a marker line, then a shell', make: makeBusyBox },
+  'drivers-linux': {
+    about: "Debian's kernel for installed systems, for drivers-initrd.gz",
+    make: async (_work, output) => copyFileSync(join(await guest('drivers'), 'linux'), output),
+  },
+  'drivers-initrd.gz': {
+    about: 'the small initramfs with driver modules: load virtio_blk',
+    make: makeDrivers,
+  },
   'grub-rescue.iso': {
     about: 'GRUB 2 rescue CD (El Torito, no emulation)',
     from: fromPackage('grub-rescue-pc', 'usr/lib/grub-rescue/grub-rescue-cdrom.iso'),
@@ -94,6 +103,7 @@ const PARTS = {
   'vesamenu.c32': { from: syslinux('vesamenu.c32') },
   busybox: { from: fromPackage('busybox-static', 'bin/busybox') },
   'boot-screens': { from: installer('amd64', 'boot-screens') },
+  drivers: { make: async (work, output) => unpackDrivers(work, output) },
 };
 const ROWS = { ...GUESTS, ...PARTS };
 
@@ -268,14 +278,24 @@ while true; do
 done
 `;
 
+async function makeDrivers(_work, output) {
+  const archive = await busyBoxArchive();
+  addDrivers(archive, join(await guest('drivers'), 'modules'));
+  writeFileSync(output, gzipSync(archive.bytes(), { level: 9 }));
+}
+
 async function makeBusyBox(_work, output) {
+  const archive = await busyBoxArchive();
+  writeFileSync(output, gzipSync(archive.bytes(), { level: 9 }));
+}
+
+async function busyBoxArchive() {
   const busybox = readFileSync(await guest('busybox'));
   const archive = new CpioWriter();
   for (const folder of ['bin', 'dev', 'proc', 'sys', 'etc', 'tmp', 'mnt']) archive.folder(folder);
   archive.characterDevice('dev/console', 5, 1).characterDevice('dev/null', 1, 3, 0o666);
   archive.file('bin/busybox', busybox, 0o755).link('bin/sh', 'busybox');
-  archive.file('init', BUSYBOX_INIT, 0o755);
-  writeFileSync(output, gzipSync(archive.bytes(), { level: 9 }));
+  return archive.file('init', BUSYBOX_INIT, 0o755);
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

@@ -28,6 +28,7 @@ import { MachineAddressSpace } from './address-space';
 import { MachineClock, type HostTime } from './clock';
 import { firmwareConfig, type BootDrive } from './firmware-config';
 import { Pc, type PcDrive } from './pc';
+import { MAX_VIRTIO_DISKS, type PcNic, type PcVirtioDisk } from './pc-cards';
 import { RunLoop, type SliceResult } from './run-loop';
 
 const MIB = 1 << 20;
@@ -52,7 +53,7 @@ const PROCESSOR_IDENTITY = {
 const IDE_NAMES = ['hda', 'hdb', 'hdc', 'hdd'];
 
 export interface MachineDisk {
-  /** Guest's name: hda to hdd. */
+  /** Guest's name: hda to hdd on the IDE controller, vda to vdp virtio disks (no CD-ROMs). */
   readonly vdev: string;
   readonly cdrom: boolean;
   /** The medium; undefined for an empty CD-ROM drive. */
@@ -67,6 +68,8 @@ export interface MachineConfig {
   /** xl.cfg letters: c disk, d CD-ROM. */
   readonly bootOrder: string;
   readonly disks: readonly MachineDisk[];
+  /** Network cards, at most eight. */
+  readonly nics?: readonly PcNic[];
   /** Direct boot of a Linux kernel. */
   readonly kernel?:
     | {
@@ -174,6 +177,8 @@ export class Machine {
           tables: fwCfgTableFiles({ ...bios, ramBytes, floppy: false }, { ...bios, ramBytes }),
         }),
         drives: config.disks.flatMap(pcDrive),
+        virtioDisks: config.disks.flatMap(virtioDisk),
+        nics: config.nics ?? [],
         cmos: cmosImage({ ramBytes, floppies: 0, hardDisks, bootOrder: config.bootOrder }),
       },
     );
@@ -329,8 +334,13 @@ function bootDrive(disk: MachineDisk): BootDrive[] {
 }
 
 function biosDisk(disk: MachineDisk): BiosDisk[] {
-  const at = place(disk);
-  return at
-    ? [{ kind: disk.cdrom ? 'cdrom' : 'hdd', name: disk.vdev, backend: disk.backend, ...at }]
-    : [];
+  const kind = disk.cdrom ? 'cdrom' : 'hdd';
+  const known = place(disk) !== undefined || virtioDisk(disk).length > 0;
+  return known ? [{ kind, name: disk.vdev, backend: disk.backend, ...place(disk) }] : [];
+}
+
+function virtioDisk({ vdev, cdrom, backend }: MachineDisk): PcVirtioDisk[] {
+  const index = /^vd[a-z]$/.test(vdev) ? vdev.charCodeAt(2) - 0x61 : -1;
+  if (index < 0 || index >= MAX_VIRTIO_DISKS || cdrom || !backend) return [];
+  return [{ index, serial: `DMV${String(index + 1).padStart(5, '0')}`, medium: backend }];
 }

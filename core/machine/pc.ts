@@ -65,6 +65,7 @@ import type {
 } from '../hw';
 import { type MachineAddressSpace } from './address-space';
 import { fanOut, GatedLine, WiredOr } from './irq';
+import { pcCards, type PcCardsConfig } from './pc-cards';
 
 const VGA_WINDOW_BASE = 0xa0000;
 const IOAPIC_BASE = 0xfec00000;
@@ -96,7 +97,7 @@ export interface PcDrive {
   readonly medium: BlockBackend | undefined;
 }
 
-export interface PcConfig {
+export interface PcConfig extends PcCardsConfig {
   fwCfg: FwCfgConfig;
   /** IDE drives; a hard disk has a medium, a CD-ROM drive may be empty. */
   drives: readonly PcDrive[];
@@ -218,6 +219,8 @@ export class Pc {
     const vram = space.allocateRegion('vram', VRAM_BYTES);
     this.vga = new Vga({ clock, vram, display: wires.display });
     this.pci.plug(SLOT_VGA, 0, this.vga);
+    const cards = pcCards({ memory: space, bus: this.apics }, config);
+    for (const { slot, device } of cards) this.pci.plug(slot, 0, device);
 
     // --- Input, serial, the rest
     this.keyboard = new Ps2Keyboard({ onLeds: (leds) => wires.onLeds?.(leds) });
@@ -307,6 +310,7 @@ export class Pc {
     );
     this.devices.push(kbc, this.keyboard, mouse, vmmouse, port92, dma, this.debug, fwCfg);
     if (this.serial) this.devices.push(this.serial);
+    this.devices.push(...cards.map(({ device }) => device));
   }
 
   /** A wire to ISA IRQ `irq`, shared with its other users. */

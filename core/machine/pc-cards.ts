@@ -1,0 +1,64 @@
+/**
+ * The PCI slots that a configuration fills: network cards, AHCI, virtio disks. Slots go by kind and place, so that a
+ * card stays where it is when another one comes or goes.
+ */
+import { VirtioBlk, VirtioNet, VirtioPci } from '../devices';
+import type { ApicBus, BlockBackend, Device, GuestMemory, NetworkBackend } from '../hw';
+import type { PciFunction } from '../devices';
+
+/** Slots 3 to 10 for network cards, 12 to 27 for virtio disks. */
+const SLOT_NICS = 3;
+export const MAX_NICS = 8;
+const SLOT_VIRTIO_DISKS = 12;
+export const MAX_VIRTIO_DISKS = 16;
+
+/** Models of network cards, by xl.cfg's names. */
+export type NicModel = 'e1000' | 'rtl8139' | 'ne2k_pci' | 'virtio-net';
+
+/** A network card; its place in the list is its slot. */
+export interface PcNic {
+  readonly model: NicModel;
+  /** `00:16:3e:xx:xx:xx`. */
+  readonly mac: string;
+  readonly backend: NetworkBackend;
+}
+
+/** A virtio disk: index 0 is vda. */
+export interface PcVirtioDisk {
+  readonly index: number;
+  readonly serial: string;
+  readonly medium: BlockBackend;
+}
+
+export interface PcCardsConfig {
+  readonly nics?: readonly PcNic[];
+  readonly virtioDisks?: readonly PcVirtioDisk[];
+}
+
+export interface PcCardsWires {
+  readonly memory: GuestMemory;
+  readonly bus: ApicBus;
+}
+
+/** A function in its slot. */
+export interface PcCard {
+  readonly slot: number;
+  readonly device: Device & PciFunction;
+}
+
+export function pcCards(wires: PcCardsWires, config: PcCardsConfig): PcCard[] {
+  const cards: PcCard[] = [];
+  for (const [index, nic] of (config.nics ?? []).slice(0, MAX_NICS).entries())
+    cards.push({ slot: SLOT_NICS + index, device: networkCard(wires, `nic${index}`, nic) });
+  for (const { index, serial, medium } of config.virtioDisks ?? []) {
+    if (index >= MAX_VIRTIO_DISKS) continue;
+    const device = new VirtioPci(`virtio-blk${index}`, wires, new VirtioBlk(medium, { serial }));
+    cards.push({ slot: SLOT_VIRTIO_DISKS + index, device });
+  }
+  return cards;
+}
+
+function networkCard(wires: PcCardsWires, id: string, nic: PcNic): Device & PciFunction {
+  const { mac, backend } = nic;
+  return new VirtioPci(id, wires, new VirtioNet(backend, { mac }));
+}
