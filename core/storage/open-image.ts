@@ -1,11 +1,15 @@
 /** Opening an image by the format its configuration names. The format is never guessed (reliability 2.5.1). */
 import { ImageError, type DiskImage, type ImageHost, type OpenImageOptions } from './image';
-import { badImage, guarded, type ImageFile } from './image-file';
+import { BlockImage, type BlockLayout } from './foreign/block-image';
+import { readVdi } from './foreign/vdi';
+import { readVhd } from './foreign/vhd';
+import { readVmdk } from './foreign/vmdk';
+import { badImage, guarded, ImageFile } from './image-file';
 import type { Qcow2Header } from './qcow2/header';
 import { openQcow2 } from './qcow2/open';
 import { openRawImage } from './raw';
 
-export const DISK_FORMATS = ['raw', 'qcow2'] as const;
+export const DISK_FORMATS = ['raw', 'qcow2', 'vhd', 'vmdk', 'vdi'] as const;
 export type ImageFormat = (typeof DISK_FORMATS)[number];
 
 /** Where files that an image names as the ones below it may lie. */
@@ -27,6 +31,20 @@ const BACKING_FORMATS: Readonly<Record<string, ImageFormat>> = {
   raw: 'raw',
   file: 'raw',
   qcow2: 'qcow2',
+  vpc: 'vhd',
+  vmdk: 'vmdk',
+  vdi: 'vdi',
+};
+
+type ForeignFormat = Exclude<ImageFormat, 'raw' | 'qcow2'>;
+
+/** Formats that are only read. */
+const READERS: Readonly<
+  Record<ForeignFormat, (file: ImageFile, host: ImageHost) => Promise<BlockLayout>>
+> = {
+  vhd: readVhd,
+  vmdk: (file, host) => readVmdk(file, host.compression),
+  vdi: readVdi,
 };
 
 /** Opens a disk image under its lock. */
@@ -40,10 +58,33 @@ async function openInChain(
   options: OpenDiskOptions,
   above: readonly string[],
 ): Promise<DiskImage> {
-  if (options.format === 'raw') return openRawImage(host, options);
+  const { format } = options;
+  if (format === 'raw') return openRawImage(host, options);
+  if (format !== 'qcow2') return openForeign(host, options, format);
   return openQcow2(host, options, (header, file) =>
     openBacking(host, options, header, file, above),
   );
+}
+
+async function openForeign(
+  host: ImageHost,
+  options: OpenDiskOptions,
+  format: ForeignFormat,
+): Promise<DiskImage> {
+  const { path, readOnly } = options;
+  if (!readOnly)
+    throw new ImageError(
+      'UNREADABLE',
+      path,
+      `${path}: ${format} images are only read; make one that can be written: domus disk convert ${path} NEW.qcow2`,
+    );
+  const file = await ImageFile.open(host, options);
+  try {
+    return new BlockImage(file, await READERS[format](file, host));
+  } catch (cause) {
+    await file.close();
+    throw cause;
+  }
 }
 
 /** The file an image names as the one below it: its absolute path without links, and its format. */
