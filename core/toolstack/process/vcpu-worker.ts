@@ -2,6 +2,7 @@
 import { randomFillSync } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Logger, LogLevel } from '../../base';
+import { DisconnectedNetwork } from '../../hw';
 import { nodeTimers, nodeWasm } from '../../host-node';
 import { Machine, type MachineDisk } from '../../machine';
 import { VcpuLoop } from './vcpu-loop';
@@ -65,6 +66,11 @@ function main(data: WorkerData): void {
         vcpus: data.vcpus,
         bootOrder: data.bootOrder,
         disks,
+        nics: data.vifs.map(({ model, mac }, index) => ({
+          model,
+          mac,
+          backend: networks.backends[index] ?? new DisconnectedNetwork(),
+        })),
         kernel: data.kernel ?? undefined,
         firmware: data.firmware ?? undefined,
         vgaRom: data.vgaRom ?? undefined,
