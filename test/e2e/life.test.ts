@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, readlinkSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { DomainInfo } from '../../core/api';
@@ -7,6 +7,7 @@ import { MainWindow } from './pages/main-window';
 import { SerialPage } from './pages/serial';
 import { Wizard } from './pages/wizard';
 import { DomusApp } from './support/app';
+import { domainProcesses } from './support/processes';
 import { DIST } from './support/runtime';
 import { createTiny } from './support/tiny';
 
@@ -20,39 +21,6 @@ beforeEach(async () => {
   serial = new SerialPage(app);
 });
 afterEach(() => app?.dispose());
-
-/** Processes of the app that host domains: they hold the data folder's lifeline open. */
-function domainProcesses(): number[] {
-  const parent = app.pid;
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => isDomainProcess(pid, parent));
-}
-
-function isDomainProcess(pid: number, parent: number): boolean {
-  try {
-    const command = readFileSync(`/proc/${pid}/cmdline`, 'latin1');
-    if (!command.includes('--type=utility') || !command.includes('node.mojom.NodeService'))
-      return false;
-    return (
-      readlinkSync(`/proc/${pid}/exe`) === readlinkSync(`/proc/${parent}/exe`) &&
-      ancestors(pid).includes(parent)
-    );
-  } catch {
-    return false;
-  }
-}
-
-function ancestors(pid: number): number[] {
-  const found: number[] = [];
-  for (let at = pid; at > 1;) {
-    const stat = readFileSync(`/proc/${at}/stat`, 'latin1');
-    at = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-    found.push(at);
-  }
-  return found;
-}
 
 describe('a virtual machine', () => {
   it('lives its whole life through the window', async () => {
@@ -121,10 +89,10 @@ describe('a virtual machine', () => {
 describe('two virtual machines', () => {
   it('run at once; one that is killed is reported and takes nothing from the other', async () => {
     await createTiny(app, 'first', { start: true });
-    const before = domainProcesses();
+    const before = domainProcesses(app.pid);
     expect(before).toHaveLength(1);
     await createTiny(app, 'second', { start: true });
-    const [victim] = domainProcesses().filter((pid) => !before.includes(pid));
+    const [victim] = domainProcesses(app.pid).filter((pid) => !before.includes(pid));
     process.kill(victim, 'SIGKILL');
     await window.waitForState('Crashed');
     await window.tab('overview');
@@ -170,7 +138,7 @@ describe('leaving', () => {
     await dialog.waitFor();
     await dialog.locator('[data-test="quit-shutdown"]').click();
     expect(await app.ended).toBe(0);
-    expect(domainProcesses()).toEqual([]);
+    expect(domainProcesses(app.pid)).toEqual([]);
   });
 
   it('closing the window can leave them running in the background', async () => {
@@ -211,7 +179,7 @@ describe('the command line', () => {
 describe('a page that dies', () => {
   it('is loaded again and finds the machines as they are', async () => {
     await createTiny(app, 'survivor', { start: true });
-    const [process_] = domainProcesses();
+    const [process_] = domainProcesses(app.pid);
     const reloaded = app.page.waitForEvent('load').catch(() => undefined);
     await app.electron.evaluate(({ BrowserWindow }) =>
       BrowserWindow.getAllWindows()[0].webContents.forcefullyCrashRenderer(),
@@ -226,7 +194,7 @@ describe('a page that dies', () => {
           .then((text: string) => text.includes('Running')),
       ),
     );
-    expect(domainProcesses()).toEqual([process_]);
+    expect(domainProcesses(app.pid)).toEqual([process_]);
   });
 });
 
