@@ -1,6 +1,6 @@
 import type { DomainConfig, IsoReport, Result } from '../api';
 import { inspectIso } from '../storage';
-import { MIN_MEMORY_MIB } from './config';
+import { DEFAULT_MODEL, DEFAULT_NETWORK, defaultMac, MIN_MEMORY_MIB } from './config';
 import type { Toolstack } from './toolstack';
 
 const MIB = 2 ** 20;
@@ -37,10 +37,11 @@ export async function suggestConfig(
   const report: IsoReport | undefined =
     iso === undefined ? undefined : await inspectIso(host.files, iso);
   const hostFreeMiB = Math.floor(host.system.sample().memoryFreeBytes / MIB);
+  const uuid = host.system.uuid();
   const name = freeName(toolstack, report?.suggested.name ?? 'guest');
   const config: DomainConfig = {
     name,
-    uuid: host.system.uuid(),
+    uuid,
     type: 'hvm',
     memory: memoryFor(report?.suggested.memory ?? DEFAULT_MEMORY_MIB, hostFreeMiB),
     vcpus: 1,
@@ -57,7 +58,15 @@ export async function suggestConfig(
         cdrom: false,
       },
     ],
-    vif: [],
+    vif: [
+      {
+        mac: defaultMac(uuid, 0),
+        model: DEFAULT_MODEL,
+        bridge: DEFAULT_NETWORK,
+        link: true,
+        forwards: [],
+      },
+    ],
     boot: 'cd',
     firmware: '',
     vnc: true,
