@@ -92,6 +92,8 @@ export const S_INHIBIT = 0x0ac;
 export const S_FOUND_REGION = 0x2f0;
 /** u32: set when a block that a region was made of is dropped: code behind a helper call may be stale. */
 export const S_CODE_CHANGED = 0x2f4;
+/** u32: set when a helper that an interpreter called has delivered a fault: the instruction is over, S_RIP is the handler's. */
+export const S_FAULTED = 0x2f8;
 /** u64: instructions that the interpreter began, regions entered, regions left for the interpreter to run an instruction. */
 export const S_COUNT_INTERPRETED = 0x340;
 export const S_COUNT_REGION_RUNS = 0x348;

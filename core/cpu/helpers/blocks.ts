@@ -1,6 +1,6 @@
 // AssemblyScript. Finding decoded blocks, keeping them apart by mode, and dropping those whose bytes change.
 import * as L from '../layout';
-import { raise } from './exceptions';
+import { deliverHere, raise, unwindFault } from './exceptions';
 import { blockDropped, decodeBlock } from './host';
 import { fetchedGlobal, translateFetch } from './mmu';
 import { get32, get64, jumps, set32, set64, state, tlbs } from './state';
@@ -81,22 +81,32 @@ export function updateMode(): void {
   return L.BLOCK_HASH_BASE + ((mixed & (L.BLOCK_HASH_ENTRIES - 1)) << 2);
 }
 
-/** First micro-op of the block at S_RIP, decoded if it has not been; raises fetch faults. */
-export function lookupBlock(): i32 {
+/** Linear address of S_RIP; raises #GP beyond the limit of CS. */
+function codeAddress(): u64 {
   const rip = get64(L.S_RIP);
-  const mode = get32(L.S_MODE);
-  let linear = rip;
-  if (!(mode & L.MODE_LONG)) {
-    if (rip > <u64>load<u32>(state() + L.SEG_CS * 4, L.S_SEG_LIMIT)) raise(13, 0);
-    linear = (rip + get64(L.S_SEG_BASE + L.SEG_CS * 8)) & 0xffffffff;
-  }
+  if (get32(L.S_MODE) & L.MODE_LONG) return rip;
+  if (rip > <u64>load<u32>(state() + L.SEG_CS * 4, L.S_SEG_LIMIT)) raise(13, 0);
+  return (rip + get64(L.S_SEG_BASE + L.SEG_CS * 8)) & 0xffffffff;
+}
+
+/** First micro-op of the block at S_RIP, decoded if it has not been. A fetch fault is delivered: then it is its handler's. */
+export function lookupBlock(): i32 {
+  let linear = codeAddress();
   const known = findJump(linear);
   if (known != 0) {
     set32(L.S_FOUND_REGION, load<u32>(known, 12) >> 1);
     return load<i32>(known, 8);
   }
   set32(L.S_COUNT_BLOCK_LOOKUP, get32(L.S_COUNT_BLOCK_LOOKUP) + 1);
-  const gpa = translateFetch(linear, false);
+  let gpa = translateFetch(linear, false);
+  if (gpa == <u64>-1) {
+    deliverHere();
+    set32(L.S_FAULTED, 0);
+    linear = codeAddress();
+    gpa = translateFetch(linear, false);
+    if (gpa == <u64>-1) unwindFault();
+  }
+  const mode = get32(L.S_MODE);
   const global = fetchedGlobal;
   markExecuted(linear);
   const key = gpa | (<u64>mode << 40);
@@ -175,7 +185,7 @@ export function fetchNextPage(): void {
   const mode = get32(L.S_MODE);
   const rip = get64(L.S_BLOCK_RIP);
   const linear = mode & L.MODE_LONG ? rip : (rip + get64(L.S_SEG_BASE + L.SEG_CS * 8)) & 0xffffffff;
-  translateFetch(nextPage(linear, mode), false);
+  if (translateFetch(nextPage(linear, mode), false) == <u64>-1) unwindFault();
   dropJumps(get32(L.S_UOP));
   set64(L.S_RIP, rip);
 }

@@ -274,6 +274,84 @@ describe('64-bit mode (SDM 3A 6.14)', () => {
     expect(m.segment(L.SEG_SS).selector).toBe(S.data0);
   });
 
+  describe('faults of memory accesses that an interpreter makes', () => {
+    const FAR = 0x5555000n;
+    const UNDONE = 4;
+    beforeEach(() => {
+      setLongGate(m, 14, INTERRUPT32);
+      m.view.setUint8(m.get32(L.S_UOP) + L.UOP_REMAINING, UNDONE);
+      m.set32(L.S_BUDGET, 100);
+    });
+    const delivered = (error: bigint): void => {
+      expect(m.get32(L.S_FAULTED)).toBe(1);
+      expect(m.get64(L.S_RIP)).toBe(TARGET);
+      expect(frame64(m, 2)).toEqual([error, 0xffff800000001000n]);
+      // The instructions not done are given back; the delivery counts as one.
+      expect(m.get32(L.S_BUDGET)).toBe(100 + UNDONE - 1);
+      expect([m.get32(L.S_UOP), m.get32(L.S_DELIVERING)]).toEqual([0, 0]);
+    };
+
+    it('are delivered before the helper returns', () => {
+      m.run('tryLoad', FAR, 8);
+      delivered(0n);
+      expect(m.get64(L.S_CR2)).toBe(FAR);
+    });
+
+    it('of stores leave memory as it was', () => {
+      map(m, FAR - 0x1000n, 0x40000n, PTE.P | PTE.W);
+      m.run('tryStore', FAR - 4n, 8, -1n);
+      delivered(2n);
+      expect(m.get64(L.S_CR2)).toBe(FAR);
+      expect(m.read(0x40ffc, 4)).toBe(0n);
+    });
+
+    it('of read-modify-write instructions tell of the write', () => {
+      map(m, FAR, 0x40000n, PTE.P);
+      m.set64(L.S_CR0, m.get64(L.S_CR0) | 0x10000n);
+      m.settle();
+      m.run('tryProbe', FAR, 4);
+      delivered(3n);
+    });
+
+    it('are none where the page is there', () => {
+      map(m, FAR, 0x40000n, PTE.P | PTE.W);
+      m.run('tryStore', FAR, 4, 7n);
+      expect(m.run('tryLoad', FAR, 4)).toBe(7n);
+      expect([m.get32(L.S_FAULTED), m.get32(L.S_BUDGET)]).toEqual([0, 100]);
+    });
+
+    it('go to the run loop while it executes one instruction at a time', () => {
+      m.set32(L.S_EFLAGS, TF | 2);
+      m.settle();
+      expect(m.fault('tryLoad', FAR, 4)).toEqual({ vector: 14, error: 0 });
+      expect(m.get32(L.S_FAULTED)).toBe(0);
+    });
+
+    it('raise what their delivery raises', () => {
+      setLongGate(m, 14, INTERRUPT32 & 0x7f);
+      expect(m.fault('tryLoad', FAR, 4)).toEqual({ vector: 11, error: (14 << 3) | 2 | 1 });
+      expect(m.get32(L.S_DELIVERING)).not.toBe(0);
+    });
+
+    it('of fetches are delivered, and the handler is found', () => {
+      map(m, TARGET & ~0xfffn, 0x8000n, PTE.P);
+      m.set64(L.S_RIP, FAR);
+      m.set32(L.S_UOP, 0);
+      m.bus.length = 0;
+      m.run('lookupBlock');
+      expect(m.bus[0]).toMatch(/^decode 8000 /);
+      expect(frame64(m, 2)).toEqual([16n, FAR]);
+      expect(m.get32(L.S_FAULTED)).toBe(0);
+    });
+
+    it('of fetches whose handler cannot be fetched either end in the run loop', () => {
+      m.set64(L.S_RIP, FAR);
+      m.set32(L.S_UOP, 0);
+      expect(m.fault('lookupBlock')).toEqual({ vector: 14, error: 16 });
+      expect(m.get64(L.S_CR2)).toBe(TARGET);
+    });
+  });
+
   it('takes RSP0 and a null SS from user mode', () => {
     m.setSegment(L.SEG_CS, S.user64, 0, 0xffffffff, 0xa0fb);
     m.setSegment(L.SEG_SS, S.data3, 0, 0xffffffff, DATA32 | DPL3);

@@ -31,16 +31,42 @@ export const PRIVILEGED: i32 = 2;
 
 /** Raises an exception in the running instruction; `error` below zero means no error code. Does not return. */
 export function raise(vector: i32, error: i32): void {
+  recordFault(vector, error);
+  unwindFault();
+}
+
+/** A recorded fault waits for `unwindFault` or `deliverHere`. */
+export let faulted: bool = false;
+
+/** Notes the exception of the running instruction. The caller returns to where it is raised. */
+export function recordFault(vector: i32, error: i32): void {
   endImplicitAccess();
   set32(L.S_FAULT_VECTOR, vector);
   set32(L.S_FAULT_ERROR, error);
   set32(L.S_FAULT_HAS_ERROR, error >= 0 ? 1 : 0);
+  faulted = true;
+}
+
+/** Leaves all wasm frames for the run loop, which delivers the recorded fault. Does not return. */
+export function unwindFault(): void {
+  faulted = false;
   unwind();
 }
 
-export function raisePageFault(linear: u64, error: u32): void {
-  set64(L.S_CR2, linear);
-  raise(PF_VECTOR, error);
+/**
+ * Delivers the recorded fault of the instruction at S_UOP, or of the fetch at S_RIP, without leaving the interpreter,
+ * and sets S_FAULTED. An exception through all frames costs more than most handlers' first thousand instructions.
+ */
+export function deliverHere(): void {
+  // One instruction at a time, and 32-bit code under a 64-bit kernel, are the run loop's.
+  const stepped = (get32(L.S_MODE) & (L.MODE_TRACE | L.MODE_BREAKPOINTS)) != 0;
+  const changes = isLongActive() && (get32(L.S_MODE) & L.MODE_LONG) == 0;
+  if (stepped || changes) unwindFault();
+  faulted = false;
+  const uop = get32(L.S_UOP);
+  if (uop) set32(L.S_BUDGET, get32(L.S_BUDGET) + load<u8>(uop, L.UOP_REMAINING));
+  deliverFault();
+  set32(L.S_FAULTED, 1);
 }
 
 export function undefinedOpcode(): void {
@@ -55,6 +81,8 @@ function classOf(vector: u32): u32 {
 /** Delivers the exception that `raise` recorded. May raise another: the run loop calls again. */
 export function deliverFault(): void {
   set32(L.S_COUNT_FAULT, get32(L.S_COUNT_FAULT) + 1);
+  // Costs as much as an instruction: faults without end use up the slice.
+  set32(L.S_BUDGET, get32(L.S_BUDGET) - 1);
   let vector = get32(L.S_FAULT_VECTOR);
   let error = get32(L.S_FAULT_ERROR);
   let hasError = get32(L.S_FAULT_HAS_ERROR) != 0;

@@ -10,6 +10,11 @@ export {
   slowStore,
   slowStore128,
   translateQuietly,
+  tryLoad,
+  tryLoad128,
+  tryProbe,
+  tryStore,
+  tryStore128,
 } from './mmu';
 export { flushTlb, invalidatePage } from './tlb';
 export {

@@ -135,6 +135,9 @@ describe('4-level paging (SDM 3A 4.5)', () => {
       m.set32(L.S_UOP, 0);
       return m.fault('lookupBlock');
     };
+    // While EFLAGS.TF is set faults are not delivered by the helper.
+    m.set32(L.S_EFLAGS, 0x102);
+    m.settle();
     map(m, LINEAR, 0x40000n, P | NX);
     expect(fetch(LINEAR)).toEqual(pageFault(PRESENT | FETCH));
     map(m, LINEAR, 0x40000n, P | U);

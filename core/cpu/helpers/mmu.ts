@@ -2,12 +2,13 @@
 import * as L from '../layout';
 import { invalidateStore } from './blocks';
 import { checkDataBreakpoints } from './debug';
-import { raise, raisePageFault } from './exceptions';
+import { deliverHere, faulted, raise, recordFault, unwindFault } from './exceptions';
 import { readMmio, writeMmio } from './host';
 import { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, faultCode, pageGlobal, physEntry, walk } from './paging';
-import { get32, get64, set32, tlbs } from './state';
+import { get32, get64, set32, set64, tlbs } from './state';
 import { fill, fillExecute } from './tlb';
 
+const PF_VECTOR: i32 = 14;
 const AC_VECTOR: i32 = 17;
 
 /** True in 64-bit mode's terms: bits 63-47 are alike. */
@@ -30,17 +31,27 @@ export function endImplicitAccess(): void {
   forcedSupervisor = false;
 }
 
-/** Translates for an explicit access of the running code, or raises #PF / #GP / #SS. */
-function translateOrFault(linear: u64, access: i32): u64 {
+/** No translation. */
+const FAULT: u64 = 0xffffffffffffffff;
+
+/** Translates for an explicit access of the running code; or records #PF / #GP / #SS and gives FAULT. */
+function translate(linear: u64, access: i32): u64 {
   const long = (get32(L.S_MODE) & L.MODE_LONG) != 0;
-  if (long || forcedSupervisor) {
-    if (!isCanonical(linear)) raise(inStackSegment() ? 12 : 13, 0);
+  if ((long || forcedSupervisor) && !isCanonical(linear)) {
+    recordFault(inStackSegment() ? 12 : 13, 0);
+    return FAULT;
   }
   const user = !forcedSupervisor && get32(L.S_CPL) == 3;
   const ac = !forcedSupervisor && (get32(L.S_EFLAGS) & 0x40000) != 0;
   const gpa = walk(linear, access, user, ac, false);
-  if (gpa == <u64>-1) raisePageFault(linear, faultCode);
+  if (gpa == FAULT) recordPageFault(linear);
   return gpa;
+}
+
+/** Records the fault of the last walk. */
+function recordPageFault(linear: u64): void {
+  set64(L.S_CR2, linear);
+  recordFault(PF_VECTOR, faultCode);
 }
 
 /** Reads `size` bytes (1, 2, 4, 8) within one page. */
@@ -88,16 +99,31 @@ function storePhysical(gpa: u64, size: i32, value: u64): void {
 
 /** A load that missed the TLB: `size` is 1, 2, 4 or 8. */
 export function slowLoad(linear: u64, size: i32): u64 {
+  const value = attemptLoad(linear, size);
+  if (faulted) unwindFault();
+  return value;
+}
+
+/** As `slowLoad`; a fault is delivered before it returns, which S_FAULTED tells. */
+export function tryLoad(linear: u64, size: i32): u64 {
+  const value = attemptLoad(linear, size);
+  if (faulted) deliverHere();
+  return value;
+}
+
+function attemptLoad(linear: u64, size: i32): u64 {
   checkAlignment(linear, size);
   checkDataBreakpoints(linear, size, false);
   const rest = 4096 - (<i32>linear & 0xfff);
-  const gpa = translateOrFault(linear, ACCESS_READ);
+  const gpa = translate(linear, ACCESS_READ);
+  if (gpa == FAULT) return 0;
   if (size <= rest) {
     fill(forcedSupervisor ? tlbs() : <usize>get32(L.S_TLB), linear, gpa, ACCESS_READ);
     return loadPhysical(gpa, size);
   }
   const next = wrap(linear + <u64>rest);
-  const gpa2 = translateOrFault(next, ACCESS_READ);
+  const gpa2 = translate(next, ACCESS_READ);
+  if (gpa2 == FAULT) return 0;
   let value: u64 = 0;
   for (let i = 0; i < size; i++) {
     const at = i < rest ? gpa + <u64>i : gpa2 + <u64>(i - rest);
@@ -108,17 +134,30 @@ export function slowLoad(linear: u64, size: i32): u64 {
 
 /** A store that missed the TLB. Both pages of a crossing are checked before anything is written. */
 export function slowStore(linear: u64, size: i32, value: u64): void {
+  attemptStore(linear, size, value);
+  if (faulted) unwindFault();
+}
+
+/** As `slowStore`; a fault is delivered before it returns, which S_FAULTED tells. */
+export function tryStore(linear: u64, size: i32, value: u64): void {
+  attemptStore(linear, size, value);
+  if (faulted) deliverHere();
+}
+
+function attemptStore(linear: u64, size: i32, value: u64): void {
   checkAlignment(linear, size);
   checkDataBreakpoints(linear, size, true);
   const rest = 4096 - (<i32>linear & 0xfff);
-  const gpa = translateOrFault(linear, ACCESS_WRITE);
+  const gpa = translate(linear, ACCESS_WRITE);
+  if (gpa == FAULT) return;
   if (size <= rest) {
     fill(forcedSupervisor ? tlbs() : <usize>get32(L.S_TLB), linear, gpa, ACCESS_WRITE);
     storePhysical(gpa, size, value);
     return;
   }
   const next = wrap(linear + <u64>rest);
-  const gpa2 = translateOrFault(next, ACCESS_WRITE);
+  const gpa2 = translate(next, ACCESS_WRITE);
+  if (gpa2 == FAULT) return;
   for (let i = 0; i < size; i++) {
     const at = i < rest ? gpa + <u64>i : gpa2 + <u64>(i - rest);
     storePhysical(at, 1, (value >> (<u64>i << 3)) & 0xff);
@@ -171,35 +210,63 @@ export function slowLoad128(linear: u64): v128 {
 }
 
 export function slowStore128(linear: u64, value: v128): void {
-  probeWrite(linear, 16);
-  slowStore(linear, 8, i64x2.extract_lane(value, 0));
-  slowStore(wrap(linear + 8), 8, i64x2.extract_lane(value, 1));
+  attemptStore128(linear, value);
+  if (faulted) unwindFault();
+}
+
+/** As `slowLoad128` and `slowStore128`; a fault is delivered before they return, which S_FAULTED tells. */
+export function tryLoad128(linear: u64): v128 {
+  const low = attemptLoad(linear, 8);
+  let high: u64 = 0;
+  if (!faulted) high = attemptLoad(wrap(linear + 8), 8);
+  if (faulted) deliverHere();
+  return i64x2.replace_lane(i64x2.splat(low), 1, high);
+}
+
+export function tryStore128(linear: u64, value: v128): void {
+  attemptStore128(linear, value);
+  if (faulted) deliverHere();
+}
+
+function attemptStore128(linear: u64, value: v128): void {
+  probe(linear, 16, ACCESS_WRITE);
+  if (!faulted) attemptStore(linear, 8, i64x2.extract_lane(value, 0));
+  if (!faulted) attemptStore(wrap(linear + 8), 8, i64x2.extract_lane(value, 1));
 }
 
 /** Raises what a store of `size` bytes would raise. */
 export function probeWrite(linear: u64, size: i32): void {
   probe(linear, size, ACCESS_WRITE);
+  if (faulted) unwindFault();
 }
 
 export function probeRead(linear: u64, size: i32): void {
   probe(linear, size, ACCESS_READ);
+  if (faulted) unwindFault();
+}
+
+/** As `probeWrite`; a fault is delivered before it returns, which S_FAULTED tells. */
+export function tryProbe(linear: u64, size: i32): void {
+  probe(linear, size, ACCESS_WRITE);
+  if (faulted) deliverHere();
 }
 
 function probe(linear: u64, size: i32, access: i32): void {
-  const gpa = translateOrFault(linear, access);
+  const gpa = translate(linear, access);
+  if (gpa == FAULT) return;
   fill(forcedSupervisor ? tlbs() : <usize>get32(L.S_TLB), linear, gpa, access);
   const last = wrap(linear + <u64>(size - 1));
-  if ((last ^ linear) & ~(<u64>0xfff)) translateOrFault(last & ~(<u64>0xfff), access);
+  if ((last ^ linear) & ~(<u64>0xfff)) translate(last & ~(<u64>0xfff), access);
 }
 
 /** The page of the last `translateFetch` is global. */
 export let fetchedGlobal: bool = false;
 
-/** GPA of an instruction fetch, or raises; `probing` returns -1 instead of raising. */
+/** GPA of an instruction fetch; or -1, the fault recorded unless `probing`. */
 export function translateFetch(linear: u64, probing: bool): u64 {
   if ((get32(L.S_MODE) & L.MODE_LONG) != 0 && !isCanonical(linear)) {
-    if (probing) return <u64>-1;
-    raise(13, 0);
+    if (!probing) recordFault(13, 0);
+    return FAULT;
   }
   const user = get32(L.S_CPL) == 3;
   const page = linear & ~(<u64>0xfff);
@@ -209,8 +276,8 @@ export function translateFetch(linear: u64, probing: bool): u64 {
     return (load<u64>(slot, 8) & ~(<u64>0xfff)) | (linear & 0xfff);
   }
   const gpa = walk(linear, ACCESS_EXECUTE, user, false, false);
-  if (gpa == <u64>-1) {
-    if (!probing) raisePageFault(linear, faultCode);
+  if (gpa == FAULT) {
+    if (!probing) recordPageFault(linear);
     return gpa;
   }
   fillExecute(slot, linear, gpa);

@@ -37,7 +37,18 @@ export interface HandlerSite {
   readonly uop: Local<'i32'>;
   /** Called by `jump`: S_RIP is stored, leave the block. Undefined for ops that do not end blocks. */
   readonly leave?: () => void;
+  /** An exception of the instruction was delivered: S_RIP and the mode are its handler's, leave the block. */
+  readonly fault: () => void;
 }
+
+/** What an interpreter calls instead of helpers that raise faults by unwinding: they deliver, and S_FAULTED tells. */
+const DELIVERING = {
+  slowLoad: 'tryLoad',
+  slowStore: 'tryStore',
+  slowLoad128: 'tryLoad128',
+  slowStore128: 'tryStore128',
+  probeWrite: 'tryProbe',
+} as const;
 
 export class InterpreterContext extends TierContext {
   /** How the op leaves the flags: a kind known at decode time, unknown, or untouched. */
@@ -100,6 +111,25 @@ export class InterpreterContext extends TierContext {
     return call(this.shared.helper(name) as Callee<T>, args, result);
   }
 
+  /** Runs a helper that may deliver a fault: then the instruction is over. */
+  private attempt(name: keyof typeof DELIVERING, args: readonly Expr[]): void {
+    this.f.do(callStatement(this.shared.helper(DELIVERING[name]), args));
+    this.leaveOnFault();
+  }
+
+  private leaveOnFault(): void {
+    this.f.if(this.state32(L.S_FAULTED), () => {
+      this.setState32(L.S_FAULTED, i32.const(0));
+      this.site.fault();
+    });
+  }
+
+  private slowLoad(at: I64, bytes: WordBytes): Word {
+    const value = this.let(this.call(DELIVERING.slowLoad, 'i64', [at, i32.const(bytes)]));
+    this.leaveOnFault();
+    return bytes === 8 ? value : i32.wrap(value);
+  }
+
   /** Address of the TLB entry for a linear address. */
   private entryOf(address: I64): I32 {
     const slot = i32.and(
@@ -129,8 +159,7 @@ export class InterpreterContext extends TierContext {
         this.f.set(out as Local<'i32'>, this.loadMemory(this.hostOf(at, entry, 0), bytes) as I32),
       () => {
         this.mark();
-        const value = this.call('slowLoad', 'i64', [at, i32.const(bytes)]);
-        this.f.set(out as Local<'i32'>, (bytes === 8 ? value : i32.wrap(value)) as I32);
+        this.f.set(out as Local<'i32'>, this.slowLoad(at, bytes) as I32);
       },
     );
     return out.get;
@@ -145,9 +174,7 @@ export class InterpreterContext extends TierContext {
       () => this.storeMemory(this.hostOf(at, entry, L.TLB_WRITE), bytes, kept),
       () => {
         this.mark();
-        this.f.do(
-          callStatement(this.shared.helper('slowStore'), [at, i32.const(bytes), this.toI64(kept)]),
-        );
+        this.attempt('slowStore', [at, i32.const(bytes), this.toI64(kept)]);
       },
     );
   }
@@ -161,7 +188,8 @@ export class InterpreterContext extends TierContext {
       () => this.f.set(out, v128.load(this.hostOf(at, entry, 0))),
       () => {
         this.mark();
-        this.f.set(out, this.call('slowLoad128', 'v128', [at]));
+        this.f.set(out, this.call(DELIVERING.slowLoad128, 'v128', [at]));
+        this.leaveOnFault();
       },
     );
     return out.get;
@@ -176,7 +204,7 @@ export class InterpreterContext extends TierContext {
       () => this.f.do(v128.store(this.hostOf(at, entry, L.TLB_WRITE), kept)),
       () => {
         this.mark();
-        this.f.do(callStatement(this.shared.helper('slowStore128'), [at, kept]));
+        this.attempt('slowStore128', [at, kept]);
       },
     );
   }
@@ -196,9 +224,8 @@ export class InterpreterContext extends TierContext {
       () => {
         this.mark();
         this.f.set(host, i32.const(0));
-        this.f.do(callStatement(this.shared.helper('probeWrite'), [at, i32.const(bytes)]));
-        const value = this.call('slowLoad', 'i64', [at, i32.const(bytes)]);
-        this.f.set(out as Local<'i32'>, (bytes === 8 ? value : i32.wrap(value)) as I32);
+        this.attempt('probeWrite', [at, i32.const(bytes)]);
+        this.f.set(out as Local<'i32'>, this.slowLoad(at, bytes) as I32);
       },
     );
     this.host = host.get;
@@ -210,14 +237,7 @@ export class InterpreterContext extends TierContext {
     this.f.if(
       this.host!,
       () => this.storeMemory(this.host!, bytes, kept),
-      () =>
-        this.f.do(
-          callStatement(this.shared.helper('slowStore'), [
-            this.address(),
-            i32.const(bytes),
-            this.toI64(kept),
-          ]),
-        ),
+      () => this.attempt('slowStore', [this.address(), i32.const(bytes), this.toI64(kept)]),
     );
   }
 
@@ -370,6 +390,10 @@ export class InterpreterContext extends TierContext {
 
   run(name: HelperName, ...args: Expr[]): void {
     this.mark();
+    if (name === 'probeWrite') {
+      this.attempt(name, args);
+      return;
+    }
     this.f.do(callStatement(this.shared.helper(name), args));
   }
 }

@@ -158,7 +158,12 @@ export function generateInterpreter(
     const context = new InterpreterContext(
       long,
       base,
-      { f: builder, uop: builder.param(0, 'i32'), leave: () => builder.return(i32.const(1)) },
+      {
+        f: builder,
+        uop: builder.param(0, 'i32'),
+        leave: () => builder.return(i32.const(1)),
+        fault: () => builder.return(i32.const(2)),
+      },
       p.shape,
       shared,
     );
@@ -227,7 +232,7 @@ export function generateInterpreter(
                 const context = new InterpreterContext(
                   long,
                   base,
-                  { f, uop, leave: () => f.br(dispatch) },
+                  { f, uop, leave: () => f.br(dispatch), fault: () => f.br(far) },
                   p.shape,
                   shared,
                 );

@@ -7,6 +7,11 @@ import type { ValType } from '../../wasm';
 export const HELPERS: Readonly<Record<string, string>> = {
   // memory (helpers/mmu.ts)
   slowLoad: 'li>l',
+  tryLoad: 'li>l',
+  tryStore: 'lil>',
+  tryLoad128: 'l>v',
+  tryStore128: 'lv>',
+  tryProbe: 'li>',
   slowStore: 'lil>',
   slowLoad128: 'l>v',
   slowStore128: 'lv>',
