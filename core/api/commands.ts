@@ -1,5 +1,6 @@
 import type { DomainConfig, DomainInfo, HostInfo, IsoReport } from './domain';
 import type { NetworkConfig, VifInfo } from './network';
+import type { DomainPerformance } from './performance';
 
 /**
  * Every act of the toolstack, as method name -> [params, result]. The CLI calls them over the Unix socket, the
@@ -9,7 +10,7 @@ export interface Commands {
   'host/info': [Record<string, never>, HostInfo];
   'domain/list': [Record<string, never>, DomainInfo[]];
   'domain/get': [{ domain: string }, DomainInfo];
-  /** Stores a configuration; creates missing writable raw disks of `createDiskBytes[vdev]` bytes (sparse). */
+  /** Stores a configuration; creates missing writable disks (raw or qcow2) of `createDiskBytes[vdev]` bytes (sparse). */
   'domain/define': [{ config: DomainConfig; createDiskBytes?: Record<string, number> }, DomainInfo];
   /** Replaces the stored configuration of a shut-off domain, or for the next boot. */
   'domain/redefine': [{ domain: string; config: DomainConfig }, DomainInfo];
@@ -59,6 +60,8 @@ export interface Commands {
   'network/delete': [{ network: string }, null];
   /** The network cards of a running domain: addresses, traffic, refused destinations. */
   'domain/networks': [{ domain: string }, VifInfo[]];
+  /** What the CPU engine of a running domain has counted. */
+  'domain/performance': [{ domain: string }, DomainPerformance];
   /** Plugs the cable of card `devid` in or pulls it; the configuration keeps it. */
   'domain/setLink': [{ domain: string; devid: number; up: boolean }, DomainInfo];
   /** Writes the frames of a running domain's card `devid` to a new pcapng file; '' ends that. */

@@ -5,7 +5,8 @@ export type DomainState = 'shutoff' | 'running' | 'paused' | 'saved' | 'crashed'
 export type EndAction = 'destroy' | 'restart' | 'preserve' | 'rename-restart';
 
 export type DiskAccess = 'r' | 'w';
-export type DiskFormat = 'raw';
+/** Formats of disk images; `vhd`, `vmdk` and `vdi` are only read. */
+export type DiskFormat = 'raw' | 'qcow2' | 'vhd' | 'vmdk' | 'vdi';
 
 /** One `disk=` entry, xl-disk-configuration(5). `vdev` names the guest's device: hda..hdd. */
 export interface DiskConfig {
@@ -15,6 +16,8 @@ export interface DiskConfig {
   access: DiskAccess;
   /** An ATAPI CD-ROM drive; empty drive when `target` is ''. */
   cdrom: boolean;
+  /** Where the images that this one is an overlay of may lie; absent: it may be no overlay. */
+  backing?: string;
 }
 
 /** Network cards by xl's and QEMU's names. */
@@ -70,6 +73,8 @@ export interface DomainConfig {
   /** 'pty' shows the serial console; 'none' has no port. */
   serial: 'pty' | 'none';
   keymap: string;
+  /** False: the interpreter runs everything, for comparing and for finding faults of the translator. Absent: true. */
+  translate?: boolean;
   on_poweroff: EndAction;
   on_reboot: EndAction;
   on_crash: EndAction;

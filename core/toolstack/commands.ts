@@ -1,7 +1,22 @@
 /** Every command of core/api as a row: its parameters and what it does. One row and its function add a command. */
 import { z } from 'zod';
-import { DomusError, type CommandName, type DomainConfig, type Params, type Result } from '../api';
-import { createRawImage, ImageError, inspectIso, MAX_DISK_BYTES, SECTOR_BYTES } from '../storage';
+import {
+  DomusError,
+  type CommandName,
+  type DiskConfig,
+  type DomainConfig,
+  type Params,
+  type Result,
+} from '../api';
+import type { FileHost } from '../host';
+import {
+  createQcow2,
+  createRawImage,
+  ImageError,
+  inspectIso,
+  MAX_DISK_BYTES,
+  SECTOR_BYTES,
+} from '../storage';
 import {
   configProblem,
   domainConfigSchema,
@@ -162,6 +177,9 @@ const ROWS: readonly AnyRow[] = [
     },
   ),
   row('domain/networks', one, ({ domain }, { toolstack }) => toolstack.find(domain).networkList()),
+  row('domain/performance', one, ({ domain }, { toolstack }) =>
+    toolstack.find(domain).performance(),
+  ),
   row(
     'domain/setLink',
     z.strictObject({ domain: domainKey, devid: z.int().min(0).max(63), up: z.boolean() }),
@@ -278,7 +296,7 @@ async function define(
       if (!disk || disk.access !== 'w' || disk.cdrom)
         throw new DomusError('INVALID_CONFIG', `there is no writable disk ${vdev} to create`);
       await files.makeDirectory(disk.target.slice(0, Math.max(1, disk.target.lastIndexOf('/'))));
-      await createRawImage(files, disk.target, sizeBytes);
+      await createDisk(files, disk, sizeBytes);
       created.push(disk.target);
     }
     return await toolstack.define(config);
@@ -290,6 +308,11 @@ async function define(
       });
     throw cause;
   }
+}
+
+async function createDisk(files: FileHost, disk: DiskConfig, sizeBytes: number): Promise<void> {
+  if (disk.format === 'qcow2') await createQcow2(files, { path: disk.target, sizeBytes });
+  else await createRawImage(files, disk.target, sizeBytes);
 }
 
 async function remove(

@@ -130,8 +130,8 @@ uuid = "${UUID.toUpperCase()}"
       "2:13: vdev 'hdz' cannot be had; it is hda, hdb, hdc or hdd",
     ],
     [
-      'name = "x"\ndisk = [ "/a,qcow2,hda,w" ]\n',
-      '2:11: the format qcow2 of hda cannot be used yet; convert the image first: qemu-img convert -O raw OLD NEW',
+      'name = "x"\ndisk = [ "/a,qed,hda,w" ]\n',
+      "2:11: the format 'qed' of hda cannot be used; convert the image first: qemu-img convert -O qcow2 OLD NEW",
     ],
     [
       'name = "x"\ndisk = [ "/a,raw,hda,w,zz,more" ]\n',

@@ -156,7 +156,11 @@ function readDisks(reader: Reader): DiskConfig[] {
     if (item.kind === 'list') throw configError(item.position, "an entry of 'disk' is a string");
     const start = { ...item.position, column: item.position.column + (item.quoted ? 1 : 0) };
     const disk = parseDiskSpec(item.text, start, reader.warn);
-    return disk.target === '' ? disk : { ...disk, target: reader.absolute(disk.target) };
+    return {
+      ...disk,
+      target: disk.target === '' ? '' : reader.absolute(disk.target),
+      ...(disk.backing === undefined ? {} : { backing: reader.absolute(disk.backing) }),
+    };
   });
 }
 
@@ -279,6 +283,7 @@ function assemble(reader: Reader, options: ParseOptions): DomainConfig {
     vncpasswd: vnc.password,
     serial: reader.text('serial', 'pty') as DomainConfig['serial'],
     keymap: reader.text('keymap', vnc.keymap ?? 'en-us'),
+    ...(reader.boolean('translate', true) ? {} : { translate: false }),
     on_poweroff: action('on_poweroff', 'destroy'),
     on_reboot: action('on_reboot', 'restart'),
     on_crash: action('on_crash', 'destroy'),

@@ -35,6 +35,8 @@ describe('parseDiskSpec', () => {
       'file:/x.img,xvda,w',
       'hda raw w /x.img (the guest sees xvda as hda: disks are IDE disks here)',
     ],
+    ['/x.qcow2,qcow2,hda,w', 'hda qcow2 w /x.qcow2'],
+    ['format=vmdk, vdev=hda, access=ro, target=/x.vmdk', 'hda vmdk r /x.vmdk'],
     ['discard, backendtype=qdisk, vdev=hda, target=/x', 'hda raw w /x'],
   ])('reads %s', (spec, expected) => {
     expect(read(spec)).toBe(expected);
@@ -45,7 +47,9 @@ describe('parseDiskSpec', () => {
     ['/x.img,,hda1,w', "vdev 'hda1' is a partition; give the whole disk, hda"],
     [',,hda,w', 'hda has no target, the image file'],
     ['/x.img,raw,hda,x', "the access 'x' of hda is not known; it is r or w"],
-    ['/x.img,zip,hda,w', "the format 'zip' of hda is not known; it is raw"],
+    ['/x.img,zip,hda,w', "the format 'zip' of hda is not known; it is raw, qcow2, vhd, vmdk, vdi"],
+    ['/x.img,qed,hda,w', "the format 'qed' of hda cannot be used; convert the image first"],
+    ['/x.vdi,vdi,hda,w', 'vdi images are only read: give hda access=ro'],
     ['vdev=hda, colour=red, target=/x', "'colour' is not part of a disk specification"],
     [
       'script=block-iscsi, vdev=hda, target=/x',
@@ -62,6 +66,18 @@ describe('parseDiskSpec', () => {
       format: 'raw',
       access: 'r',
       cdrom: true,
+    } as const;
+    expect(parseDiskSpec(formatDiskSpec(disk), AT, () => undefined)).toEqual(disk);
+  });
+
+  it('formats an overlay with the place of what it lies on', () => {
+    const disk = {
+      vdev: 'hda',
+      target: '/disks/top.qcow2',
+      format: 'qcow2',
+      access: 'w',
+      cdrom: false,
+      backing: '/images/base',
     } as const;
     expect(parseDiskSpec(formatDiskSpec(disk), AT, () => undefined)).toEqual(disk);
   });

@@ -1,15 +1,25 @@
 /**
  * `disk=` entries, xl-disk-configuration(5), Xen 4.17: `key=value` words and positional `target, format, vdev, access`
  * in one string, and xm's older `file:/x.img,hda,w` and `file:/x.iso,hdc:cdrom,r`.
- * Missing: formats other than raw, `script=`, backends in other domains.
+ * Beyond xl: the formats vmdk and vdi, and `backing=`, the directory of the images that an overlay lies on.
+ * Missing: the formats qcow and qed, `script=`, backends in other domains.
  */
-import type { DiskConfig, SourcePosition } from '../../api';
+import type { DiskConfig, DiskFormat, SourcePosition } from '../../api';
 import { configError } from './tokens';
 
 /** What `libxlu_disk_l.l` strips from old spellings without looking at it. */
 const IGNORED_PREFIX = /^(?:file|phy|tap2?|tapdisk|aio|ioemu):(?:\/\/(?=\/))?/;
 const FORMAT_PREFIX = /^(raw|qcow2?|vhd|qed):/;
-const FORMATS = ['raw', 'qcow', 'qcow2', 'vhd', 'qed'];
+/** Formats that there are, and whether they can be written. */
+const FORMATS: Readonly<Record<DiskFormat, boolean>> = {
+  raw: true,
+  qcow2: true,
+  vhd: false,
+  vmdk: false,
+  vdi: false,
+};
+/** Formats of xl that are not among them. */
+const OLD_FORMATS = ['qcow', 'qed'];
 const ACCESS: Readonly<Record<string, DiskConfig['access']>> = {
   ro: 'r',
   r: 'r',
@@ -27,6 +37,7 @@ interface Draft {
   format?: string;
   vdev?: string;
   access?: string;
+  backing?: string;
   cdrom: boolean;
   /** An old prefix was there: no positional format follows it. */
   prefixed: boolean;
@@ -85,6 +96,7 @@ function named(draft: Draft, key: string, value: string, word: Word): void {
   else if (key === 'format') draft.format = value;
   else if (key === 'vdev') setVdev(draft, value);
   else if (key === 'access') draft.access = value;
+  else if (key === 'backing') draft.backing = value;
   else if (key === 'devtype') {
     if (value !== 'cdrom' && value !== 'disk')
       throw configError(word.position, `devtype '${value}' is not known; it is cdrom or disk`);
@@ -150,14 +162,7 @@ export function parseDiskSpec(
     else if (!IGNORED_WORDS.has(word.text)) positional(draft, word);
   }
   const vdev = checkedVdev(draft, position, warn);
-  const format = draft.format ?? 'raw';
-  if (!FORMATS.includes(format))
-    throw configError(position, `the format '${format}' of ${vdev} is not known; it is raw`);
-  if (format !== 'raw')
-    throw configError(
-      position,
-      `the format ${format} of ${vdev} cannot be used yet; convert the image first: qemu-img convert -O raw OLD NEW`,
-    );
+  const format = checkedFormat(draft.format ?? 'raw', vdev, position);
   const access = draft.cdrom
     ? 'r'
     : draft.access === undefined || draft.access === ''
@@ -168,10 +173,34 @@ export function parseDiskSpec(
       position,
       `the access '${draft.access ?? ''}' of ${vdev} is not known; it is r or w`,
     );
+  if (access === 'w' && !FORMATS[format])
+    throw configError(
+      position,
+      `${format} images are only read: give ${vdev} access=ro, or make an image that can be written (domus disk convert OLD.${format} NEW.qcow2)`,
+    );
   const target = draft.target ?? '';
   if (target === '' && !draft.cdrom)
     throw configError(position, `${vdev} has no target, the image file`);
-  return { vdev, target, format: 'raw', access, cdrom: draft.cdrom };
+  return {
+    vdev,
+    target,
+    format,
+    access,
+    cdrom: draft.cdrom,
+    ...(draft.backing ? { backing: draft.backing } : {}),
+  };
+}
+
+function isFormat(name: string): name is DiskFormat {
+  return Object.hasOwn(FORMATS, name);
+}
+
+function checkedFormat(name: string, vdev: string, position: SourcePosition): DiskFormat {
+  if (isFormat(name)) return name;
+  const why = OLD_FORMATS.includes(name)
+    ? `cannot be used; convert the image first: qemu-img convert -O qcow2 OLD NEW`
+    : `is not known; it is ${Object.keys(FORMATS).join(', ')}`;
+  throw configError(position, `the format '${name}' of ${vdev} ${why}`);
 }
 
 /** The `disk=` entry of a disk in the current spelling; `target` comes last, as it takes the rest of the line. */
@@ -182,6 +211,7 @@ export function formatDiskSpec(disk: DiskConfig): string {
     `access=${disk.access === 'w' ? 'rw' : 'ro'}`,
   ];
   if (disk.cdrom) words.push('devtype=cdrom');
+  if (disk.backing !== undefined) words.push(`backing=${disk.backing}`);
   words.push(`target=${disk.target}`);
   return words.join(', ');
 }

@@ -35,6 +35,7 @@ export function formatConfig(config: DomainConfig): string {
   if (config.vncdisplay !== null) lines.push(`vncdisplay = ${config.vncdisplay}`);
   if (config.vncpasswd !== '') lines.push(`vncpasswd = ${quoted(config.vncpasswd)}`);
   lines.push(`serial = ${quoted(config.serial)}`, `keymap = ${quoted(config.keymap)}`);
+  if (config.translate === false) lines.push('translate = 0');
   for (const key of ['on_poweroff', 'on_reboot', 'on_crash'] as const)
     lines.push(`${key} = ${quoted(config[key])}`);
   return `${lines.join('\n')}\n`;

@@ -61,7 +61,7 @@ export const KEYS: readonly KeyRow[] = [
     name: 'disk',
     type: 'list',
     default: '[]',
-    doc: 'Disks and CD-ROM drives, xl-disk-configuration(5): "format=raw, vdev=hda, access=rw, target=/x.img" or "file:/x.iso,hdc:cdrom,r".',
+    doc: 'Disks and CD-ROM drives, xl-disk-configuration(5): "format=qcow2, vdev=hda, access=rw, target=/x.qcow2" or "file:/x.iso,hdc:cdrom,r".',
   },
   {
     name: 'vif',
@@ -132,6 +132,12 @@ export const KEYS: readonly KeyRow[] = [
     default: '"en-us"',
     values: KEYMAPS,
     doc: 'Keyboard layout of the guest, for VNC clients and typed text.',
+  },
+  {
+    name: 'translate',
+    type: 'boolean',
+    default: '1',
+    doc: 'Translate hot code of the guest; with 0 the interpreter runs everything, many times slower: for comparing.',
   },
   {
     name: 'on_poweroff',

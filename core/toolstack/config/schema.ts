@@ -37,9 +37,10 @@ const line = z
 export const diskSchema = z.strictObject({
   vdev: z.enum(VDEVS),
   target: optionalPath,
-  format: z.literal('raw'),
+  format: z.enum(['raw', 'qcow2', 'vhd', 'vmdk', 'vdi']),
   access: z.enum(['r', 'w']),
   cdrom: z.boolean(),
+  backing: path.exactOptional(),
 });
 
 const disks = z
@@ -53,6 +54,11 @@ const disks = z
       seen.add(disk.vdev);
       if (disk.cdrom && disk.access === 'w')
         context.addIssue({ code: 'custom', message: `the CD-ROM ${disk.vdev} cannot be writable` });
+      if (disk.access === 'w' && disk.format !== 'raw' && disk.format !== 'qcow2')
+        context.addIssue({
+          code: 'custom',
+          message: `${disk.format} images are only read; ${disk.vdev} needs raw or qcow2`,
+        });
       if (!disk.cdrom && disk.target === '')
         context.addIssue({ code: 'custom', message: `the disk ${disk.vdev} has no target` });
     }
@@ -142,6 +148,7 @@ export const domainConfigSchema = z.strictObject({
   vncpasswd: z.string().max(8, 'has at most 8 characters (the VNC protocol takes no more)'),
   serial: z.enum(['pty', 'none']),
   keymap: z.enum(KEYMAPS),
+  translate: z.boolean().optional(),
   on_poweroff: z.enum(END_ACTIONS),
   on_reboot: z.enum(END_ACTIONS),
   on_crash: z.enum(END_ACTIONS),

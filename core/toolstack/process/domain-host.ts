@@ -1,5 +1,5 @@
 import { DomusError, type DomainConfig, type ErrorCode } from '../../api';
-import { nodeFiles, nodeLocks } from '../../host-node';
+import { nodeCompression, nodeFiles, nodeLocks } from '../../host-node';
 import { ImageError, type ImageErrorCode } from '../../storage';
 import type {
   DomainEvent,
@@ -124,6 +124,7 @@ export class DomainHost {
       this.domain.guest.post({ type: 'serial-in', bytes }, [bytes.buffer]);
       return null;
     },
+    performance: async () => this.domain.guest.performance,
     networkList: async () => this.domain.networks.info,
     networkLink: async ({ devid, up }) => {
       this.domain.networks.setLink(devid, up);
@@ -180,7 +181,7 @@ export class DomainHost {
     if (lifeline) holdLifeline(lifeline, () => void this.leave(0));
     const bootFiles = await readBootFiles(nodeFiles, config);
     const images = await DomainImages.open(
-      { files: nodeFiles, locks: nodeLocks },
+      { files: nodeFiles, locks: nodeLocks, compression: nodeCompression },
       config,
       process.pid,
       (message) => this.end('crash', message),
@@ -212,6 +213,7 @@ export class DomainHost {
         bootOrder: config.boot,
         ...bootFiles,
         serial: config.serial === 'pty',
+        translate: config.translate !== false,
         paused,
       });
       this.running = { config, images, networks, guest, screen, keys };

@@ -1,6 +1,12 @@
-import type { DomainConfig } from '../../api';
+import type { DiskConfig, DomainConfig } from '../../api';
 import type { BlockError } from '../../hw';
-import { ImageError, openRawImage, type DiskImage, type ImageHost } from '../../storage';
+import {
+  ImageError,
+  openImage,
+  type BackingPolicy,
+  type DiskImage,
+  type ImageHost,
+} from '../../storage';
 import type { BlockRequest, WorkerDisk } from './worker-messages';
 
 /** Largest request a device may make: bounds what a guest can have in flight. */
@@ -19,6 +25,16 @@ function asBlockError(cause: unknown): BlockError {
 
 function present(images: readonly (DiskImage | null)[]): DiskImage[] {
   return images.filter((image) => image !== null);
+}
+
+/** The directory that the configuration allows the lower images of an overlay to lie in, without links. */
+async function backingOf(
+  host: ImageHost,
+  { backing }: DiskConfig,
+): Promise<{ backing?: BackingPolicy }> {
+  if (backing === undefined) return {};
+  const directory = (await host.files.realPath?.(backing)) ?? backing;
+  return { backing: { directories: [directory] } };
 }
 
 /** The images of one domain, under their locks, and the guest's requests to them. */
@@ -48,10 +64,12 @@ export class DomainImages {
         const image =
           disk.target === ''
             ? null
-            : await openRawImage(host, {
+            : await openImage(host, {
                 path: disk.target,
+                format: disk.format,
                 readOnly,
                 owner: { pid, name: `domain ${config.name}` },
+                ...(await backingOf(host, disk)),
               });
         images.push(image);
         disks.push({
@@ -85,7 +103,7 @@ export class DomainImages {
       Number.isSafeInteger(offset) &&
       offset >= 0 &&
       length >= 0 &&
-      length <= MAX_REQUEST_BYTES &&
+      (length <= MAX_REQUEST_BYTES || operation === 'discard' || operation === 'zero') &&
       offset + length <= image.sizeBytes;
     if (operation !== 'flush' && !inside) {
       const message = `${length} bytes at ${offset} lie outside the image`;
@@ -126,7 +144,12 @@ export class DomainImages {
     if (image.readOnly) {
       return { error: { code: 'EROFS', message: `${image.path} is read-only` } };
     }
-    await image.write(offset, data ?? new Uint8Array(length));
+    if (operation === 'discard') {
+      await image.discard(offset, length);
+      return {};
+    }
+    if (operation === 'zero') await image.writeZeroes(offset, length);
+    else await image.write(offset, data ?? new Uint8Array(length));
     this.writtenBytes += length;
     return {};
   }

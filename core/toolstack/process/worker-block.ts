@@ -117,6 +117,14 @@ export class WorkerBlockBackend implements BlockBackend {
     this.client.submit(this.index, 'flush', 0, 0, null, null, done);
   }
 
+  discard(offset: number, length: number, done: Done): void {
+    this.client.submit(this.index, 'discard', offset, length, null, null, done);
+  }
+
+  writeZeroes(offset: number, length: number, _unmap: boolean, done: Done): void {
+    this.client.submit(this.index, 'zero', offset, length, null, null, done);
+  }
+
   readNow(offset: number, length: number): Uint8Array {
     if (length > MAX_REQUEST_BYTES)
       throw new BlockFailure('EINVAL', `${this.disk.vdev}: ${length} bytes at once are too many`);

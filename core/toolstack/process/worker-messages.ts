@@ -45,10 +45,12 @@ export interface WorkerData {
   /** The VGA BIOS that such a ROM loads. */
   readonly vgaRom: Uint8Array<ArrayBuffer> | null;
   readonly serial: boolean;
+  /** False: nothing is translated. */
+  readonly translate: boolean;
   readonly paused: boolean;
 }
 
-export type BlockOperation = 'read' | 'write' | 'flush';
+export type BlockOperation = 'read' | 'write' | 'zero' | 'discard' | 'flush';
 
 /** A guest's request to one of its images; `data` is what a write writes. */
 export interface BlockRequest {
