@@ -14,6 +14,7 @@ export { DebugPort } from './misc/debug-port';
 export { I8237 } from './misc/dma-i8237';
 export * from './misc/fw-cfg';
 export { Port92 } from './misc/port92';
+export * from './net';
 export * from './pci';
 export { Mc146818 } from './rtc/mc146818';
 export { HPET_BYTES, Hpet } from './timer/hpet';

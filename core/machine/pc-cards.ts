@@ -2,9 +2,8 @@
  * The PCI slots that a configuration fills: network cards, AHCI, virtio disks. Slots go by kind and place, so that a
  * card stays where it is when another one comes or goes.
  */
-import { VirtioBlk, VirtioNet, VirtioPci } from '../devices';
-import type { ApicBus, BlockBackend, Device, GuestMemory, NetworkBackend } from '../hw';
-import type { PciFunction } from '../devices';
+import { E1000, VirtioBlk, VirtioNet, VirtioPci, type PciFunction } from '../devices';
+import type { ApicBus, BlockBackend, Clock, Device, GuestMemory, NetworkBackend } from '../hw';
 
 /** Slots 3 to 10 for network cards, 12 to 27 for virtio disks. */
 const SLOT_NICS = 3;
@@ -36,6 +35,7 @@ export interface PcCardsConfig {
 }
 
 export interface PcCardsWires {
+  readonly clock: Clock;
   readonly memory: GuestMemory;
   readonly bus: ApicBus;
 }
@@ -60,5 +60,6 @@ export function pcCards(wires: PcCardsWires, config: PcCardsConfig): PcCard[] {
 
 function networkCard(wires: PcCardsWires, id: string, nic: PcNic): Device & PciFunction {
   const { mac, backend } = nic;
-  return new VirtioPci(id, wires, new VirtioNet(backend, { mac }));
+  if (nic.model === 'virtio-net') return new VirtioPci(id, wires, new VirtioNet(backend, { mac }));
+  return new E1000(id, { ...wires, network: backend }, { mac });
 }

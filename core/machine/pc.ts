@@ -219,7 +219,7 @@ export class Pc {
     const vram = space.allocateRegion('vram', VRAM_BYTES);
     this.vga = new Vga({ clock, vram, display: wires.display });
     this.pci.plug(SLOT_VGA, 0, this.vga);
-    const cards = pcCards({ memory: space, bus: this.apics }, config);
+    const cards = pcCards({ clock, memory: space, bus: this.apics }, config);
     for (const { slot, device } of cards) this.pci.plug(slot, 0, device);
 
     // --- Input, serial, the rest
