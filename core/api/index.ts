@@ -3,3 +3,4 @@ export * from './domain';
 export * from './errors';
 export * from './ipc';
 export * from './network';
+export * from './performance';

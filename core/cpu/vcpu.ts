@@ -3,7 +3,15 @@
  * guest faults (unwound by one preallocated exception), interrupts, single-step.
  */
 import { assert, decodeBase64 } from '../base';
-import type { InterruptSource, RegisterAccess, ResetKind, SystemBus, Vcpu, VcpuExit } from '../hw';
+import type {
+  InterruptSource,
+  RegisterAccess,
+  ResetKind,
+  SystemBus,
+  Vcpu,
+  VcpuCounters,
+  VcpuExit,
+} from '../hw';
 import type { WasmHost, WasmMemory } from '../host';
 import { BlockDecoder } from './decode/block-decoder';
 import { HELPERS_WASM_BASE64 } from './helpers.gen';
@@ -16,6 +24,7 @@ import {
 import * as L from './layout';
 import { identify } from './cpuid';
 import { ModelSpecificRegisters } from './msr';
+import { PerformanceCounters } from './performance';
 import { StateRegisters } from './registers';
 import { RegionCache, type ModeTier, type TranslatorCounters } from './translator/region-cache';
 import type { MemoryViews } from './translator/region-state';
@@ -44,6 +53,8 @@ export interface VcpuConfig {
   readonly vcpus: number;
   /** Times the interpreter runs a block before it is translated; 0: everything is interpreted. Default TRANSLATE_AFTER. */
   readonly translateAfter?: number;
+  /** Monotonic milliseconds, for `counters` only; without it they tell no times. */
+  nowMs?(): number;
 }
 
 /** A translation costs about as much as interpreting this many runs of a block. */
@@ -82,6 +93,7 @@ export class WasmVcpu implements Vcpu {
   private readonly msrs: ModelSpecificRegisters;
   private readonly decoder: BlockDecoder;
   private readonly regions: RegionCache;
+  private readonly performance: PerformanceCounters;
 
   /** `kick` was called since `run` began: the caller has something to see to. */
   private kicked = false;
@@ -95,6 +107,8 @@ export class WasmVcpu implements Vcpu {
     this.i32 = new Int32Array(memory.buffer);
     this.u64 = new BigUint64Array(memory.buffer);
     this.msrs = new ModelSpecificRegisters(config.interrupts);
+    const nowMs = config.nowMs && (() => config.nowMs!());
+    this.performance = new PerformanceCounters(this.u32, this.base, nowMs);
 
     const pages = config.memoryBytes / WASM_PAGE;
     const helpers = wasm.instantiate(helpersModule(), {
@@ -142,6 +156,7 @@ export class WasmVcpu implements Vcpu {
         helpers: exports,
         services: this.helpers,
         threshold,
+        ...(nowMs && { nowMs }),
       },
       long.tier,
       legacy.tier,
@@ -162,30 +177,41 @@ export class WasmVcpu implements Vcpu {
 
   private hostImports(): Record<string, unknown> {
     const { bus, interrupts } = this.config;
+    const { performance } = this;
     const scratch = (this.base + L.S_SCRATCH) >> 2;
     return {
       unwind: () => {
         throw GUEST_FAULT;
       },
-      readMmio: (gpa: number, width: 1 | 2 | 4) => bus.readMmio(gpa, width),
+      readMmio: (gpa: number, width: 1 | 2 | 4) =>
+        performance.exit('mmioReads', () => bus.readMmio(gpa, width)),
       writeMmio: (gpa: number, width: 1 | 2 | 4, value: number) =>
-        bus.writeMmio(gpa, width, value >>> 0),
-      readPort: (port: number, width: 1 | 2 | 4) => bus.readPort(port, width),
+        performance.exit('mmioWrites', () => bus.writeMmio(gpa, width, value >>> 0)),
+      readPort: (port: number, width: 1 | 2 | 4) =>
+        performance.exit('portReads', () => bus.readPort(port, width)),
       writePort: (port: number, width: 1 | 2 | 4, value: number) =>
-        bus.writePort(port, width, value >>> 0),
+        performance.exit('portWrites', () => bus.writePort(port, width, value >>> 0)),
       blockDropped: (header: number) => this.regions.blockDropped(header),
       decodeBlock: (gpa: number, page2: number) =>
         this.decoder.decode(gpa, page2, this.get32(L.S_MODE)),
-      readTsc: () => BigInt.asIntN(64, this.config.readTsc()),
+      readTsc: () => {
+        performance.count('tscReads');
+        return BigInt.asIntN(64, this.config.readTsc());
+      },
       randomBits: () => BigInt.asIntN(64, this.config.random()),
       readMsr: (index: number) => {
+        performance.count('msrAccesses');
         const value = this.msrs.read(index >>> 0);
         if (value === undefined) return 0;
         this.u64[scratch >> 1] = value;
         return 1;
       },
-      writeMsr: (index: number) => (this.msrs.write(index >>> 0, this.u64[scratch >> 1]) ? 1 : 0),
+      writeMsr: (index: number) => {
+        performance.count('msrAccesses');
+        return this.msrs.write(index >>> 0, this.u64[scratch >> 1]) ? 1 : 0;
+      },
       cpuid: (leaf: number, subleaf: number) => {
+        performance.count('cpuids');
         const values = identify(leaf >>> 0, subleaf >>> 0, {
           index: this.index,
           vcpus: this.config.vcpus,
@@ -197,7 +223,10 @@ export class WasmVcpu implements Vcpu {
       writeTaskPriority: (value: number) => {
         interrupts.taskPriority = value;
       },
-      acknowledgeInterrupt: () => interrupts.acknowledge(),
+      acknowledgeInterrupt: () => {
+        performance.interrupts++;
+        return interrupts.acknowledge();
+      },
     };
   }
 
@@ -211,7 +240,9 @@ export class WasmVcpu implements Vcpu {
 
   reset(kind: ResetKind): void {
     void kind;
+    this.performance.keep();
     this.helpers.resetCpu();
+    this.performance.goOn();
     this.msrs.reset();
   }
 
@@ -222,6 +253,10 @@ export class WasmVcpu implements Vcpu {
   /** What the translator has done so far. */
   get translator(): TranslatorCounters {
     return this.regions.counters;
+  }
+
+  get counters(): VcpuCounters {
+    return this.performance.read(this.instructions, this.translator);
   }
 
   kick(): void {
@@ -277,7 +312,9 @@ export class WasmVcpu implements Vcpu {
     else this.runLegacy();
     const exit = this.get32(L.S_EXIT);
     if (exit === L.EXIT_SHUTDOWN) return 'shutdown';
-    return exit === L.EXIT_HALTED ? 'halted' : undefined;
+    if (exit !== L.EXIT_HALTED) return undefined;
+    this.performance.halts++;
+    return 'halted';
   }
 
   /** One block, which is one instruction while EFLAGS.TF or code breakpoints are on. */
@@ -337,7 +374,9 @@ export class WasmVcpu implements Vcpu {
 
   restore(state: object): void {
     const saved = state as { version: 1; state: Uint8Array; msrs: object };
+    this.performance.keep();
     new Uint8Array(this.u32.buffer, this.base, L.S_SCRATCH).set(saved.state);
+    this.performance.goOn();
     this.msrs.restore(saved.msrs);
     this.flushMappings();
     this.helpers.updateMode();

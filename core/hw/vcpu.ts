@@ -14,10 +14,49 @@ export interface Vcpu {
   kick(): void;
   /** Retired instructions since power-on. */
   readonly instructions: number;
+  /** What it did since it was made, for statistics; undefined where nobody counts (KVM). A new object each time. */
+  readonly counters?: VcpuCounters;
   nonMaskableInterrupt(): void;
   registers: RegisterAccess;
   save(): object;
   restore(state: object): void;
+}
+
+/** Events since the vcpu was made; resets of the guest do not clear them. */
+export interface VcpuCounters {
+  /** Retired instructions, and how many of them the interpreter ran; the others ran translated. */
+  readonly instructions: number;
+  readonly interpreted: number;
+  /** Translated regions entered, and left for the interpreter to run an instruction. */
+  readonly regionRuns: number;
+  readonly regionStuck: number;
+  readonly tlbMisses: number;
+  /** Blocks looked up in the hash table because the jump cache did not know them. */
+  readonly blockLookups: number;
+  /** Decoded blocks dropped because their bytes were written. */
+  readonly blocksInvalidated: number;
+  /** Exceptions raised. */
+  readonly faults: number;
+  readonly regionsMade: number;
+  readonly regionsDropped: number;
+  /** Guest instructions in regions made. */
+  readonly translatedInstructions: number;
+  readonly wasmBytes: number;
+  /** Time in the translator and in the first compilation of what it made; optimising compilation on other threads is not in it. */
+  readonly translateNs: number;
+  /** Time in device models, estimated from a sample of the calls. */
+  readonly deviceNs: number;
+  /** External interrupts taken. */
+  readonly interrupts: number;
+  readonly halts: number;
+  readonly portReads: number;
+  readonly portWrites: number;
+  readonly mmioReads: number;
+  readonly mmioWrites: number;
+  /** RDMSR and WRMSR of registers that the helpers do not keep. */
+  readonly msrAccesses: number;
+  readonly cpuids: number;
+  readonly tscReads: number;
 }
 
 export type VcpuExit = 'halted' | 'budget' | 'shutdown';

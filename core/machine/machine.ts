@@ -192,6 +192,7 @@ export class Machine {
       readTsc: () => BigInt(clock.now),
       random: () => host.random(),
       vcpus,
+      nowMs: () => host.time.monotonicMs(),
       ...(config.translateAfter !== undefined && { translateAfter: config.translateAfter }),
     });
     late.vcpu = vcpu;

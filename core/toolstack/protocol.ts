@@ -4,7 +4,7 @@
  * guest code and is not trusted (reliability 2.3.1).
  */
 import { z } from 'zod';
-import type { DomainConfig, ErrorCode, VifInfo } from '../api';
+import type { DomainConfig, DomainPerformance, ErrorCode, VifInfo } from '../api';
 import type { PluggedVif } from './net';
 
 /** What the toolstack may ask of a domain process: method -> [params, result]. */
@@ -34,6 +34,7 @@ export interface DomainRequests {
   /** The toolstack took `bytes` of console events: the domain process sends no more than it has credit for. */
   consoleCredit: [{ bytes: number }, null];
   consoleWrite: [{ data: string }, null];
+  performance: [null, DomainPerformance];
   networkList: [null, VifInfo[]];
   networkLink: [{ devid: number; up: boolean }, null];
   networkCapture: [{ devid: number; path: string }, null];
@@ -161,6 +162,34 @@ const vifInfo = z.strictObject({
   capture: z.string().max(4096),
 }) satisfies z.ZodType<VifInfo>;
 
+const performance = z.strictObject({
+  atMs: count,
+  busyNs: count,
+  instructions: count,
+  interpreted: count,
+  regionRuns: count,
+  regionStuck: count,
+  tlbMisses: count,
+  blockLookups: count,
+  blocksInvalidated: count,
+  faults: count,
+  regionsMade: count,
+  regionsDropped: count,
+  translatedInstructions: count,
+  wasmBytes: count,
+  translateNs: count,
+  deviceNs: count,
+  interrupts: count,
+  halts: count,
+  portReads: count,
+  portWrites: count,
+  mmioReads: count,
+  mmioWrites: count,
+  msrAccesses: count,
+  cpuids: count,
+  tscReads: count,
+}) satisfies z.ZodType<DomainPerformance>;
+
 /** Results that carry something; the others are null. */
 export const DOMAIN_RESULTS: { readonly [M in DomainMethod]: z.ZodType<DomainRequests[M][1]> } = {
   start: z.strictObject({ vncPort: z.int().min(1).max(65535).nullable() }),
@@ -180,6 +209,7 @@ export const DOMAIN_RESULTS: { readonly [M in DomainMethod]: z.ZodType<DomainReq
   consoleHistory: z.strictObject({ data: z.string().max(MAX_CONSOLE_BASE64), dropped: count }),
   consoleCredit: z.null(),
   consoleWrite: z.null(),
+  performance,
   networkList: z.array(vifInfo).max(64),
   networkLink: z.null(),
   networkCapture: z.null(),

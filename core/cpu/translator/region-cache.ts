@@ -41,6 +41,8 @@ export interface RegionCacheConfig {
   readonly services: RegionServices;
   /** Times a block runs in the interpreter before it is translated. */
   readonly threshold: number;
+  /** Monotonic milliseconds, for `counters`. */
+  readonly nowMs?: () => number;
 }
 
 /** Runs of a region after which it is made anew, larger: it then has earned a longer compilation. */
@@ -83,6 +85,8 @@ export interface TranslatorCounters {
   dropped: number;
   instructions: number;
   wasmBytes: number;
+  /** Time spent in making regions, their first compilation included; 0 without a clock. */
+  milliseconds: number;
 }
 
 /** Modes whose code is left to the interpreter: 16-bit code, and one instruction at a time. */
@@ -100,6 +104,7 @@ export class RegionCache {
     dropped: 0,
     instructions: 0,
     wasmBytes: 0,
+    milliseconds: 0,
   };
   private readonly free: number[] = Array.from(
     { length: L.REGION_MAX - 1 },
@@ -124,13 +129,20 @@ export class RegionCache {
 
   /** The block at `header`, about to run, has become hot. Its region runs from the next `flush` on. */
   translate(header: number): void {
-    this.make(header, SMALL);
+    this.timed(() => this.make(header, SMALL));
   }
 
   /** The region that begins with the block at `header`, about to run, is hot: it is made anew without sparing copies of its neighbours. Gives the number of the one to run now, or 0. */
   enlarge(header: number): number {
-    this.make(header, LARGE);
+    this.timed(() => this.make(header, LARGE));
     return this.config.views.u32[(header + L.BLOCK_REGION) >> 2];
+  }
+
+  private timed(act: () => void): void {
+    const { nowMs } = this.config;
+    const from = nowMs?.() ?? 0;
+    act();
+    this.counters.milliseconds += (nowMs?.() ?? 0) - from;
   }
 
   private regionAt(header: number): Region | undefined {
@@ -171,7 +183,7 @@ export class RegionCache {
     );
     const region = this.register(header, translation.nodes, tier.table, pages, limits);
     this.pending.push({ region, code: translation.function });
-    if (this.pending.length >= BATCH) this.flush();
+    if (this.pending.length >= BATCH) this.compile();
   }
 
   /** Pages besides the entry's first: distance in pages -> GPA. */
@@ -220,7 +232,10 @@ export class RegionCache {
 
   /** Compiles what waits, as one module, and lets it run. */
   flush(): void {
-    if (this.pending.length === 0) return;
+    if (this.pending.length > 0) this.timed(() => this.compile());
+  }
+
+  private compile(): void {
     const { wasm, memory, memoryPages, helpers } = this.config;
     const ready = this.pending.filter(({ region }) => !region.dropped);
     const { names } = this.imports;
@@ -306,6 +321,7 @@ export class RegionCache {
 
   /** All decoded blocks are being forgotten. */
   clear(): void {
+    this.counters.dropped += this.regions.size;
     for (const region of this.regions.values()) {
       region.dropped = true;
       region.table.set(region.number, null);

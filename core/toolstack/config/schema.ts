@@ -148,7 +148,7 @@ export const domainConfigSchema = z.strictObject({
   vncpasswd: z.string().max(8, 'has at most 8 characters (the VNC protocol takes no more)'),
   serial: z.enum(['pty', 'none']),
   keymap: z.enum(KEYMAPS),
-  translate: z.boolean().optional(),
+  translate: z.boolean().exactOptional(),
   on_poweroff: z.enum(END_ACTIONS),
   on_reboot: z.enum(END_ACTIONS),
   on_crash: z.enum(END_ACTIONS),

@@ -2,6 +2,7 @@ import {
   DomusError,
   type DomainConfig,
   type DomainInfo,
+  type DomainPerformance,
   type DomainState,
   type DomainStats,
   type EndAction,
@@ -218,6 +219,11 @@ export class Domain {
 
   async sendKeys(scancodes: number[]): Promise<void> {
     await this.live.connection.request('sendKeys', { scancodes });
+  }
+
+  /** What the CPU engine of the running guest has counted. */
+  performance(): Promise<DomainPerformance> {
+    return this.live.connection.request('performance', null);
   }
 
   /** The network cards of the running guest. */

@@ -1,12 +1,13 @@
 import { MessageChannel, Worker } from 'node:worker_threads';
-import { DomusError } from '../../api';
+import { DomusError, type DomainPerformance, type PerformanceCounts } from '../../api';
 import {
   BUSY_NS,
   ByteRing,
   createSharedBuffers,
+  FIRST_COUNTER,
   HALTED,
-  INSTRUCTIONS,
   SERIAL,
+  VCPU_COUNTERS,
   type SharedBuffers,
 } from './shared';
 import { postToWorker } from './worker-port';
@@ -89,8 +90,18 @@ export class Guest {
   get counters(): GuestCounters {
     return {
       busySeconds: (this.counterView[BUSY_NS] ?? 0) / 1e9,
-      instructions: this.counterView[INSTRUCTIONS] ?? 0,
+      instructions: this.counterView[FIRST_COUNTER] ?? 0,
       halted: Atomics.load(this.control, HALTED) === 1,
+    };
+  }
+
+  /** Everything that is counted, since the vCPU was made; at most one slice old. */
+  get performance(): DomainPerformance {
+    const counts = VCPU_COUNTERS.map((name, i) => [name, this.counterView[FIRST_COUNTER + i] ?? 0]);
+    return {
+      atMs: performance.now(),
+      busyNs: this.counterView[BUSY_NS] ?? 0,
+      ...(Object.fromEntries(counts) as PerformanceCounts),
     };
   }
 

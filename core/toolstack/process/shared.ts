@@ -1,3 +1,5 @@
+import type { VcpuCounters } from '../../hw';
+
 /**
  * Memory that the vCPU worker and the event loop of a domain process share, apart from guest RAM.
  *
@@ -7,7 +9,7 @@
  *                   WATCHERS  how many look at the screen
  *                   HALTED    1 while the worker sleeps
  *                   PENDING   how many messages lie in the worker's port: a look without a system call
- *   counters        BUSY_NS, INSTRUCTIONS, written by the worker only
+ *   counters        BUSY_NS, then VCPU_COUNTERS in order, written by the worker only
  *   serial ring     bytes from the guest, one producer (worker), one consumer (event loop)
  *   framebuffer     the picture, drawn by the worker, read by the event loop between two frames
  */
@@ -20,8 +22,35 @@ export const PENDING = 5;
 const CONTROL_WORDS = 8;
 
 export const BUSY_NS = 0;
-export const INSTRUCTIONS = 1;
-const COUNTER_WORDS = 2;
+/** Where VCPU_COUNTERS begin. */
+export const FIRST_COUNTER = 1;
+/** The counters of the vcpu, one 64-bit float each: exact up to 2^53. */
+export const VCPU_COUNTERS = [
+  'instructions',
+  'interpreted',
+  'regionRuns',
+  'regionStuck',
+  'tlbMisses',
+  'blockLookups',
+  'blocksInvalidated',
+  'faults',
+  'regionsMade',
+  'regionsDropped',
+  'translatedInstructions',
+  'wasmBytes',
+  'translateNs',
+  'deviceNs',
+  'interrupts',
+  'halts',
+  'portReads',
+  'portWrites',
+  'mmioReads',
+  'mmioWrites',
+  'msrAccesses',
+  'cpuids',
+  'tscReads',
+] as const satisfies readonly (keyof VcpuCounters)[];
+const COUNTER_WORDS = FIRST_COUNTER + VCPU_COUNTERS.length;
 
 /** Holds a burst of boot messages; a fuller ring makes the guest wait as a slow serial line would. */
 const SERIAL_RING_BYTES = 256 << 10;

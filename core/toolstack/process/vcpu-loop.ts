@@ -1,6 +1,6 @@
-import type { DisplayAdapter } from '../../hw';
+import type { DisplayAdapter, VcpuCounters } from '../../hw';
 import type { Machine } from '../../machine';
-import { BUSY_NS, HALTED, INSTRUCTIONS, type SharedBuffers } from './shared';
+import { BUSY_NS, FIRST_COUNTER, HALTED, VCPU_COUNTERS, type SharedBuffers } from './shared';
 import type { BlockClient } from './worker-block';
 import type { WorkerDisplay } from './worker-display';
 import type { PointerMotion, ToWorker } from './worker-messages';
@@ -72,14 +72,21 @@ export class VcpuLoop {
     const before = monotonicMs();
     const result = machine.slice();
     this.busyMs += monotonicMs() - before;
-    this.counters[BUSY_NS] = this.busyMs * 1e6;
-    this.counters[INSTRUCTIONS] = machine.vcpu.instructions;
+    this.publishCounters();
     if (result.state === 'running') return 0;
     if (result.state === 'halted') return Math.min(result.sleepNs / 1e6, MAX_SLEEP_MS);
     this.stopped = true;
     this.halt();
     port.post({ type: 'stopped', how: result.cause, where: this.where() });
     return MAX_SLEEP_MS;
+  }
+
+  private publishCounters(): void {
+    const { vcpu } = this.parts.machine;
+    this.counters[BUSY_NS] = this.busyMs * 1e6;
+    const values: Partial<VcpuCounters> = vcpu.counters ?? { instructions: vcpu.instructions };
+    for (let i = 0; i < VCPU_COUNTERS.length; i++)
+      this.counters[FIRST_COUNTER + i] = values[VCPU_COUNTERS[i]] ?? 0;
   }
 
   /** Where the processor stands, for the report of a crash. */

@@ -75,6 +75,7 @@ function main(data: WorkerData): void {
         firmware: data.firmware ?? undefined,
         vgaRom: data.vgaRom ?? undefined,
         serial: data.serial ? serial : undefined,
+        translateAfter: data.translate ? undefined : 0,
         display,
       },
     );

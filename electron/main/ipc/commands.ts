@@ -44,6 +44,7 @@ export const COMMAND_PATHS: { [C in CommandName]: (params: Params<C>) => string[
   'network/define': none,
   'network/delete': none,
   'domain/networks': none,
+  'domain/performance': none,
   'domain/setLink': none,
   'domain/capture': ({ path }) => [path],
   'task/cancel': none,
