@@ -36,7 +36,8 @@ export async function suggestConfig(
   const { host } = toolstack.options;
   const report: IsoReport | undefined =
     iso === undefined ? undefined : await inspectIso(host.files, iso);
-  const hostFreeMiB = Math.floor(host.system.sample().memoryFreeBytes / MIB);
+  const freeMiB = Math.floor(host.system.sample().memoryFreeBytes / MIB);
+  const hostFreeMiB = Math.max(0, freeMiB - toolstack.promisedMiB());
   const uuid = host.system.uuid();
   const name = freeName(toolstack, report?.suggested.name ?? 'guest');
   const config: DomainConfig = {

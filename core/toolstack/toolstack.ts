@@ -18,7 +18,7 @@ import type {
   SystemHost,
   TimerHost,
 } from '../host';
-import { checkStart } from './domain/checks';
+import { checkStart, promisedMiB } from './domain/checks';
 import type { SpawnDomain } from './domain/connection';
 import { Domain, type DomainEnd, type DomainListener } from './domain/domain';
 import { DomainStore, type StoredState } from './domain/store';
@@ -184,9 +184,17 @@ export class Toolstack {
   }
 
   async start(domain: Domain, paused: boolean): Promise<DomainInfo> {
-    await checkStart(this.options.host.files, domain.config, this.options.host.system.sample());
+    const { files, system } = this.options.host;
+    await checkStart(files, domain.config, system.sample(), this.promisedMiB(domain));
     await domain.start(paused);
     return domain.info;
+  }
+
+  /** Memory that running domains (other than `except`) were given and have not touched yet, MiB. */
+  promisedMiB(except?: Domain): number {
+    return [...this.domains.values()]
+      .filter((domain) => domain.active && domain !== except)
+      .reduce((sum, { info }) => sum + promisedMiB(info.config, info.stats.rssBytes), 0);
   }
 
   /** Removes a definition; its images stay. */

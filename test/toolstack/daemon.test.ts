@@ -237,6 +237,21 @@ describe('domus without a daemon', () => {
   });
 });
 
+describe('a socket path that is too long', () => {
+  it('is told with its length, and nothing is started', async () => {
+    const home = join(domus.path('deep'), 'x'.repeat(120));
+    const { status, stdout, stderr } = await domus.runWith({ DOMUS_HOME: home }, 'daemon');
+    const socket = join(home, 'run', 'domus.sock');
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    expect(stderr).toBe(
+      `domus: the socket path ${socket} has ${Buffer.byteLength(socket)} bytes, and the system allows 107; set DOMUS_HOME or XDG_RUNTIME_DIR to a shorter directory\n`,
+    );
+    const asked = await domus.runWith({ DOMUS_HOME: home }, 'list');
+    expect(asked.status).toBe(1);
+    expect(asked.stderr).toMatch(/^domus: the socket path .* the system allows 107/);
+  });
+});
+
 describe('a definition that was broken by hand', () => {
   it('is left alone and reported with its place; the others work', async () => {
     await domus.do('define', domus.tiny('a'));

@@ -12,6 +12,9 @@ const CLI = join(DIST, 'cli.mjs');
 /** How long a guest or a command may take before the test gives up on it. */
 const PATIENCE_MS = 30_000;
 
+/** capabilities(7): what lets root pass over the modes of files. */
+const WITHOUT_PRIVILEGE = ['--bounding-set=-dac_override,-dac_read_search', '--inh-caps=-all'];
+
 export interface Finished {
   readonly status: number | null;
   readonly stdout: string;
@@ -96,11 +99,11 @@ export class Domus {
     return this.spawn('script', ['-qefc', command, '/dev/null']);
   }
 
-  private spawn(program: string, args: string[]): Program {
+  private spawn(program: string, args: string[], settings: NodeJS.ProcessEnv = {}): Program {
     const started = new Program(
       spawn(program, args, {
         cwd: this.directory.path,
-        env: { ...process.env, DOMUS_HOME: this.home },
+        env: { ...process.env, DOMUS_HOME: this.home, ...settings },
       }),
     );
     this.programs.push(started);
@@ -110,6 +113,23 @@ export class Domus {
   /** Runs a command to its end without input. */
   async run(...args: string[]): Promise<Finished> {
     const program = this.start(...args);
+    program.child.stdin.end();
+    return program.finished;
+  }
+
+  /** The same in a changed environment. */
+  async runWith(settings: NodeJS.ProcessEnv, ...args: string[]): Promise<Finished> {
+    const program = this.spawn(process.execPath, [CLI, ...args], settings);
+    program.child.stdin.end();
+    return program.finished;
+  }
+
+  /** The same without root's right to read what its mode forbids, for those who run tests as root. */
+  async runWithoutPrivilege(...args: string[]): Promise<Finished> {
+    const program =
+      process.getuid?.() === 0
+        ? this.spawn('setpriv', [...WITHOUT_PRIVILEGE, process.execPath, CLI, ...args])
+        : this.start(...args);
     program.child.stdin.end();
     return program.finished;
   }

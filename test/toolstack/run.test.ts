@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, truncateSync } from 'node:fs';
+import { chmodSync, readFileSync, truncateSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Domus, domainProcess, isAlive } from './domus';
 import { GREETING } from './tiny-guest';
@@ -147,6 +147,11 @@ describe('domus run with bad input', () => {
       'domus: the image of hda cannot be used: none.img: there is no such file\n',
     ],
     [
+      'a missing CD',
+      `disk=['none.iso,,hdc,cdrom']`,
+      'domus: the CD image in hdc cannot be used: none.iso: there is no such file\n',
+    ],
+    [
       'a directory for a disk',
       `disk=['home,,hda']`,
       'domus: the image of hda cannot be used: home: it is a directory\n',
@@ -182,12 +187,33 @@ describe('domus run with bad input', () => {
     );
   });
 
-  it('finds an ISO that is cut short', async () => {
+  /** ECMA-119: a primary volume descriptor of so many sectors and the set terminator, and no boot record. */
+  function plainIso(sectors: number): Uint8Array {
     const iso = new Uint8Array(40 * 2048);
     iso.set([1, ...Buffer.from('CD001\x01')], 16 * 2048);
-    new DataView(iso.buffer).setUint32(16 * 2048 + 80, 50_000, true);
+    new DataView(iso.buffer).setUint32(16 * 2048 + 80, sectors, true);
     iso.set([255, ...Buffer.from('CD001\x01')], 17 * 2048);
-    domus.file('cut.iso', iso);
+    return iso;
+  }
+
+  it('says that an ISO that holds no boot record cannot be started from', async () => {
+    domus.file('data.iso', plainIso(40));
+    expect(await fails(`name="x"\ndisk=['data.iso,,hdc,cdrom']\n`)).toBe(
+      'domus: the domain has nothing to start from: of the CD image data.iso, it is not bootable: it has no El Torito boot record\n',
+    );
+  });
+
+  it('says that an ISO may not be read', async () => {
+    const iso = domus.file('secret.iso', plainIso(40));
+    const config = domus.file('x.cfg', `name="x"\ndisk=['secret.iso,,hdc,cdrom']\n`);
+    chmodSync(iso, 0);
+    const { status, stderr } = await domus.runWithoutPrivilege('run', config);
+    expect(status).toBe(1);
+    expect(stderr).toBe(`domus: the CD image in hdc cannot be used: ${iso}: permission is denied\n`);
+  });
+
+  it('finds an ISO that is cut short', async () => {
+    domus.file('cut.iso', plainIso(50_000));
     truncateSync(domus.path('cut.iso'), 20 * 2048);
     expect(await fails(`name="x"\ndisk=['cut.iso,,hdc,cdrom']\n`)).toBe(
       'domus: the CD image cut.iso cannot be used: it is truncated: it should have 102.4 MB and has 0.0 MB; copy or download it again\n',

@@ -7,15 +7,24 @@ const MIB = 2 ** 20;
 /** What a domain process needs beside the guest's memory: engine, translated code, buffers. */
 export const OVERHEAD_MIB = 150;
 
-/** Refuses a domain that the host has no memory for, with the numbers, before anything is allocated. */
-export function checkMemory(config: DomainConfig, host: HostSample): void {
-  const freeMiB = Math.floor(host.memoryFreeBytes / MIB);
+/** What a running domain may still take of the host: guests touch their memory bit by bit. */
+export function promisedMiB(config: DomainConfig, rssBytes: number): number {
+  return Math.max(0, config.memory + OVERHEAD_MIB - Math.floor(rssBytes / MIB));
+}
+
+/**
+ * Refuses a domain that the host has no memory for, with the numbers, before anything is allocated. `promised` MiB of
+ * what is free belong to domains that run already.
+ */
+export function checkMemory(config: DomainConfig, host: HostSample, promised = 0): void {
+  const freeMiB = Math.max(0, Math.floor(host.memoryFreeBytes / MIB) - promised);
   const wantedMiB = config.memory + OVERHEAD_MIB;
   if (wantedMiB <= freeMiB) return;
   const totalMiB = Math.floor(host.memoryBytes / MIB);
+  const others = promised > 0 ? ', what running domains were given left aside' : '';
   throw new DomusError(
     'NO_MEMORY',
-    `${config.name} needs ${config.memory} MiB and about ${OVERHEAD_MIB} MiB for the emulation, but only ${freeMiB} MiB of this computer's ${totalMiB} MiB are free; give it less memory or end something else`,
+    `${config.name} needs ${config.memory} MiB and about ${OVERHEAD_MIB} MiB for the emulation, but only ${freeMiB} MiB of this computer's ${totalMiB} MiB are free${others}; give it less memory or end something else`,
   );
 }
 
@@ -78,8 +87,9 @@ export async function checkStart(
   files: FileHost,
   config: DomainConfig,
   host: HostSample,
+  promised = 0,
 ): Promise<void> {
-  checkMemory(config, host);
+  checkMemory(config, host, promised);
   if (config.kernel !== '') await checkKernel(files, config.kernel);
   if (config.ramdisk !== '') await checkFile(files, 'the ramdisk', config.ramdisk, 'read');
   if (config.firmware !== '') await checkFile(files, 'the firmware', config.firmware, 'read');
