@@ -209,7 +209,9 @@ describe('domus run with bad input', () => {
     chmodSync(iso, 0);
     const { status, stderr } = await domus.runWithoutPrivilege('run', config);
     expect(status).toBe(1);
-    expect(stderr).toBe(`domus: the CD image in hdc cannot be used: ${iso}: permission is denied\n`);
+    expect(stderr).toBe(
+      `domus: the CD image in hdc cannot be used: ${iso}: permission is denied\n`,
+    );
   });
 
   it('finds an ISO that is cut short', async () => {
