@@ -11,6 +11,7 @@ import { runDaemon } from './daemon';
 import { EXIT_FAILED, EXIT_OK, ExitError } from './errors';
 import { NETWORK_COMMANDS } from './network-commands';
 import { domainRow, domainZeroRow, infoTable, listTable, uptime } from './output';
+import { PERF_COMMAND } from './perf-command';
 import { runInForeground } from './run';
 import { waitForDomain, withToolstack } from './session';
 
@@ -369,6 +370,7 @@ export const CLI_COMMANDS: readonly CliCommand[] = [
         print(`${(await client.call('domain/get', { domain })).config.name}\n`),
       ),
   },
+  PERF_COMMAND,
   ...NETWORK_COMMANDS,
 ];
 

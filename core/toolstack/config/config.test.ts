@@ -85,6 +85,14 @@ uuid = "${UUID.toUpperCase()}"
     });
   });
 
+  it('reads and writes translate, which is on unless it is said', () => {
+    expect(parse('name="a"').config).not.toHaveProperty('translate');
+    expect(parse('name="a"\ntranslate=1').config).not.toHaveProperty('translate');
+    const { config } = parse('name="a"\ntranslate=0');
+    expect(config.translate).toBe(false);
+    expect(parse(formatConfig(config)).config).toEqual(config);
+  });
+
   it('resolves escapes as libxlu_cfg_l.l does, and joins with +=', () => {
     expect(parse('name="a"\nextra = "a\\tb\\x41\\101\\"c"').config.extra).toBe('a\tbAA"c');
     expect(parse('name="a"\nextra = "quiet"\nextra += " splash"').config.extra).toBe(

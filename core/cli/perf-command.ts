@@ -1,0 +1,152 @@
+/** `domus perf`: what the CPU engine of a running domain does, as rates over an interval. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  EXIT_CAUSES,
+  performanceRates,
+  type DomainPerformance,
+  type ExitCause,
+  type PerformanceCounts,
+  type PerformanceRates,
+} from '../api';
+import type { CliCommand } from './commands';
+import { EXIT_OK, EXIT_USAGE, ExitError } from './errors';
+import { withToolstack } from './session';
+
+const MAX_INTERVAL_SECONDS = 3600;
+const MAX_REPORTS = 1e9;
+
+const EXIT_LABELS: Readonly<Record<ExitCause, string>> = {
+  portReads: 'port reads',
+  portWrites: 'port writes',
+  mmioReads: 'MMIO reads',
+  mmioWrites: 'MMIO writes',
+  msrAccesses: 'MSR accesses',
+  cpuids: 'CPUID',
+  tscReads: 'RDTSC',
+  interrupts: 'interrupts',
+  halts: 'HLT',
+};
+
+const ENGINE_LABELS: readonly (readonly [keyof PerformanceCounts, string])[] = [
+  ['regionRuns', 'region runs'],
+  ['regionStuck', 'left for interpreter'],
+  ['tlbMisses', 'TLB misses'],
+  ['blockLookups', 'block look-ups'],
+  ['blocksInvalidated', 'blocks invalidated'],
+  ['faults', 'faults'],
+];
+
+/** 1234567 as '1.23 M', three digits: rates are compared, not added up. */
+export function shortNumber(value: number): string {
+  for (const [unit, name] of [
+    [1e12, ' T'],
+    [1e9, ' G'],
+    [1e6, ' M'],
+    [1e3, ' k'],
+  ] as const)
+    if (value >= unit * 0.9995) return `${(value / unit).toPrecision(3)}${name}`;
+  return value >= 10 || Number.isInteger(value) ? value.toFixed(0) : value.toFixed(1);
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`;
+}
+
+/** The report of one interval, as lines. */
+export function performanceReport(
+  name: string,
+  rates: PerformanceRates,
+  now: DomainPerformance,
+): string[] {
+  const { time, translatedShare, instructionsPerRun, perSecond } = rates;
+  const fact = (label: string, text: string): string => `  ${label.padEnd(22)}${text}`;
+  const row = (label: string, key: keyof PerformanceCounts): string =>
+    `  ${label.padEnd(22)}${shortNumber(perSecond[key]).padStart(10)}${shortNumber(now[key]).padStart(12)}`;
+  return [
+    `${name}, ${rates.seconds.toFixed(1)} s`,
+    fact('speed', `${rates.mips.toFixed(1)} MIPS while it runs`),
+    fact(
+      'instructions',
+      translatedShare === null
+        ? 'none'
+        : `${percent(translatedShare)} translated, ${percent(1 - translatedShare)} interpreted`,
+    ),
+    fact(
+      'time',
+      `guest code ${percent(time.guest)}, devices ${percent(time.devices)} (estimated), translator ${percent(time.translator)}, idle ${percent(time.idle)}`,
+    ),
+    fact(
+      'regions',
+      `${rates.regionsAlive} alive, ${now.regionsMade} made, ${now.regionsDropped} dropped` +
+        (instructionsPerRun === null
+          ? ''
+          : `, ${shortNumber(instructionsPerRun)} instructions a run`),
+    ),
+    fact(
+      'translator',
+      `${(now.translateNs / 1e6).toFixed(0)} ms for ${shortNumber(now.translatedInstructions)} instructions, ${shortNumber(now.wasmBytes)}B of WebAssembly`,
+    ),
+    `  ${'engine'.padEnd(22)}${'a second'.padStart(10)}${'in all'.padStart(12)}`,
+    ...ENGINE_LABELS.map(([key, label]) => row(label, key)),
+    `  ${'exits by cause'.padEnd(22)}${'a second'.padStart(10)}${'in all'.padStart(12)}`,
+    ...EXIT_CAUSES.map((key) => row(EXIT_LABELS[key], key)),
+  ];
+}
+
+function numberFlag(value: unknown, flag: string, max: number): number | undefined {
+  if (value === undefined) return undefined;
+  const number = Number(value);
+  if (!(number > 0 && number <= max))
+    throw new ExitError(
+      EXIT_USAGE,
+      `domus: ${flag} is a number above 0 and up to ${max}, not ${JSON.stringify(value)}`,
+    );
+  return number;
+}
+
+async function perf(
+  [name = '']: readonly string[],
+  flags: Readonly<Record<string, unknown>>,
+): Promise<number> {
+  const interval = numberFlag(flags['interval'], '--interval', MAX_INTERVAL_SECONDS);
+  const count =
+    numberFlag(flags['count'], '--count', MAX_REPORTS) ?? (interval === undefined ? 1 : Infinity);
+  return withToolstack(async (client, ended) => {
+    const { config } = await client.call('domain/get', { domain: name });
+    const sample = (): Promise<DomainPerformance> =>
+      client.call('domain/performance', { domain: config.uuid });
+    const gone = ended.then(() => true);
+    let before = await sample();
+    for (let reports = 0; reports < count; reports++) {
+      if (await Promise.race([sleep((interval ?? 1) * 1000, false), gone])) break;
+      const now = await sample();
+      const rates = performanceRates(before, now);
+      const text =
+        flags['json'] === true
+          ? JSON.stringify({ domain: config.name, rates, counts: now })
+          : performanceReport(config.name, rates, now).join('\n');
+      process.stdout.write(`${text}\n`);
+      before = now;
+    }
+    return EXIT_OK;
+  });
+}
+
+const PERF_HELP = `
+"In all" counts from the start of the domain. Time in devices is estimated from a sample of their calls; the
+translator's time holds the first compilation of its WebAssembly, not the optimising one on other threads. How guest
+code's time divides between interpreter and translated code is not measured: see the share of the instructions.`;
+
+/** The row of this file. */
+export const PERF_COMMAND: CliCommand = {
+  name: 'perf',
+  summary: 'Show what the CPU engine of a running domain does.',
+  arguments: '<domain>',
+  options: [
+    ['--json', 'print JSON, one line a report'],
+    ['-i, --interval <seconds>', 'report every so many seconds until interrupted'],
+    ['-n, --count <reports>', 'end after so many reports'],
+  ],
+  help: PERF_HELP,
+  run: perf,
+};
