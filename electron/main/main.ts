@@ -47,7 +47,16 @@ async function run(): Promise<void> {
   await files.load();
   files.serve(ipc);
   preferences.serve(ipc, (value) => window.send('preferences/changed', value));
-  new ToolstackCalls(toolstack.client, files, window).serve(ipc);
+  const calls = new ToolstackCalls(toolstack.client, files, window);
+  calls.serve(ipc);
+  const { problem } = toolstack.socket;
+  if (problem !== null)
+    calls.notice({
+      type: 'notice',
+      level: 'warn',
+      domain: null,
+      message: `the domus command cannot reach this app: ${problem}`,
+    });
   const vnc = new VncBridge((domain) => toolstack.client.call('domain/get', { domain }));
   vnc.serve(ipc);
   serveDesktop(ipc, window, info);

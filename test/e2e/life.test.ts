@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { DomainInfo } from '../../core/api';
@@ -83,6 +83,25 @@ describe('a virtual machine', () => {
     window = new MainWindow(app.page);
     await window.select('kept');
     expect(await window.state()).toContain('Shut off');
+  });
+});
+
+describe('a definition that was broken by hand', () => {
+  it('is told when the app starts, with its place; the others are there', async () => {
+    await createTiny(app, 'whole', { start: false });
+    await createTiny(app, 'broken', { start: false });
+    const { uuid } = (await app.domain('broken')).config;
+    await app.kill();
+    const path = join(app.dataFolder, 'domains', `${uuid}.cfg`);
+    writeFileSync(path, readFileSync(path, 'utf8').replace('memory = 64', 'memory = much'));
+    app = await DomusApp.launch({ home: app.home });
+    window = new MainWindow(app.page);
+    await window.notification('much').waitFor();
+    expect((await window.problems()).join()).toMatch(
+      new RegExp(`${uuid}\\.cfg:\\d+:\\d+: unexpected "much"`),
+    );
+    await window.treeItem('whole').waitFor();
+    expect(await window.treeItem('broken').count()).toBe(0);
   });
 });
 

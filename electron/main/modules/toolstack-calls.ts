@@ -4,14 +4,23 @@ import {
   type Params,
   type Result,
   type ToolstackClient,
+  type ToolstackEvent,
 } from '../../../core/api';
 import { COMMAND_PATHS, isCommand, pathsIn } from '../ipc/commands';
 import type { IpcServer } from '../ipc/server';
 import type { Files } from './files';
 import type { MainWindow } from './window';
 
+type Notice = Extract<ToolstackEvent, { type: 'notice' }>;
+
+/** Notices kept for a window that is not there yet. */
+const MAX_EARLY_NOTICES = 100;
+
 /** Commands of the window on their way to the toolstack: known by name, naming only files that somebody chose. */
 export class ToolstackCalls {
+  /** What was to be told before a page could hear it, as broken definitions are; null once one does. */
+  #early: Notice[] | null = [];
+
   constructor(
     private readonly client: ToolstackClient,
     private readonly files: Files,
@@ -20,16 +29,33 @@ export class ToolstackCalls {
 
   serve(ipc: IpcServer): void {
     ipc.handle('toolstack/call', ({ command, params }) => this.#call(command, params));
-    this.client.onEvent((event) => this.window.send('toolstack/event', event));
+    this.client.onEvent((event) => {
+      if (event.type === 'notice') this.notice(event);
+      else this.window.send('toolstack/event', event);
+    });
+  }
+
+  /** Tells the user something, as soon as there is a page. */
+  notice(notice: Notice): void {
+    if (this.#early === null) this.window.send('toolstack/event', notice);
+    else if (this.#early.length < MAX_EARLY_NOTICES) this.#early.push(notice);
   }
 
   async #call(command: string, params: unknown): Promise<unknown> {
     if (!isCommand(command))
       throw new DomusError('INTERNAL', `There is no command “${command.slice(0, 64)}”.`);
+    this.#tellEarly();
     await this.#allow(command, params);
     const result = await this.client.call(command, params as Params<typeof command>);
     if (command === 'domain/suggest') this.#trustSuggestion(result as Result<'domain/suggest'>);
     return result;
+  }
+
+  /** A page listens before it asks for anything. */
+  #tellEarly(): void {
+    const early = this.#early ?? [];
+    this.#early = null;
+    for (const notice of early) this.notice(notice);
   }
 
   /** What is already stored in a configuration may be stored again; everything else must have been chosen. */

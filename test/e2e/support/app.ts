@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
-import { mkdirSync, mkdtempSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { _electron, type ElectronApplication, type Page } from 'playwright-core';
@@ -17,6 +17,18 @@ export interface LaunchOptions {
   /** Folder of the app; the checkout when not given. */
   appFolder?: string;
   preferences?: Partial<Preferences>;
+  /** Without root's right to read what its mode forbids (capabilities(7)), for tests that run as root. */
+  unprivileged?: boolean;
+  /** More of the environment. */
+  environment?: Readonly<Record<string, string>>;
+}
+
+/** A program that drops root's file privileges and becomes `executable`. */
+function withoutPrivilege(executable: string, home: string): string {
+  const path = join(home, 'unprivileged');
+  const command = 'setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-all';
+  writeFileSync(path, `#!/bin/sh\nexec ${command} '${executable}' "$@"\n`, { mode: 0o700 });
+  return path;
 }
 
 /** The user's environment with a home, a display and no session bus of its own. */
@@ -66,8 +78,12 @@ export class DomusApp {
     const display = await testDisplay();
     const home = options.home ?? mkdtempSync(join(tmpdir(), 'domus-e2e-'));
     mkdirSync(join(home, 'run'), { recursive: true, mode: 0o700 });
-    const environment = environmentFor(home, display.name);
-    const executable = await electronExecutable();
+    const environment = { ...environmentFor(home, display.name), ...options.environment };
+    const electronPath = await electronExecutable();
+    const executable =
+      options.unprivileged === true && process.getuid?.() === 0
+        ? withoutPrivilege(electronPath, home)
+        : electronPath;
     const args = [
       ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
       '--disable-gpu',
