@@ -1,5 +1,5 @@
 /** What all image formats share: the file under its lock, checks of ranges and sizes, errors as sentences. */
-import { FileError, type HeldLock, type LockOwner, type OpenFile } from '../host';
+import { FileError, type FileHost, type HeldLock, type LockOwner, type OpenFile } from '../host';
 import {
   ImageError,
   MAX_DISK_BYTES,
@@ -122,6 +122,20 @@ export class ImageFile {
         throw cause;
       }
     });
+  }
+
+  /** Opens a file to look at it while others may use it: what is read may be changing. */
+  static peek(files: FileHost, path: string): Promise<ImageFile> {
+    const lock: HeldLock = { release: () => Promise.resolve() };
+    return guarded(
+      path,
+      async () => new ImageFile(path, true, await files.open(path, 'read'), lock),
+    );
+  }
+
+  /** What the file takes on the host's disk; undefined where the host does not tell. */
+  get allocatedBytes(): number | undefined {
+    return this.file.info.allocatedBytes;
   }
 
   /** Names the file whatever its path. */

@@ -18,4 +18,19 @@ export {
   type ImageFormat,
   type OpenDiskOptions,
 } from './open-image';
+export { describeImage, guessFormat, type ImageInfo, type SnapshotInfo } from './info';
+export {
+  applyImageSnapshot,
+  checkImage,
+  convertImage,
+  createImage,
+  createImageSnapshot,
+  deleteImageSnapshot,
+  growImage,
+  type CheckReport,
+  type ConvertTarget,
+  type ImageTask,
+  type OnProgress,
+} from './tools';
+export type { RepairKind } from './qcow2/mend';
 export { createQcow2, type CreateQcow2Options } from './qcow2/create';

@@ -6,6 +6,7 @@ import { readVhd } from './foreign/vhd';
 import { readVmdk } from './foreign/vmdk';
 import { badImage, guarded, ImageFile } from './image-file';
 import type { Qcow2Header } from './qcow2/header';
+import type { Qcow2Image } from './qcow2/image';
 import { openQcow2 } from './qcow2/open';
 import { openRawImage } from './raw';
 
@@ -36,9 +37,9 @@ const BACKING_FORMATS: Readonly<Record<string, ImageFormat>> = {
   vdi: 'vdi',
 };
 
-type ForeignFormat = Exclude<ImageFormat, 'raw' | 'qcow2'>;
-
 /** Formats that are only read. */
+export type ForeignFormat = Exclude<ImageFormat, 'raw' | 'qcow2'>;
+
 const READERS: Readonly<
   Record<ForeignFormat, (file: ImageFile, host: ImageHost) => Promise<BlockLayout>>
 > = {
@@ -66,6 +67,24 @@ async function openInChain(
   );
 }
 
+/** Opens a qcow2 image for what only qcow2 can: snapshots. */
+export function openQcow2Image(
+  host: ImageHost,
+  options: Omit<OpenDiskOptions, 'format'>,
+): Promise<Qcow2Image> {
+  const whole = { ...options, format: 'qcow2' } as const;
+  return openQcow2(host, whole, (header, file) => openBacking(host, whole, header, file, []));
+}
+
+/** Reads the tables of an image of a format that is only read. */
+export function layoutOf(
+  host: ImageHost,
+  file: ImageFile,
+  format: ForeignFormat,
+): Promise<BlockLayout> {
+  return READERS[format](file, host);
+}
+
 async function openForeign(
   host: ImageHost,
   options: OpenDiskOptions,
@@ -80,7 +99,7 @@ async function openForeign(
     );
   const file = await ImageFile.open(host, options);
   try {
-    return new BlockImage(file, await READERS[format](file, host));
+    return new BlockImage(file, await layoutOf(host, file, format));
   } catch (cause) {
     await file.close();
     throw cause;

@@ -3,7 +3,8 @@ import { viewOf } from '../bytes';
 import type { ImageFile } from '../image-file';
 import { readL1Entry, readMapping } from './entry';
 import { l2Entries, type Qcow2Header } from './header';
-import { countsPerBlock, readCount, Refcounts, type Run } from './refcounts';
+import { countsPerBlock, readCount } from './refcount-block';
+import { Refcounts, type Run } from './refcounts';
 import { type CountMap, type Problems, survey, type Survey } from './survey';
 
 /** What a check found. */

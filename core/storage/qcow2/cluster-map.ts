@@ -42,6 +42,11 @@ export class ClusterMap {
     return this.l1.byteLength / 8;
   }
 
+  /** A copy of the L1 table. */
+  ownL1(): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.l1.buffer as ArrayBuffer).slice();
+  }
+
   /** A copy of the L1 table without its COPIED flags, as a snapshot keeps it. */
   sharedL1(): Uint8Array<ArrayBuffer> {
     const bytes = new Uint8Array(this.l1.buffer as ArrayBuffer).slice();

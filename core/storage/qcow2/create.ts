@@ -11,7 +11,7 @@ import {
   QCOW_MAGIC,
   V2_HEADER_BYTES,
 } from './header';
-import { countsPerBlock, writeCount } from './refcounts';
+import { countsPerBlock, writeCount } from './refcount-block';
 
 /** With QEMU's further field of the compression type, rounded up to 8. */
 const HEADER_BYTES = 112;

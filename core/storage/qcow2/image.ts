@@ -46,6 +46,25 @@ export class Qcow2Image implements DiskImage {
     return this.backing;
   }
 
+  /** Comes before every change of what the guest sees. */
+  async prepareChange(): Promise<void> {
+    if (!this.beforeFirstWrite) return;
+    await this.state.metadata.run(async () => {
+      await this.beforeFirstWrite?.();
+      this.beforeFirstWrite = null;
+    });
+  }
+
+  /** Zeros a range for an operation that holds the whole image. */
+  zeroWithin(offset: number, length: number): Promise<void> {
+    return this.zero(offset, length, 'zeros');
+  }
+
+  /** Other clusters may be where compressed ones were. */
+  forgetExpanded(): void {
+    this.decompressor.clear();
+  }
+
   async read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
     this.check(offset, length);
     const bytes = new Uint8Array(length);
@@ -108,7 +127,6 @@ export class Qcow2Image implements DiskImage {
     }
   }
 
-  /** The disk's new size in memory; tables and header are the caller's. */
   private check(offset: number, length: number): void {
     this.state.file.check();
     checkRange(this.path, this.sizeBytes, offset, length);
@@ -127,11 +145,7 @@ export class Qcow2Image implements DiskImage {
     if (length === 0) return;
     const release = await this.lock(offset, length, true);
     try {
-      if (this.beforeFirstWrite)
-        await this.state.metadata.run(async () => {
-          await this.beforeFirstWrite?.();
-          this.beforeFirstWrite = null;
-        });
+      await this.prepareChange();
       await act();
     } catch (cause) {
       if (cause instanceof ImageError && cause.code === 'BAD' && cause.path === this.path)

@@ -93,9 +93,9 @@ async function prepareForWriting(file: ImageFile, header: Qcow2Header): Promise<
     return quickMap(file, header);
   let found = await examine(file, header, header.snapshotCount > 0);
   if (header.dirty && found.problems.count === found.tooLow + found.wrongFlags) {
-    await rebuildRefcounts(file, header, found);
-    await mendFlags(file, header, found.references);
+    await rebuildRefcounts(file, header);
     found = await examine(file, header, true);
+    await mendFlags(file, header, found.references);
   }
   if (found.problems.count > found.wrongFlags)
     throw badImage(

@@ -1,9 +1,10 @@
 /** Reference counts of the clusters of a qcow2 file: the two-level table, and finding free clusters. */
-import { viewOf, readU64, writeU64 } from '../bytes';
+import { readU64, viewOf, writeU64 } from '../bytes';
 import { ImageError } from '../image';
 import { badImage, type ImageFile } from '../image-file';
 import { MAX_REFTABLE_BYTES, type Qcow2Header } from './header';
 import type { MetadataMap } from './metadata-map';
+import { countsPerBlock, maxCount, readCount, writeCount } from './refcount-block';
 import { TableCache, type Table, type TableWrite } from './table-cache';
 
 /** Bits of a refcount table entry that are no offset. */
@@ -29,42 +30,20 @@ export interface RefcountChanges {
   } | null;
 }
 
-/** Count `index` of a refcount block whose counts are `1 << order` bits wide. */
-export function readCount(view: DataView, index: number, order: number): number {
-  if (order === 4) return view.getUint16(index * 2);
-  if (order < 3) {
-    const bits = 1 << order;
-    const perByte = 8 >> order;
-    const shift = (index % perByte) * bits;
-    return (view.getUint8(Math.floor(index / perByte)) >> shift) & ((1 << bits) - 1);
+/** Splits ascending clusters at the borders of refcount blocks. */
+function groupByBlock(
+  tally: Iterable<readonly [cluster: number, times: number]>,
+  perBlock: number,
+): (readonly [cluster: number, times: number])[][] {
+  const groups: (readonly [cluster: number, times: number])[][] = [];
+  let index = -1;
+  for (const entry of tally) {
+    const at = Math.floor(entry[0] / perBlock);
+    if (at !== index) groups.push([]);
+    index = at;
+    groups[groups.length - 1]?.push(entry);
   }
-  if (order === 3) return view.getUint8(index);
-  return order === 5 ? view.getUint32(index * 4) : readU64(view, index * 8);
-}
-
-export function writeCount(view: DataView, index: number, order: number, count: number): void {
-  if (order === 4) return view.setUint16(index * 2, count);
-  if (order === 3) return view.setUint8(index, count);
-  if (order === 5) return view.setUint32(index * 4, count);
-  if (order === 6) return writeU64(view, index * 8, count);
-  const bits = 1 << order;
-  const perByte = 8 >> order;
-  const shift = (index % perByte) * bits;
-  const at = Math.floor(index / perByte);
-  const mask = ((1 << bits) - 1) << shift;
-  view.setUint8(at, (view.getUint8(at) & ~mask) | (count << shift));
-}
-
-export function maxCount(order: number): number {
-  return order === 6 ? Number.MAX_SAFE_INTEGER : 2 ** (1 << order) - 1;
-}
-
-/** Counts in one refcount block. */
-export function countsPerBlock(header: {
-  readonly clusterBytes: number;
-  readonly refcountOrder: number;
-}): number {
-  return (header.clusterBytes * 8) >> header.refcountOrder;
+  return groups;
 }
 
 /** Calls are made one at a time (the image's metadata lock), but for `takeChanges`. */
@@ -140,6 +119,36 @@ export class Refcounts {
     });
   }
 
+  /** Adds to the counts of many clusters, in ascending order; `sign` is 1 or -1. Nothing is changed when one would overflow. */
+  async adjustAll(
+    tally: Iterable<readonly [cluster: number, times: number]>,
+    sign: 1 | -1,
+    onFree?: (cluster: number) => void,
+  ): Promise<void> {
+    const groups = groupByBlock(tally, this.perBlock);
+    if (sign > 0)
+      for (const group of groups)
+        await this.group(group, (block, cluster, times) => {
+          const count = this.read(block, cluster) + times;
+          if (count > this.max)
+            throw new ImageError(
+              'NO_SPACE',
+              this.file.path,
+              `${this.file.path}: its reference counts are too narrow for one more snapshot`,
+            );
+        });
+    for (const group of groups)
+      await this.group(group, (block, cluster, times) => {
+        const count = this.read(block, cluster) + sign * times;
+        if (count < 0)
+          throw badImage(this.file.path, `the reference count of cluster ${cluster} is too low`);
+        this.write(block, cluster, count);
+        if (count > 0) return;
+        this.hint = Math.min(this.hint, cluster);
+        onFree?.(cluster);
+      });
+  }
+
   /** Sets the count of one cluster that has a block. */
   async set(cluster: number, count: number): Promise<void> {
     await this.each({ first: cluster, count: 1 }, (block) => {
@@ -208,6 +217,19 @@ export class Refcounts {
       });
       cluster = stop;
     }
+  }
+
+  private async group(
+    group: readonly (readonly [cluster: number, times: number])[],
+    visit: (block: Table, cluster: number, times: number) => void,
+  ): Promise<void> {
+    const first = group[0]?.[0] ?? 0;
+    const offset = this.table[Math.floor(first / this.perBlock)] ?? 0;
+    if (offset === 0)
+      throw badImage(this.file.path, `cluster ${first} is in use but has no reference count`);
+    await this.cache.with(offset, (block) => {
+      for (const [cluster, times] of group) visit(block, cluster, times);
+    });
   }
 
   private async take(count: number, exact: boolean): Promise<Run> {

@@ -12,8 +12,8 @@ import {
   l2Entries,
   type Qcow2Header,
 } from './header';
-import { countsPerBlock, maxCount, writeCount } from './refcounts';
-import { type CountMap } from './survey';
+import { countsPerBlock, maxCount, writeCount } from './refcount-block';
+import { survey, type CountMap } from './survey';
 
 const HEADER_BYTES = 512;
 
@@ -105,15 +105,12 @@ function dropFromTable(
 
 /**
  * Writes all reference counts anew behind everything that is in use, then lets the header refer to them and takes its
- * dirty and corrupt bits away, in one sector: a crash leaves the old or the new counts.
+ * dirty bit away, in one sector: a crash leaves the old or the new counts.
  */
-export async function rebuildRefcounts(
-  file: ImageFile,
-  header: Qcow2Header,
-  survey: { readonly references: CountMap },
-): Promise<void> {
+export async function rebuildRefcounts(file: ImageFile, header: Qcow2Header): Promise<void> {
   const { clusterBytes, refcountOrder } = header;
-  const counts = survey.references;
+  // Without the table and the blocks that are replaced.
+  const { references: counts } = await survey(file, header);
   const perBlock = countsPerBlock(header);
   const start = Math.max(counts.end, Math.ceil(file.end / clusterBytes));
   const places = layOut(counts, start, perBlock, clusterBytes);
@@ -147,29 +144,28 @@ export async function rebuildRefcounts(
   const view = viewOf(sector);
   writeU64(view, HEADER_REFTABLE_OFFSET, tableOffset);
   view.setUint32(HEADER_REFTABLE_CLUSTERS, tableClusters);
-  clearDamageBits(view, header);
+  clearBits(view, header, INCOMPAT_DIRTY);
   await file.write(0, sector);
   await file.sync();
   Object.assign(header, {
     reftableOffset: tableOffset,
     reftableClusters: tableClusters,
     dirty: false,
-    corrupt: false,
   });
 }
 
-/** Takes the dirty and corrupt bits away when nothing else was to mend. */
+/** Takes the dirty and corrupt bits away, when nothing is wrong any more. */
 export async function clearDamage(file: ImageFile, header: Qcow2Header): Promise<void> {
   const sector = await file.read(0, HEADER_BYTES);
-  clearDamageBits(viewOf(sector), header);
+  clearBits(viewOf(sector), header, INCOMPAT_DIRTY | INCOMPAT_CORRUPT);
   await file.write(0, sector);
   await file.sync();
   Object.assign(header, { dirty: false, corrupt: false });
 }
 
-function clearDamageBits(view: DataView, header: Qcow2Header): void {
+function clearBits(view: DataView, header: Qcow2Header, bits: number): void {
   if (header.version < 3) return;
-  const flags = view.getUint32(HEADER_INCOMPATIBLE + 4) & ~(INCOMPAT_DIRTY | INCOMPAT_CORRUPT);
+  const flags = view.getUint32(HEADER_INCOMPATIBLE + 4) & ~bits;
   view.setUint32(HEADER_INCOMPATIBLE + 4, flags >>> 0);
 }
 

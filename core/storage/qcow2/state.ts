@@ -187,16 +187,21 @@ export class Qcow2State {
     ]);
   }
 
-  /** Under the metadata lock. Clusters without references are holes of the file before anybody gets them again. */
+  /** Under the metadata lock. */
   async dropReferences(runs: readonly Run[]): Promise<void> {
+    const free: number[] = [];
+    for (const run of runs) await this.refcounts.adjust(run, -1, (cluster) => free.push(cluster));
+    await this.freed(free);
+  }
+
+  /** Clusters have no references any more: they are holes of the file before anybody gets them again. Under the metadata lock. */
+  async freed(free: readonly number[]): Promise<void> {
     const { clusterBytes } = this.header;
     let hole = { first: 0, count: 0 };
     const punch = async (): Promise<void> => {
       if (hole.count === 0) return;
       await this.file.punchHole(hole.first * clusterBytes, hole.count * clusterBytes);
     };
-    const free: number[] = [];
-    for (const run of runs) await this.refcounts.adjust(run, -1, (cluster) => free.push(cluster));
     for (const cluster of free) {
       this.metadataMap.remove(cluster);
       this.map.cache.forget(cluster * clusterBytes);
