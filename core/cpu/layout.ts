@@ -98,6 +98,8 @@ export const S_FAULTED = 0x2f8;
 export const S_COUNT_INTERPRETED = 0x340;
 export const S_COUNT_REGION_RUNS = 0x348;
 export const S_COUNT_REGION_STUCK = 0x350;
+/** u32: regions left because of their floating-point operands or MXCSR. */
+export const S_COUNT_FLOAT_RETREATS = 0x3a0;
 /** u64: instructions retired before the current slice. */
 export const S_RETIRED = 0x0b0;
 /** u32: why `run` returned: EXIT_*. */

@@ -213,6 +213,9 @@ export const i32 = {
   extend8S: unary<'i32', 'i32'>('i32', 0xc0),
   extend16S: unary<'i32', 'i32'>('i32', 0xc1),
   reinterpretF32: unary<'f32', 'i32'>('i32', 0xbc),
+  /** Traps for NaNs and what does not fit. */
+  truncF64S: unary<'f64', 'i32'>('i32', 0xaa),
+  truncF32S: unary<'f32', 'i32'>('i32', 0xa8),
   load: load('i32', 0x28),
   load8S: load('i32', 0x2c),
   load8U: load('i32', 0x2d),
@@ -233,6 +236,9 @@ export const i64 = {
   extend16S: unary<'i64', 'i64'>('i64', 0xc3),
   extend32S: unary<'i64', 'i64'>('i64', 0xc4),
   reinterpretF64: unary<'f64', 'i64'>('i64', 0xbd),
+  /** Traps for NaNs and what does not fit. */
+  truncF64S: unary<'f64', 'i64'>('i64', 0xb0),
+  truncF32S: unary<'f32', 'i64'>('i64', 0xae),
   load: load('i64', 0x29),
   load8S: load('i64', 0x30),
   load8U: load('i64', 0x31),
@@ -246,16 +252,64 @@ export const i64 = {
   store32: store<'i64'>(0x3e),
 } as const;
 
+/** Eight bytes of a double, four of a single, lowest first. */
+function floatBytes(value: number, double: boolean): number[] {
+  const view = new DataView(new ArrayBuffer(8));
+  if (double) view.setFloat64(0, value, true);
+  else view.setFloat32(0, value, true);
+  return [...new Uint8Array(view.buffer, 0, double ? 8 : 4)];
+}
+
 export const f32 = {
+  const: (value: number): F32 => ({ type: 'f32', code: [[0x43, ...floatBytes(value, false)]] }),
   load: load('f32', 0x2a),
   store: store<'f32'>(0x38),
   reinterpretI32: unary<'i32', 'f32'>('f32', 0xbe),
+  eq: binary<'f32', 'i32'>('i32', 0x5b),
+  ne: binary<'f32', 'i32'>('i32', 0x5c),
+  lt: binary<'f32', 'i32'>('i32', 0x5d),
+  gt: binary<'f32', 'i32'>('i32', 0x5e),
+  le: binary<'f32', 'i32'>('i32', 0x5f),
+  ge: binary<'f32', 'i32'>('i32', 0x60),
+  abs: unary<'f32', 'f32'>('f32', 0x8b),
+  ceil: unary<'f32', 'f32'>('f32', 0x8d),
+  floor: unary<'f32', 'f32'>('f32', 0x8e),
+  trunc: unary<'f32', 'f32'>('f32', 0x8f),
+  nearest: unary<'f32', 'f32'>('f32', 0x90),
+  sqrt: unary<'f32', 'f32'>('f32', 0x91),
+  add: binary<'f32', 'f32'>('f32', 0x92),
+  sub: binary<'f32', 'f32'>('f32', 0x93),
+  mul: binary<'f32', 'f32'>('f32', 0x94),
+  div: binary<'f32', 'f32'>('f32', 0x95),
+  convertI32S: unary<'i32', 'f32'>('f32', 0xb2),
+  convertI64S: unary<'i64', 'f32'>('f32', 0xb4),
+  demote: unary<'f64', 'f32'>('f32', 0xb6),
 } as const;
 
 export const f64 = {
+  const: (value: number): F64 => ({ type: 'f64', code: [[0x44, ...floatBytes(value, true)]] }),
   load: load('f64', 0x2b),
   store: store<'f64'>(0x39),
   reinterpretI64: unary<'i64', 'f64'>('f64', 0xbf),
+  eq: binary<'f64', 'i32'>('i32', 0x61),
+  ne: binary<'f64', 'i32'>('i32', 0x62),
+  lt: binary<'f64', 'i32'>('i32', 0x63),
+  gt: binary<'f64', 'i32'>('i32', 0x64),
+  le: binary<'f64', 'i32'>('i32', 0x65),
+  ge: binary<'f64', 'i32'>('i32', 0x66),
+  abs: unary<'f64', 'f64'>('f64', 0x99),
+  ceil: unary<'f64', 'f64'>('f64', 0x9b),
+  floor: unary<'f64', 'f64'>('f64', 0x9c),
+  trunc: unary<'f64', 'f64'>('f64', 0x9d),
+  nearest: unary<'f64', 'f64'>('f64', 0x9e),
+  sqrt: unary<'f64', 'f64'>('f64', 0x9f),
+  add: binary<'f64', 'f64'>('f64', 0xa0),
+  sub: binary<'f64', 'f64'>('f64', 0xa1),
+  mul: binary<'f64', 'f64'>('f64', 0xa2),
+  div: binary<'f64', 'f64'>('f64', 0xa3),
+  convertI32S: unary<'i32', 'f64'>('f64', 0xb7),
+  convertI64S: unary<'i64', 'f64'>('f64', 0xb9),
+  promote: unary<'f32', 'f64'>('f64', 0xbb),
 } as const;
 
 const simd = (n: number): number[] => [0xfd, ...unsignedLeb(n)];
@@ -264,6 +318,9 @@ const simd = (n: number): number[] => [0xfd, ...unsignedLeb(n)];
 export const v128 = {
   load: load('v128', ...simd(0)),
   store: store<'v128'>(...simd(11)),
+  /** The low 4 or 8 bytes, the others zero. */
+  load32Zero: load('v128', ...simd(92)),
+  load64Zero: load('v128', ...simd(93)),
   /** `low` in bits 0-63. */
   const: (low: bigint, high: bigint): V128 => ({
     type: 'v128',

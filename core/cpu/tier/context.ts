@@ -114,6 +114,11 @@ export abstract class TierContext implements OpContext {
     return this.field8(L.UOP_SEGMENT);
   }
 
+  /** State offset of a register operand. */
+  protected operandPlace(i: number): I32 {
+    return this.field16(REG_FIELDS[i]);
+  }
+
   number(i: number): I32 {
     return this.forms[i].kind === 'i' ? i32.wrap(this.immediate()) : this.field16(REG_FIELDS[i]);
   }
@@ -173,7 +178,7 @@ export abstract class TierContext implements OpContext {
   }
 
   /** Address of a 16-byte operand, its alignment checked where the op wants it. */
-  private vectorAddress(): I64 {
+  protected vectorAddress(): I64 {
     const address = this.address();
     if (this.shape.aligned)
       this.f.if(i32.and(i32.wrap(address), i32.const(15)), () => this.raise(13, 0));

@@ -7,12 +7,14 @@ import { assert } from '../../base';
 import {
   call,
   callStatement,
+  f64,
   i32,
   i64,
   setLocal,
   v128,
   type Callee,
   type Expr,
+  type F64,
   type I32,
   type I64,
   type V128,
@@ -22,8 +24,10 @@ import type { FlagKind, Word, WordBytes } from '../ops/context';
 import { conditionOfFlags, conditionOfKind, FLAG_KIND_NUMBERS } from '../ops/flags';
 import type { HelperName } from '../ops/helper-types';
 import { TierContext, type HandlerShape } from '../tier/context';
-import { conditionOfWords, flagsOfKind } from './flag-words';
+import { conditionOfDoubles, conditionOfWords, flagsOfKind } from './flag-words';
+import type { InlineSite } from './inline-site';
 import type { AccessGroup, AccessPlace, RegionState } from './region-state';
+import { VectorRegisters } from './vectors';
 
 /** Where an instruction stands: its micro-op, and its block's distance from the region's entry. */
 export interface InstructionSite {
@@ -36,10 +40,13 @@ const RSP = L.S_GPR + 4 * 8;
 /** Helpers after which guest memory may have changed, and with it the code of this region. */
 const WRITERS = /^(push|enter|save|x87Store|x87Save|maskedStore)/;
 
+/** Helpers after which MXCSR may ask for other rounding. */
+const LOADS_MXCSR: ReadonlySet<HelperName> = new Set(['loadMxcsr', 'restoreFx', 'restoreExtended']);
+
 /** A condition that was pushed already. */
 const ON_STACK: I32 = { type: 'i32', code: [] };
 
-export class TranslatorContext extends TierContext {
+export class TranslatorContext extends TierContext implements InlineSite {
   /** What is known of the addresses this instruction made. */
   private readonly places = new Map<I64, AccessPlace>();
 
@@ -101,11 +108,8 @@ export class TranslatorContext extends TierContext {
       const low = i32.wrap(offset & 1 ? i64.shrU(value, i64.const(8)) : value);
       return this.truncate(low, bytes);
     }
-    const lane = this.region.vector(offset);
-    if (lane)
-      return bytes === 8
-        ? v128.extract('i64', 29, 0)(lane.get)
-        : v128.extract('i32', 27, 0)(lane.get);
+    if (VectorRegisters.has(offset))
+      return bytes === 8 ? this.vectors.low64(offset) : this.vectors.low32(offset);
     const memory = i32.const(this.base + offset);
     if (bytes === 8) return i64.load(memory);
     if (bytes === 4) return i32.load(memory);
@@ -143,30 +147,61 @@ export class TranslatorContext extends TierContext {
   }
 
   protected loadVector(at: I32): V128 {
-    return this.region.vector(Number(at.value))!.get;
+    return this.vectors.get(Number(at.value));
   }
 
   protected storeVector(at: I32, value: V128): void {
-    const offset = Number(at.value);
-    const local = this.region.vector(offset)!;
-    this.region.modifies(offset);
-    this.f.set(local, value);
+    this.vectors.set(Number(at.value), value);
   }
 
   protected storeLane(at: I32, bytes: 4 | 8, value: Word): void {
     const offset = Number(at.value);
-    const local = this.region.vector(offset);
-    if (!local) {
-      this.write(offset, bytes, value);
-      return;
-    }
-    this.region.modifies(offset);
-    this.f.set(
-      local,
-      bytes === 8
-        ? v128.replace<'i64'>(30, 0)(local.get, value as I64)
-        : v128.replace<'i32'>(28, 0)(local.get, value as I32),
-    );
+    if (!VectorRegisters.has(offset)) this.write(offset, bytes, value);
+    else if (bytes === 8) this.vectors.setLow(offset, f64.reinterpretI64(value as I64));
+    else
+      this.vectors.set(offset, v128.replace<'i32'>(28, 0)(this.vectors.get(offset), value as I32));
+  }
+
+  /** Narrow operands come from memory straight into a vector. */
+  override getVector(i: number): V128 {
+    const { kind, bytes } = this.forms[i];
+    if (kind !== 'm' || (bytes !== 4 && bytes !== 8)) return super.getVector(i);
+    const host = this.hostAddress(this.address(), bytes, 0);
+    return this.let(bytes === 8 ? v128.load64Zero(host) : v128.load32Zero(host));
+  }
+
+  // --- for inline instructions
+
+  get vectors(): VectorRegisters {
+    return this.region.vectors;
+  }
+
+  slot(i: number): number {
+    return Number(this.operandPlace(i).value);
+  }
+
+  hostOf(i: number): I32 {
+    const { bytes } = this.forms[i];
+    const address = bytes === 16 ? this.vectorAddress() : this.address();
+    return this.hostAddress(address, bytes, 0);
+  }
+
+  retreatFloat(): void {
+    this.region.countFloatRetreat();
+    this.retreat();
+  }
+
+  rounds(): void {
+    this.region.rounds = true;
+  }
+
+  setCompareFlags(first: F64, second: F64): void {
+    const { compared } = this.region;
+    this.f.set(compared[0], first);
+    this.f.set(compared[1], second);
+    const [a, b] = [compared[0].get, compared[1].get];
+    this.setRawFlags(i32.or(f64.lt(a, b), i32.shl(f64.eq(a, b), i32.const(6))));
+    if (this.region.flags === 'raw') this.region.flags = 'compared';
   }
 
   state32(offset: number): I32 {
@@ -336,7 +371,7 @@ export class TranslatorContext extends TierContext {
   arithmeticFlags(): I32 {
     if (this.keepsFlags && !this.region.flagsWanted) return i32.const(0);
     const { flags, flagResult, flagSource } = this.region;
-    if (flags === 'raw') return i32.wrap(flagSource.get);
+    if (flags === 'raw' || flags === 'compared') return i32.wrap(flagSource.get);
     if (flags)
       return this.let(flagsOfKind(flags.kind, flags.bytes, flagResult.get, flagSource.get));
     this.region.storeFlags();
@@ -352,9 +387,14 @@ export class TranslatorContext extends TierContext {
   private conditionPair(pair: number): I32 {
     const { flags, flagResult, flagSource, flagFirst } = this.region;
     this.region.usesFlags();
+    if (flags === 'compared') {
+      const [a, b] = this.region.compared;
+      const known = conditionOfDoubles(pair, a.get, b.get);
+      if (known) return known;
+    }
     // RESULT is zero exactly when ZF is set, in every kind.
     if (pair === 2 && (!flags || flags === 'raw')) return i64.eqz(flagResult.get);
-    if (flags && flags !== 'raw') {
+    if (flags && flags !== 'raw' && flags !== 'compared') {
       const { kind, bytes } = flags;
       const operands = flags.first ? { first: flagFirst.get, second: flagSource.get } : undefined;
       const known =
@@ -432,6 +472,7 @@ export class TranslatorContext extends TierContext {
 
   private after(name: HelperName): void {
     if (WRITERS.test(name)) this.region.wroteMemory = true;
+    if (LOADS_MXCSR.has(name)) this.region.loadedRounding = true;
     this.region.afterHelper(name, this.far);
   }
 

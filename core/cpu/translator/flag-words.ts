@@ -1,11 +1,12 @@
 /** Conditions and flags from operands whose kind of operation is known when code is made (SDM 1 appendix A and B). */
-import { i32, i64, type I32, type I64 } from '../../wasm';
+import { f64, i32, i64, type F64, type I32, type I64 } from '../../wasm';
 import type { FlagKind } from '../ops/context';
 
 const CC_B = 1;
 const CC_Z = 2;
 const CC_BE = 3;
 const CC_S = 4;
+const CC_P = 5;
 const CC_L = 6;
 const CC_LE = 7;
 
@@ -47,6 +48,14 @@ export function conditionOfWords(
   if (pair === CC_L) return i32.ltS(signed32(result, bytes), i32.const(0));
   if (pair === CC_LE) return i32.leS(signed32(result, bytes), i32.const(0));
   return undefined;
+}
+
+/** A condition (code >> 1) behind COMISD of numbers in order; undefined where it wants flags that are always 0. */
+export function conditionOfDoubles(pair: number, first: F64, second: F64): I32 | undefined {
+  if (pair === CC_B) return f64.lt(first, second);
+  if (pair === CC_Z) return f64.eq(first, second);
+  if (pair === CC_BE) return f64.le(first, second);
+  return pair === CC_P ? i32.const(0) : undefined;
 }
 
 function truncated(value: I64, bytes: number): I64 {

@@ -119,6 +119,10 @@ export class RegionCache {
   private readonly remade = new Map<number, number>();
   /** Entries of regions that were left too often for the interpreter: every access has a check of its own there. */
   private readonly straddling = new Set<number>();
+  /** Entries of regions that were left too often because of floating-point operands or MXCSR: helpers do the arithmetic there. */
+  private readonly exactFloats = new Set<number>();
+  /** S_COUNT_FLOAT_RETREATS when a region was last left too often. */
+  private floatRetreats = 0;
   private readonly byMember = new Map<number, Set<Region>>();
 
   constructor(
@@ -180,6 +184,7 @@ export class RegionCache {
       { memory: views, handlers: tier.handlers, long, base },
       this.imports,
       grouping,
+      !this.exactFloats.has(header),
     );
     const region = this.register(header, translation.nodes, tier.table, pages, limits);
     this.pending.push({ region, code: translation.function });
@@ -310,11 +315,15 @@ export class RegionCache {
     this.config.views.i32[(header + L.BLOCK_HEAT) >> 2] = 1;
   }
 
-  /** A region was left for the interpreter very often: perhaps an access group of it lies across pages. */
+  /** A region was left for the interpreter very often: perhaps an access group of it lies across pages, or its floats are out of the ordinary. */
   separate(number: number): void {
     const region = this.regions.get(number);
-    if (!region || this.straddling.has(region.entry)) return;
-    this.straddling.add(region.entry);
+    const retreats = this.config.views.u32[(this.config.base + L.S_COUNT_FLOAT_RETREATS) >> 2];
+    const floats = (retreats - this.floatRetreats) >>> 0 > STUCK_LIMIT / 2;
+    this.floatRetreats = retreats;
+    const cause = floats ? this.exactFloats : this.straddling;
+    if (!region || cause.has(region.entry)) return;
+    cause.add(region.entry);
     this.drop(region);
     this.config.views.i32[(region.entry + L.BLOCK_HEAT) >> 2] = 1;
   }
@@ -331,5 +340,6 @@ export class RegionCache {
     this.byMember.clear();
     this.remade.clear();
     this.straddling.clear();
+    this.exactFloats.clear();
   }
 }

@@ -8,7 +8,6 @@ import {
   i32,
   i64,
   setLocal,
-  v128,
   type Callee,
   type I32,
   type I64,
@@ -21,6 +20,7 @@ import * as L from '../layout';
 import type { FlagKind } from '../ops/context';
 import { targetSlot } from '../tier/context';
 import { HELPERS, helperType, STATEFUL_HELPERS, type HelperName } from '../ops/helper-types';
+import { VectorRegisters } from './vectors';
 
 /** Views of the domain's memory. */
 export interface MemoryViews {
@@ -31,9 +31,12 @@ export interface MemoryViews {
   readonly i64: BigInt64Array;
 }
 
-/** What is known of the last flag setter: its kind, `raw` (flags as bits), or nothing. */
+/** What is known of the last flag setter: its kind, `raw` (flags as bits), two doubles compared (also kept as bits), or nothing. */
 export type KnownFlags =
-  { readonly kind: FlagKind; readonly bytes: number; readonly first: boolean } | 'raw' | undefined;
+  | { readonly kind: FlagKind; readonly bytes: number; readonly first: boolean }
+  | 'raw'
+  | 'compared'
+  | undefined;
 
 /** Where an access goes: a fixed distance from an address that others may share. */
 export interface AccessPlace {
@@ -83,6 +86,11 @@ export class RegionState {
   readonly flagSource: Local<'i64'>;
   /** First operand of a SUB, while `flags` says so. */
   readonly flagFirst: Local<'i64'>;
+  /** The doubles of `compared` flags. */
+  readonly compared: readonly [Local<'f64'>, Local<'f64'>];
+  readonly vectors: VectorRegisters;
+  /** The region relies on how MXCSR rounds. */
+  rounds = false;
   flags: KnownFlags;
   /** Nesting at which an instruction's body begins: what it does deeper inside is conditional. */
   bodyNesting = 0;
@@ -90,15 +98,15 @@ export class RegionState {
   flagsWanted = true;
   /** What the instruction that ends a node left: a condition or an address. */
   outcome: { taken?: I32; rip?: I64 } = {};
-  /** The last instruction may have written guest memory by a helper. */
+  /** The last instruction may have written guest memory by a helper, or MXCSR. */
   wroteMemory = false;
+  loadedRounding = false;
 
   private readonly entryRip: Local<'i64'>;
   private readonly budget: Local<'i32'>;
   private readonly exit: Local<'i64'>;
   private readonly exitRip: Local<'i64'>;
   private readonly registers = new Map<number, Local<'i64'>>();
-  private readonly vectors = new Map<number, Local<'v128'>>();
   private readonly modified = new Set<number>();
   private readonly tracked = new Map<number, TrackedValue>();
   private writes = 0;
@@ -127,6 +135,8 @@ export class RegionState {
     this.budget = f.local('i32');
     this.exit = f.local('i64');
     this.exitRip = f.local('i64');
+    this.compared = [f.local('f64'), f.local('f64')];
+    this.vectors = new VectorRegisters(f);
   }
 
   private at(offset: number): I32 {
@@ -142,13 +152,6 @@ export class RegionState {
     if (offset >= L.S_ZERO && offset !== L.S_TEMP) return undefined;
     let local = this.registers.get(offset);
     if (!local) this.registers.set(offset, (local = this.f.persistentLocal('i64')));
-    return local;
-  }
-
-  vector(offset: number): Local<'v128'> | undefined {
-    if (offset < L.S_XMM || offset >= L.S_XMM + 256) return undefined;
-    let local = this.vectors.get(offset);
-    if (!local) this.vectors.set(offset, (local = this.f.persistentLocal('v128')));
     return local;
   }
 
@@ -241,23 +244,20 @@ export class RegionState {
     const out: Statement[] = this.flagsUsed ? this.flagStores() : [];
     for (const [offset, local] of this.registers)
       if (this.modified.has(offset)) out.push(i64.store(this.at(offset), local.get));
-    for (const [offset, local] of this.vectors)
-      if (this.modified.has(offset)) out.push(v128.store(this.at(offset), local.get));
-    return out;
+    return [...out, ...this.vectors.stores(this.base)];
   }
 
   private loads(): Statement[] {
     const out: Statement[] = this.flagsUsed ? this.flagLoads() : [];
     for (const [offset, local] of this.registers)
       out.push(setLocal(local, i64.load(this.at(offset))));
-    for (const [offset, local] of this.vectors)
-      out.push(setLocal(local, v128.load(this.at(offset))));
-    return out;
+    return [...out, ...this.vectors.loads(this.base)];
   }
 
   /** Everything a fault in a helper must find in vcpu state. */
   beforeHelper(site: { uop: number; blockAt: number }): void {
     const { f } = this;
+    this.vectors.flush();
     f.do(i32.store(this.at(L.S_UOP), i32.const(site.uop)));
     f.do(i64.store(this.at(L.S_BLOCK_RIP), this.rip(site.blockAt)));
     f.do(i32.store(this.at(L.S_BUDGET), this.budget.get));
@@ -270,6 +270,7 @@ export class RegionState {
     this.flags = undefined;
     this.tracked.clear();
     this.groups.clear();
+    this.vectors.forget();
     this.f.later(() => this.loads());
   }
 
@@ -280,6 +281,7 @@ export class RegionState {
 
   /** Leaves for `distance` from the entry with `undone` instructions of the node not executed. */
   leave(distance: number, undone: number, interpret: boolean): void {
+    this.vectors.flush();
     const word = distance * (1 << EXIT_SHIFT) + (interpret ? EXIT_INTERPRET : 0) + undone;
     this.f.set(this.exit, i64.const(word));
     this.f.br(this.leaveAt);
@@ -287,6 +289,7 @@ export class RegionState {
 
   /** Leaves for an address known at run time. */
   leaveTo(rip: I64): void {
+    this.vectors.flush();
     this.f.set(this.exitRip, rip);
     this.f.br(this.leaveRip);
   }
@@ -309,6 +312,7 @@ export class RegionState {
   /** Leaves behind such an instruction. */
   leaveFar(): void {
     const { f } = this;
+    this.vectors.flush();
     f.later(() => this.stores());
     f.return(i32.const(EXIT_FAR));
   }
@@ -331,6 +335,7 @@ export class RegionState {
   build(body: () => void): FunctionBuilder {
     const { f } = this;
     if (!this.long) this.demandFlatSegments();
+    f.later(() => (this.rounds ? [this.leaveUnlessPlain()] : []));
     f.set(this.entryRip, i64.load(this.at(L.S_RIP)));
     f.set(this.budget, i32.load(this.at(L.S_BUDGET)));
     f.set(this.tlb, i32.load(this.at(L.S_TLB)));
@@ -355,6 +360,33 @@ export class RegionState {
     f.return(i32.and(i32.wrap(this.exit.get), i32.const(EXIT_INTERPRET)));
     f.unreachable();
     return f;
+  }
+
+  /** MXCSR rounds to nearest, and PE is set already and masked: inexact results change nothing. */
+  private get plainRounding(): I32 {
+    const bits = i32.and(i32.load(this.at(L.S_MXCSR)), i32.const(0x7020));
+    return i32.eq(bits, i32.const(0x1020));
+  }
+
+  /** Before anything has changed: what relies on plain rounding is left to the interpreter otherwise. */
+  private leaveUnlessPlain(): Statement {
+    const [IF, RETURN, END] = [[0x04, 0x40], [0x0f], [0x0b]];
+    const count = i32.load(this.at(L.S_COUNT_FLOAT_RETREATS));
+    const counted = i32.store(this.at(L.S_COUNT_FLOAT_RETREATS), i32.add(count, i32.const(1)));
+    return {
+      code: [i32.eqz(this.plainRounding), IF, counted, i32.const(EXIT_INTERPRET), RETURN, END],
+    };
+  }
+
+  /** Behind a helper that loads MXCSR: leaves if it now rounds otherwise. */
+  checkRounding(distance: number, undone: number): void {
+    this.f.if(i32.eqz(this.plainRounding), () => this.leave(distance, undone, false));
+  }
+
+  /** Counts what leaves for its floating-point operands. */
+  countFloatRetreat(): void {
+    const at = this.at(L.S_COUNT_FLOAT_RETREATS);
+    this.f.do(i32.store(at, i32.add(i32.load(at), i32.const(1))));
   }
 
   /** Legacy code is translated for flat segments with base 0 and a 32-bit stack, as all systems of our time set them up. */

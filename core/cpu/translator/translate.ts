@@ -3,9 +3,11 @@ import { i64, type FunctionBuilder, type I64 } from '../../wasm';
 import type { Handler } from '../interp/interpreter';
 import * as L from '../layout';
 import { TranslatorContext } from './context';
+import { INLINES } from './inline';
 import type { NodeEnd, RegionNode } from './region-graph';
 import { RegionState, type HelperImports, type MemoryViews } from './region-state';
 import { analyse, StructuredEmitter } from './structure';
+import type { VectorSnapshot } from './vectors';
 
 export interface Translation {
   readonly function: FunctionBuilder;
@@ -25,10 +27,11 @@ export function translate(
   source: TranslationSource,
   imports: HelperImports,
   grouping: boolean,
+  inlineFloats: boolean,
 ): Translation {
   const nodes = analyse(entry);
   const region = new RegionState(source.memory, source.long, source.base, imports, grouping);
-  const emitter = new NodeEmitter(entry, region, source);
+  const emitter = new NodeEmitter(entry, region, source, inlineFloats);
   const built = region.build(() => emitter.structure.emit(entry));
   return { function: built, nodes };
 }
@@ -37,11 +40,13 @@ type IndirectEnd = Extract<NodeEnd, { kind: 'indirect' }>;
 
 class NodeEmitter {
   readonly structure: StructuredEmitter;
+  private readonly left = new Map<RegionNode, VectorSnapshot>();
 
   constructor(
     private readonly entry: RegionNode,
     private readonly region: RegionState,
     private readonly source: TranslationSource,
+    private readonly inlineFloats: boolean,
   ) {
     this.structure = new StructuredEmitter(
       region.f,
@@ -55,6 +60,7 @@ class NodeEmitter {
     const { u8, u16 } = region.memory;
     if (node.mergePoint || node.loopHead) region.flags = undefined;
     region.forgetGroups();
+    this.enterVectors(node);
     region.spend(node.instructions);
     const last = node.uops.length - 1;
     const wanted = this.flagsWanted(node);
@@ -62,13 +68,16 @@ class NodeEmitter {
       const at = node.at + u16[(uop + L.UOP_RIP_OFFSET) >> 1];
       const remaining = u8[uop + L.UOP_REMAINING];
       if (i === last && node.end.kind === 'stop') {
+        region.vectors.nesting = region.f.nesting;
         region.leave(at, remaining, true);
         return;
       }
       const { definition, shape } = this.source.handlers[u16[(uop + L.UOP_HANDLER) >> 1]];
       region.f.scope(() => {
         region.bodyNesting = region.f.nesting;
+        region.vectors.nesting = region.f.nesting;
         region.wroteMemory = false;
+        region.loadedRounding = false;
         region.outcome = {};
         region.flagsWanted = wanted[i];
         const far = i === last && node.end.kind === 'far';
@@ -81,12 +90,24 @@ class NodeEmitter {
           definition.keepsFlags === true,
         );
         context.start();
-        definition.body(context);
+        const inline = this.inlineFloats && INLINES.get(definition.mnemonic);
+        if (!inline || !inline(context)) definition.body(context);
         context.finish();
-        if (i === last) this.end(node);
-        else if (region.wroteMemory) region.checkCode(at + u8[uop + L.UOP_LENGTH], remaining - 1);
+        if (region.loadedRounding) region.checkRounding(at + u8[uop + L.UOP_LENGTH], remaining - 1);
+        if (i === last) {
+          region.vectors.flush();
+          this.left.set(node, region.vectors.snapshot());
+          this.end(node);
+        } else if (region.wroteMemory) region.checkCode(at + u8[uop + L.UOP_LENGTH], remaining - 1);
       });
     });
+  }
+
+  /** What is known of the XMM registers where only one node leads here. */
+  private enterVectors(node: RegionNode): void {
+    const { vectors } = this.region;
+    const before = node.dominator && this.left.get(node.dominator);
+    vectors.restore(before && !node.mergePoint && !node.loopHead ? before : new Map());
   }
 
   /** Of each micro-op, whether anybody may see the flags it leaves before they are set again. */

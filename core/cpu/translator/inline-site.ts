@@ -1,0 +1,63 @@
+/** What the translator's own versions of instruction definitions (inline-*.ts) may use beyond OpContext. */
+import { f64, v128, type F64, type I32, type V128 } from '../../wasm';
+import type { OpContext } from '../ops/context';
+import type { Range } from './float-range';
+import type { Lane, VectorRegisters } from './vectors';
+
+export interface InlineSite extends OpContext {
+  readonly vectors: VectorRegisters;
+  /** State offset of a register operand. */
+  slot(i: number): number;
+  /** Host address of a memory operand that is in the TLB for reading, its alignment checked where the instruction wants it. */
+  hostOf(i: number): I32;
+  /** Leaves the region before this instruction, because of what its operands are. */
+  retreatFloat(): void;
+  /** What follows relies on MXCSR: rounding to nearest, and inexact results neither trap nor show. */
+  rounds(): void;
+  /** COMISD's flags of two numbers, which are in order. */
+  setCompareFlags(first: F64, second: F64): void;
+}
+
+/** Emits an instruction; false leaves it to its definition (nothing has been emitted then). */
+export type Inline = (c: InlineSite) => boolean;
+
+/** A double, and what is known of it. */
+export interface Double {
+  readonly value: F64;
+  readonly range: Range | undefined;
+  readonly learn: (range: Range) => void;
+}
+
+/** Both doubles of an operand. */
+export interface Pair {
+  readonly value: V128;
+  readonly ranges: readonly [Range | undefined, Range | undefined];
+  readonly learn: (lane: Lane, range: Range) => void;
+}
+
+const forgets = (): void => undefined;
+
+/** The low double of operand `i`. */
+export function doubleOf(c: InlineSite, i: number): Double {
+  if (c.forms[i].kind === 'm')
+    return { value: c.let(f64.load(c.hostOf(i))), range: undefined, learn: forgets };
+  const at = c.slot(i);
+  return {
+    value: c.vectors.low(at),
+    range: c.vectors.range(at, 0),
+    learn: (range) => c.vectors.learn(at, 0, range),
+  };
+}
+
+export function pairOf(c: InlineSite, i: number): Pair {
+  if (c.forms[i].kind === 'm') {
+    const value = c.let(v128.load(c.hostOf(i)));
+    return { value, ranges: [undefined, undefined], learn: forgets };
+  }
+  const at = c.slot(i);
+  return {
+    value: c.vectors.get(at),
+    ranges: [c.vectors.range(at, 0), c.vectors.range(at, 1)],
+    learn: (lane, range) => c.vectors.learn(at, lane, range),
+  };
+}
