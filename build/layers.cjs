@@ -23,7 +23,9 @@ const MAY_IMPORT = {
   ], // prettier-ignore
   'core/toolstack': CORE_EXCEPT_CPU_AND_DEVICES,
   'core/host-node': ['core/base', 'core/host'],
-  'core/cli': ['core/base', 'core/host', 'core/api', 'core/toolstack', 'core/host-node'],
+  'core/cli': [
+    'core/base', 'core/host', 'core/api', 'core/storage', 'core/toolstack', 'core/host-node',
+  ], // prettier-ignore
   electron: ['core/api', 'core/toolstack', 'core/host-node'],
   renderer: ['core/api'],
 };

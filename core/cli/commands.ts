@@ -8,6 +8,7 @@ import { formatConfig } from '../toolstack';
 import { readConfigFile } from './config-file';
 import { attachConsole } from './console';
 import { runDaemon } from './daemon';
+import { DISK_COMMANDS } from './disk';
 import { EXIT_FAILED, EXIT_OK, ExitError } from './errors';
 import { NETWORK_COMMANDS } from './network-commands';
 import { domainRow, domainZeroRow, infoTable, listTable, uptime } from './output';
@@ -28,6 +29,21 @@ export interface CliCommand {
   readonly help?: string;
   readonly run: (args: readonly string[], flags: Flags) => Promise<number>;
 }
+
+/** A word in front of commands: `domus disk create`. */
+export interface CliGroup {
+  readonly name: string;
+  readonly summary: string;
+  readonly commands: readonly CliCommand[];
+}
+
+export const CLI_GROUPS: readonly CliGroup[] = [
+  {
+    name: 'disk',
+    summary: 'Create, inspect, convert and check disk images.',
+    commands: DISK_COMMANDS,
+  },
+];
 
 const MIB = 2 ** 20;
 const CONSOLE_OPTION = ['-c, --console', 'attach to its console'] as const;

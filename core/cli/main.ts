@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { CLI_COMMANDS, type CliCommand } from './commands';
+import { CLI_COMMANDS, CLI_GROUPS, type CliCommand } from './commands';
 import { describeError, EXIT_FAILED, EXIT_OK, EXIT_USAGE, ExitError } from './errors';
 import { VERSION } from './version';
 
@@ -20,6 +20,10 @@ async function main(): Promise<void> {
     .exitOverride()
     .showHelpAfterError('(domus --help lists what there is)');
   for (const row of CLI_COMMANDS) add(program, row);
+  for (const { name, summary, commands } of CLI_GROUPS) {
+    const group = program.command(name).description(summary);
+    for (const row of commands) add(group, row);
+  }
   try {
     await program.parseAsync();
   } catch (error) {
