@@ -39,7 +39,8 @@ export function floatForms(chosen: (row: OpRow) => boolean): Map<string, FloatFo
 /** Runs `count` cases of each form natively and in the engine, `prepare` having set operands and control words. */
 export class FloatComparison {
   private readonly native = new NativeRunner();
-  private readonly engine = new EngineRunner(0);
+  /** Interpreted; translated as soon as a block has run once. */
+  private readonly engines = [new EngineRunner(0), new EngineRunner(1)];
   cases = 0;
 
   run(
@@ -62,17 +63,22 @@ export class FloatComparison {
     let at = 0;
     return sets.flatMap(({ form, encoding, cases }) =>
       cases.flatMap((c) => {
-        const difference = compare(form.use, encoding, c, expected[at++], this.engine.run(c));
-        return difference === undefined
-          ? []
-          : [`${form.key} [${Buffer.from(c.code).toString('hex')}] ${difference} ${operands(c)}`];
+        const native = expected[at++];
+        return this.engines.flatMap((engine, tier) => {
+          const difference = compare(form.use, encoding, c, native, engine.run(c));
+          return difference === undefined
+            ? []
+            : [
+                `${form.key} ${tier ? 'translated' : 'interpreted'} [${Buffer.from(c.code).toString('hex')}] ${difference} ${operands(c)}`,
+              ];
+        });
       }),
     );
   }
 
   /** One case: natively, in the engine. */
   both(c: Case): [Outcome, Outcome] {
-    return [this.native.run([c])[0], this.engine.run(c)];
+    return [this.native.run([c])[0], this.engines[0].run(c)];
   }
 
   dispose(): void {

@@ -4,6 +4,8 @@ export const CODE_AT = CODE + 0x800;
 export const DATA = 0x10000000;
 export const DATA_BYTES = 0x10000;
 export const TAKEN = 0x40;
+/** Room for a case's instructions. */
+export const CODE_BYTES = 48;
 export const WINDOW_BYTES = 256;
 export const WINDOW_OFFSET = 0x1000;
 export const WINDOW = DATA + WINDOW_OFFSET;

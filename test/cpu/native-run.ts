@@ -4,9 +4,16 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { FX_BYTES, WINDOW_BYTES, WINDOW_OFFSET, type Case, type Outcome } from './layout';
+import {
+  CODE_BYTES,
+  FX_BYTES,
+  WINDOW_BYTES,
+  WINDOW_OFFSET,
+  type Case,
+  type Outcome,
+} from './layout';
 
-const INPUT_BYTES = 16 + 8 + 128 + 8 + 8 + WINDOW_BYTES + FX_BYTES;
+const INPUT_BYTES = CODE_BYTES + 8 + 128 + 8 + 8 + WINDOW_BYTES + FX_BYTES;
 const OUTPUT_BYTES = 128 + 32 + WINDOW_BYTES + FX_BYTES;
 
 export class NativeRunner {
@@ -21,15 +28,15 @@ export class NativeRunner {
   run(cases: readonly Case[]): Outcome[] {
     const input = Buffer.alloc(cases.length * INPUT_BYTES);
     cases.forEach((c, i) => {
-      const at = i * INPUT_BYTES;
-      input.set(c.code, at);
-      input.writeUInt32LE(c.code.length, at + 16);
-      input.writeUInt32LE(c.mode32 ? 1 : 0, at + 20);
-      input.set(new Uint8Array(c.gpr.buffer, c.gpr.byteOffset, 128), at + 24);
-      input.writeUInt32LE(c.flags, at + 152);
-      input.writeUInt32LE(WINDOW_OFFSET, at + 160);
-      input.set(c.memory, at + 168);
-      input.set(c.fx, at + 168 + WINDOW_BYTES);
+      input.set(c.code, i * INPUT_BYTES);
+      const at = i * INPUT_BYTES + CODE_BYTES;
+      input.writeUInt32LE(c.code.length, at);
+      input.writeUInt32LE(c.mode32 ? 1 : 0, at + 4);
+      input.set(new Uint8Array(c.gpr.buffer, c.gpr.byteOffset, 128), at + 8);
+      input.writeUInt32LE(c.flags, at + 136);
+      input.writeUInt32LE(WINDOW_OFFSET, at + 144);
+      input.set(c.memory, at + 152);
+      input.set(c.fx, at + 152 + WINDOW_BYTES);
     });
     const output = execFileSync(this.program, {
       input,

@@ -25,6 +25,7 @@ import { conditionOfFlags, conditionOfKind, FLAG_KIND_NUMBERS } from '../ops/fla
 import type { HelperName } from '../ops/helper-types';
 import { TierContext, type HandlerShape } from '../tier/context';
 import { conditionOfDoubles, conditionOfWords, flagsOfKind } from './flag-words';
+import { inlineHelper } from './inline-helpers';
 import type { InlineSite } from './inline-site';
 import type { AccessGroup, AccessPlace, RegionState } from './region-state';
 import { VectorRegisters } from './vectors';
@@ -448,6 +449,8 @@ export class TranslatorContext extends TierContext implements InlineSite {
     ...args: Expr[]
   ): Expr<T> {
     const kept = args.map((a) => this.let(a));
+    const inline = inlineHelper(name, kept, (value) => this.let(value));
+    if (inline) return inline as Expr<T>;
     this.region.beforeHelper(this.at);
     const value = this.let(call(this.region.helper(name) as Callee<T>, kept, result));
     this.after(name);

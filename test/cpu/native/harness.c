@@ -24,7 +24,7 @@
 #define TAKEN 0x40
 
 struct input {
-  uint8_t code[16];
+  uint8_t code[48];
   uint32_t length;
   uint32_t mode32;
   uint64_t gpr[16];
