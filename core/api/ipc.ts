@@ -90,6 +90,7 @@ export type MenuCommand =
   | 'view-overview'
   | 'view-console'
   | 'view-serial'
+  | 'view-performance'
   | 'view-host'
   | 'scale-fit'
   | 'scale-actual'
@@ -118,7 +119,7 @@ export type MenuCommand =
 export interface MenuContext {
   /** State of the selected virtual machine; null when the host is selected or a dialog is open. */
   state: DomainState | null;
-  tab: 'overview' | 'console' | 'serial' | null;
+  tab: 'overview' | 'console' | 'serial' | 'performance' | null;
   scale: ConsoleScale;
   tasks: boolean;
   anyRunning: boolean;

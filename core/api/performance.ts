@@ -43,19 +43,42 @@ export interface DomainPerformance extends PerformanceCounts {
   busyNs: number;
 }
 
-/** Exits from translated and interpreted code to device models and registers, by cause. */
-export const EXIT_CAUSES = [
-  'portReads',
-  'portWrites',
-  'mmioReads',
-  'mmioWrites',
-  'msrAccesses',
-  'cpuids',
-  'tscReads',
-  'interrupts',
-  'halts',
-] as const satisfies readonly (keyof PerformanceCounts)[];
-export type ExitCause = (typeof EXIT_CAUSES)[number];
+type LabelledCounts = readonly (readonly [keyof PerformanceCounts, string])[];
+
+/** Counts of the engine itself, with the words for them wherever they are shown. */
+export const ENGINE_COUNTS: LabelledCounts = [
+  ['regionRuns', 'region runs'],
+  ['regionStuck', 'left for interpreter'],
+  ['tlbMisses', 'TLB misses'],
+  ['blockLookups', 'block look-ups'],
+  ['blocksInvalidated', 'blocks invalidated'],
+  ['faults', 'faults'],
+];
+
+/** Exits from guest code to device models and registers by cause, with the words for them. */
+export const EXIT_COUNTS: LabelledCounts = [
+  ['portReads', 'port reads'],
+  ['portWrites', 'port writes'],
+  ['mmioReads', 'MMIO reads'],
+  ['mmioWrites', 'MMIO writes'],
+  ['msrAccesses', 'MSR accesses'],
+  ['cpuids', 'CPUID'],
+  ['tscReads', 'RDTSC'],
+  ['interrupts', 'interrupts'],
+  ['halts', 'HLT'],
+];
+
+/** 1234567 as '1.23 M', three digits: rates are compared, not added up. */
+export function shortCount(value: number): string {
+  for (const [unit, name] of [
+    [1e12, ' T'],
+    [1e9, ' G'],
+    [1e6, ' M'],
+    [1e3, ' k'],
+  ] as const)
+    if (value >= unit * 0.9995) return `${(value / unit).toPrecision(3)}${name}`;
+  return value >= 10 || Number.isInteger(value) ? value.toFixed(0) : value.toFixed(1);
+}
 
 /** What happened between two samples. */
 export interface PerformanceRates {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { performanceRates, type DomainPerformance } from '../api';
-import { performanceReport, shortNumber } from './perf-command';
+import { performanceRates, shortCount, type DomainPerformance } from '../api';
+import { performanceReport } from './perf-command';
 
 const NOTHING: DomainPerformance = {
   atMs: 1000,
@@ -79,5 +79,5 @@ describe('domus perf', () => {
     [1234, '1.23 k'],
     [999_900, '1.00 M'],
     [12_345_678, '12.3 M'],
-  ])('writes %d as %s', (value, text) => expect(shortNumber(value)).toBe(text));
+  ])('writes %d as %s', (value, text) => expect(shortCount(value)).toBe(text));
 });

@@ -1,10 +1,11 @@
 /** `domus perf`: what the CPU engine of a running domain does, as rates over an interval. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  EXIT_CAUSES,
+  ENGINE_COUNTS,
+  EXIT_COUNTS,
   performanceRates,
+  shortCount,
   type DomainPerformance,
-  type ExitCause,
   type PerformanceCounts,
   type PerformanceRates,
 } from '../api';
@@ -14,39 +15,6 @@ import { withToolstack } from './session';
 
 const MAX_INTERVAL_SECONDS = 3600;
 const MAX_REPORTS = 1e9;
-
-const EXIT_LABELS: Readonly<Record<ExitCause, string>> = {
-  portReads: 'port reads',
-  portWrites: 'port writes',
-  mmioReads: 'MMIO reads',
-  mmioWrites: 'MMIO writes',
-  msrAccesses: 'MSR accesses',
-  cpuids: 'CPUID',
-  tscReads: 'RDTSC',
-  interrupts: 'interrupts',
-  halts: 'HLT',
-};
-
-const ENGINE_LABELS: readonly (readonly [keyof PerformanceCounts, string])[] = [
-  ['regionRuns', 'region runs'],
-  ['regionStuck', 'left for interpreter'],
-  ['tlbMisses', 'TLB misses'],
-  ['blockLookups', 'block look-ups'],
-  ['blocksInvalidated', 'blocks invalidated'],
-  ['faults', 'faults'],
-];
-
-/** 1234567 as '1.23 M', three digits: rates are compared, not added up. */
-export function shortNumber(value: number): string {
-  for (const [unit, name] of [
-    [1e12, ' T'],
-    [1e9, ' G'],
-    [1e6, ' M'],
-    [1e3, ' k'],
-  ] as const)
-    if (value >= unit * 0.9995) return `${(value / unit).toPrecision(3)}${name}`;
-  return value >= 10 || Number.isInteger(value) ? value.toFixed(0) : value.toFixed(1);
-}
 
 function percent(share: number): string {
   return `${(share * 100).toFixed(1)} %`;
@@ -61,7 +29,7 @@ export function performanceReport(
   const { time, translatedShare, instructionsPerRun, perSecond } = rates;
   const fact = (label: string, text: string): string => `  ${label.padEnd(22)}${text}`;
   const row = (label: string, key: keyof PerformanceCounts): string =>
-    `  ${label.padEnd(22)}${shortNumber(perSecond[key]).padStart(10)}${shortNumber(now[key]).padStart(12)}`;
+    `  ${label.padEnd(22)}${shortCount(perSecond[key]).padStart(10)}${shortCount(now[key]).padStart(12)}`;
   return [
     `${name}, ${rates.seconds.toFixed(1)} s`,
     fact('speed', `${rates.mips.toFixed(1)} MIPS while it runs`),
@@ -80,16 +48,16 @@ export function performanceReport(
       `${rates.regionsAlive} alive, ${now.regionsMade} made, ${now.regionsDropped} dropped` +
         (instructionsPerRun === null
           ? ''
-          : `, ${shortNumber(instructionsPerRun)} instructions a run`),
+          : `, ${shortCount(instructionsPerRun)} instructions a run`),
     ),
     fact(
       'translator',
-      `${(now.translateNs / 1e6).toFixed(0)} ms for ${shortNumber(now.translatedInstructions)} instructions, ${shortNumber(now.wasmBytes)}B of WebAssembly`,
+      `${(now.translateNs / 1e6).toFixed(0)} ms for ${shortCount(now.translatedInstructions)} instructions, ${shortCount(now.wasmBytes)}B of WebAssembly`,
     ),
     `  ${'engine'.padEnd(22)}${'a second'.padStart(10)}${'in all'.padStart(12)}`,
-    ...ENGINE_LABELS.map(([key, label]) => row(label, key)),
+    ...ENGINE_COUNTS.map(([key, label]) => row(label, key)),
     `  ${'exits by cause'.padEnd(22)}${'a second'.padStart(10)}${'in all'.padStart(12)}`,
-    ...EXIT_CAUSES.map((key) => row(EXIT_LABELS[key], key)),
+    ...EXIT_COUNTS.map(([key, label]) => row(label, key)),
   ];
 }
 

@@ -57,6 +57,7 @@ export function useMenu(targets: { find: () => void; problems: () => void }): vo
       'view-overview': () => view('overview'),
       'view-console': () => view('console'),
       'view-serial': () => view('serial'),
+      'view-performance': () => view('performance'),
       'scale-fit': () => preferences.set({ consoleScale: 'fit' }),
       'scale-actual': () => preferences.set({ consoleScale: 'actual' }),
       'toggle-tasks': () => preferences.set({ showTasks: !preferences.value.showTasks }),

@@ -63,7 +63,7 @@ export const requestSchemas: { [C in IpcChannel]: z.ZodType<IpcParams<C>> } = {
   'vnc/open': z.strictObject({ domain: text(MAX_NAME) }),
   'menu/context': z.strictObject({
     state: state.nullable(),
-    tab: z.enum(['overview', 'console', 'serial']).nullable(),
+    tab: z.enum(['overview', 'console', 'serial', 'performance']).nullable(),
     scale: z.enum(['fit', 'actual']),
     tasks: z.boolean(),
     anyRunning: z.boolean(),

@@ -96,6 +96,12 @@ export class MenuBar {
             checked: tab === 'serial',
             accelerator: 'CmdOrCtrl+3',
           }),
+          this.#item('&Performance', 'view-performance', {
+            enabled: selected,
+            type: 'radio',
+            checked: tab === 'performance',
+            accelerator: 'CmdOrCtrl+4',
+          }),
           separator,
           {
             label: 'Scale &Display',
