@@ -1,3 +1,4 @@
+export * from './ahci';
 export { GPE0_BYTES, PM_IO_BYTES, Piix4Pm, SMBUS_IO_BYTES } from './acpi/piix4-pm';
 export { Ns16550 } from './char/ns16550';
 export * from './display';

@@ -12,8 +12,8 @@ import {
 /** A drive as SeaBIOS names it in its boot order. */
 export interface BootDrive {
   readonly cdrom: boolean;
-  readonly channel: 0 | 1;
-  readonly unit: 0 | 1;
+  /** OpenFirmware path below the PCI host bridge. */
+  readonly path: string;
 }
 
 export interface FirmwareConfigOptions {
@@ -54,8 +54,7 @@ function bootOrderFile(order: string, drives: readonly BootDrive[]): Uint8Array 
   for (const letter of order) {
     if (letter !== 'c' && letter !== 'd') continue;
     for (const drive of drives) {
-      if (drive.cdrom === (letter === 'd'))
-        text += `/pci@i0cf8/ide@1,1/drive@${drive.channel}/disk@${drive.unit}\n`;
+      if (drive.cdrom === (letter === 'd')) text += `/pci@i0cf8/${drive.path}\n`;
     }
   }
   return Uint8Array.from(`${text}\0`, (c) => c.charCodeAt(0));

@@ -6,9 +6,10 @@ export {
   MIN_MEMORY_MIB,
   TSC_HZ,
   type MachineConfig,
-  type MachineDisk,
   type MachineHost,
   type MachineState,
 } from './machine';
+export type { HardDiskType, MachineDisk } from './machine-disks';
 export { Pc } from './pc';
+export type { NicModel, PcNic } from './pc-cards';
 export { RunLoop, type SliceResult, type StopCause } from './run-loop';

@@ -10,7 +10,6 @@ import {
   TRAP_PORT,
   uuidBytes,
   type BiosConfig,
-  type BiosDisk,
   type LinuxBootPlan,
 } from '../firmware';
 import type { WasmHost, WasmMemory } from '../host';
@@ -26,9 +25,10 @@ import type {
 } from '../hw';
 import { MachineAddressSpace } from './address-space';
 import { MachineClock, type HostTime } from './clock';
-import { firmwareConfig, type BootDrive } from './firmware-config';
-import { Pc, type PcDrive } from './pc';
-import { MAX_VIRTIO_DISKS, type PcNic, type PcVirtioDisk } from './pc-cards';
+import { firmwareConfig } from './firmware-config';
+import { biosDisk, planDisks, type HardDiskType, type MachineDisk } from './machine-disks';
+import { Pc } from './pc';
+import type { PcNic } from './pc-cards';
 import { RunLoop, type SliceResult } from './run-loop';
 
 const MIB = 1 << 20;
@@ -49,17 +49,6 @@ const PROCESSOR_IDENTITY = {
   cpuFeatures: 0x078bfbbd,
 };
 
-/** IDE drive names in the order of channels and units. */
-const IDE_NAMES = ['hda', 'hdb', 'hdc', 'hdd'];
-
-export interface MachineDisk {
-  /** Guest's name: hda to hdd on the IDE controller, vda to vdp virtio disks (no CD-ROMs). */
-  readonly vdev: string;
-  readonly cdrom: boolean;
-  /** The medium; undefined for an empty CD-ROM drive. */
-  readonly backend: BlockBackend | undefined;
-}
-
 /** A PC as plain data and back ends. */
 export interface MachineConfig {
   readonly uuid: string;
@@ -68,6 +57,8 @@ export interface MachineConfig {
   /** xl.cfg letters: c disk, d CD-ROM. */
   readonly bootOrder: string;
   readonly disks: readonly MachineDisk[];
+  /** Which controller hda to hdd are on; 'ide' when not given. */
+  readonly hdtype?: HardDiskType;
   /** Network cards, at most eight. */
   readonly nics?: readonly PcNic[];
   /** Direct boot of a Linux kernel. */
@@ -129,6 +120,8 @@ export class Machine {
   private readonly loop: RunLoop;
   private readonly plan: LinuxBootPlan | undefined;
   private readonly log: Logger;
+  /** Media that were changed. */
+  private readonly media = new Map<string, BlockBackend | undefined>();
 
   /** @throws DirectBootError when the kernel cannot be booted, RangeError when the host has not the memory. */
   constructor(host: MachineHost, config: MachineConfig) {
@@ -142,7 +135,8 @@ export class Machine {
     this.clock = new MachineClock(host.time);
     const { clock, space } = this;
 
-    const bootDrives = config.disks.flatMap((disk) => bootDrive(disk));
+    const { hdtype = 'ide' } = config;
+    const disks = planDisks(config.disks, hdtype);
     const bios = biosConfig(config, vcpus);
     const hardDisks = config.disks.filter((disk) => !disk.cdrom).length;
     // Board and processor know each other; the board is built first.
@@ -171,13 +165,14 @@ export class Machine {
           vcpus,
           uuid: uuidBytes(config.uuid),
           bootOrder: config.bootOrder,
-          drives: bootDrives,
+          drives: disks.boot,
           vgaRom: config.vgaRom,
           bootMenu: true,
           tables: fwCfgTableFiles({ ...bios, ramBytes, floppy: false }, { ...bios, ramBytes }),
         }),
-        drives: config.disks.flatMap(pcDrive),
-        virtioDisks: config.disks.flatMap(virtioDisk),
+        drives: disks.ide,
+        sataDrives: disks.sata,
+        virtioDisks: disks.virtio,
         nics: config.nics ?? [],
         cmos: cmosImage({ ramBytes, floppies: 0, hardDisks, bootOrder: config.bootOrder }),
       },
@@ -214,7 +209,7 @@ export class Machine {
           memory: space,
           registers: vcpu.registers,
           bus: space,
-          disks: config.disks.flatMap(biosDisk),
+          disks: config.disks.flatMap((disk) => biosDisk(disk, hdtype, () => this.mediumOf(disk))),
           clock,
           fonts: vgaFonts(),
           log: this.log.child('bios'),
@@ -293,6 +288,24 @@ export class Machine {
     this.vcpu.restore(state.vcpus[0]);
   }
 
+  /** Puts a medium in a CD-ROM drive, whatever lies in it, or takes it out. False when there is no such drive. */
+  changeMedium(vdev: string, medium: BlockBackend | undefined): boolean {
+    const drive = this.pc.cdroms.get(vdev);
+    if (!drive) return false;
+    this.media.set(vdev, medium);
+    drive.changeMedium(medium);
+    return true;
+  }
+
+  /** The eject button of a CD-ROM drive. False when the guest holds the medium: it is told of the wish. */
+  pressEject(vdev: string): boolean {
+    return this.pc.cdroms.get(vdev)?.pressEject() ?? false;
+  }
+
+  private mediumOf({ vdev, backend }: MachineDisk): BlockBackend | undefined {
+    return this.media.has(vdev) ? this.media.get(vdev) : backend;
+  }
+
   private powerOn(): void {
     this.pc.reset('power-on');
     this.vcpu.reset('power-on');
@@ -317,31 +330,4 @@ function biosConfig(config: MachineConfig, vcpus: number): BiosConfig {
     hpet: true,
     ...PROCESSOR_IDENTITY,
   };
-}
-
-function place(disk: MachineDisk): { channel: 0 | 1; unit: 0 | 1 } | undefined {
-  const index = IDE_NAMES.indexOf(disk.vdev);
-  return index < 0 ? undefined : { channel: (index >> 1) as 0 | 1, unit: (index & 1) as 0 | 1 };
-}
-
-function pcDrive(disk: MachineDisk): PcDrive[] {
-  const at = place(disk);
-  return at ? [{ cdrom: disk.cdrom, medium: disk.backend, ...at }] : [];
-}
-
-function bootDrive(disk: MachineDisk): BootDrive[] {
-  const at = place(disk);
-  return at ? [{ cdrom: disk.cdrom, ...at }] : [];
-}
-
-function biosDisk(disk: MachineDisk): BiosDisk[] {
-  const kind = disk.cdrom ? 'cdrom' : 'hdd';
-  const known = place(disk) !== undefined || virtioDisk(disk).length > 0;
-  return known ? [{ kind, name: disk.vdev, backend: disk.backend, ...place(disk) }] : [];
-}
-
-function virtioDisk({ vdev, cdrom, backend }: MachineDisk): PcVirtioDisk[] {
-  const index = /^vd[a-z]$/.test(vdev) ? vdev.charCodeAt(2) - 0x61 : -1;
-  if (index < 0 || index >= MAX_VIRTIO_DISKS || cdrom || !backend) return [];
-  return [{ index, serial: `DMV${String(index + 1).padStart(5, '0')}`, medium: backend }];
 }

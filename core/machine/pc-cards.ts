@@ -2,13 +2,24 @@
  * The PCI slots that a configuration fills: network cards, AHCI, virtio disks. Slots go by kind and place, so that a
  * card stays where it is when another one comes or goes.
  */
-import { E1000, VirtioBlk, VirtioNet, VirtioPci, type PciFunction } from '../devices';
+import {
+  AhciHba,
+  AtaDisk,
+  AtapiCdrom,
+  E1000,
+  VirtioBlk,
+  VirtioNet,
+  VirtioPci,
+  type IdeDrive,
+  type PciFunction,
+} from '../devices';
 import type { ApicBus, BlockBackend, Clock, Device, GuestMemory, NetworkBackend } from '../hw';
 
-/** Slots 3 to 10 for network cards, 12 to 27 for virtio disks. */
+/** Slots 3 to 10 for network cards, 11 for AHCI, 12 to 27 for virtio disks. */
 const SLOT_NICS = 3;
 export const MAX_NICS = 8;
-const SLOT_VIRTIO_DISKS = 12;
+export const SLOT_AHCI = 11;
+export const SLOT_VIRTIO_DISKS = 12;
 export const MAX_VIRTIO_DISKS = 16;
 
 /** Models of network cards, by xl.cfg's names. */
@@ -29,8 +40,27 @@ export interface PcVirtioDisk {
   readonly medium: BlockBackend;
 }
 
+/** A disk or CD-ROM drive with an ATA cable. */
+export interface PcAtaDrive {
+  /** The guest's name: 'hda', 'sdb'. */
+  readonly name: string;
+  readonly serial: string;
+  readonly cdrom: boolean;
+  /** A hard disk has a medium, a CD-ROM drive may be empty. */
+  readonly medium: BlockBackend | undefined;
+  /** The guest opened the tray of its CD-ROM drive. */
+  readonly onEject?: () => void;
+}
+
+/** A drive on the AHCI controller, which is there if any is. */
+export interface PcSataDrive extends PcAtaDrive {
+  /** 0 to 5. */
+  readonly port: number;
+}
+
 export interface PcCardsConfig {
   readonly nics?: readonly PcNic[];
+  readonly sataDrives?: readonly PcSataDrive[];
   readonly virtioDisks?: readonly PcVirtioDisk[];
 }
 
@@ -46,8 +76,30 @@ export interface PcCard {
   readonly device: Device & PciFunction;
 }
 
-export function pcCards(wires: PcCardsWires, config: PcCardsConfig): PcCard[] {
+/** Hard disks without a medium are not there. */
+export function ataDrive(config: PcAtaDrive, sata: boolean): IdeDrive | undefined {
+  const { serial, cdrom, medium, onEject } = config;
+  if (cdrom) return new AtapiCdrom(medium, { serial, ...(onEject && { onEject }) });
+  return medium && new AtaDisk(medium, { serial, sata });
+}
+
+/** `onDrive` hears of every drive behind the AHCI controller. */
+export function pcCards(
+  wires: PcCardsWires,
+  config: PcCardsConfig,
+  onDrive: (drive: IdeDrive, of: PcSataDrive) => void = () => undefined,
+): PcCard[] {
   const cards: PcCard[] = [];
+  if (config.sataDrives && config.sataDrives.length > 0) {
+    const device = new AhciHba(wires);
+    cards.push({ slot: SLOT_AHCI, device });
+    for (const entry of config.sataDrives) {
+      const drive = ataDrive(entry, true);
+      if (!drive) continue;
+      device.attach(entry.port, drive);
+      onDrive(drive, entry);
+    }
+  }
   for (const [index, nic] of (config.nics ?? []).slice(0, MAX_NICS).entries())
     cards.push({ slot: SLOT_NICS + index, device: networkCard(wires, `nic${index}`, nic) });
   for (const { index, serial, medium } of config.virtioDisks ?? []) {

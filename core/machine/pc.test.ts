@@ -45,8 +45,8 @@ function rig() {
         uuid: new Uint8Array(16),
         bootOrder: 'dc',
         drives: [
-          { cdrom: false, channel: 0, unit: 0 },
-          { cdrom: true, channel: 1, unit: 0 },
+          { cdrom: false, path: 'ide@1,1/drive@0/disk@0' },
+          { cdrom: true, path: 'ide@1,1/drive@1/disk@0' },
         ],
         bootMenu: true,
         tables: new Map(),

@@ -14,7 +14,6 @@
 import { assert } from '../base';
 import {
   ApicInterconnect,
-  AtaDisk,
   AtapiCdrom,
   DebugPort,
   DISPI_PORT_BASE,
@@ -49,10 +48,10 @@ import {
   VmMouse,
   VRAM_BYTES,
   type FwCfgConfig,
+  type IdeDrive,
   type LocalApicCapabilities,
 } from '../devices';
 import type {
-  BlockBackend,
   CharBackend,
   Clock,
   Device,
@@ -65,7 +64,7 @@ import type {
 } from '../hw';
 import { type MachineAddressSpace } from './address-space';
 import { fanOut, GatedLine, WiredOr } from './irq';
-import { pcCards, type PcCardsConfig } from './pc-cards';
+import { ataDrive, pcCards, type PcAtaDrive, type PcCardsConfig } from './pc-cards';
 
 const VGA_WINDOW_BASE = 0xa0000;
 const IOAPIC_BASE = 0xfec00000;
@@ -90,11 +89,9 @@ const FUNCTION_IDE = 1;
 const FUNCTION_PM = 3;
 
 /** A drive on the IDE controller: channel 0 is primary, unit 0 is device 0. */
-export interface PcDrive {
+export interface PcDrive extends PcAtaDrive {
   readonly channel: 0 | 1;
   readonly unit: 0 | 1;
-  readonly cdrom: boolean;
-  readonly medium: BlockBackend | undefined;
 }
 
 export interface PcConfig extends PcCardsConfig {
@@ -135,6 +132,8 @@ export class Pc {
   readonly vga: Vga;
   readonly serial: Ns16550 | undefined;
   readonly debug: DebugPort;
+  /** CD-ROM drives by name. */
+  readonly cdroms = new Map<string, AtapiCdrom>();
   /** Every device, in order of reset and of saved state. */
   readonly devices: Device[] = [];
   private readonly space: MachineAddressSpace;
@@ -213,13 +212,20 @@ export class Pc {
     this.pci.plug(SLOT_HOST, 0, this.host);
     this.pci.plug(SLOT_PIIX, FUNCTION_ISA, this.isa);
     this.ide = new Piix3Ide({ memory: space, irqs: [this.irq(14), this.irq(15)] });
-    for (const drive of config.drives) this.attach(drive);
+    for (const entry of config.drives) {
+      const drive = ataDrive(entry, false);
+      if (!drive) continue;
+      this.ide.attach(entry.channel, entry.unit, drive);
+      this.keep(drive, entry);
+    }
     this.pci.plug(SLOT_PIIX, FUNCTION_IDE, this.ide);
     this.pci.plug(SLOT_PIIX, FUNCTION_PM, this.powerManagement);
     const vram = space.allocateRegion('vram', VRAM_BYTES);
     this.vga = new Vga({ clock, vram, display: wires.display });
     this.pci.plug(SLOT_VGA, 0, this.vga);
-    const cards = pcCards({ clock, memory: space, bus: this.apics }, config);
+    const cards = pcCards({ clock, memory: space, bus: this.apics }, config, (drive, entry) =>
+      this.keep(drive, entry),
+    );
     for (const { slot, device } of cards) this.pci.plug(slot, 0, device);
 
     // --- Input, serial, the rest
@@ -320,10 +326,8 @@ export class Pc {
     return line.source();
   }
 
-  private attach({ channel, unit, cdrom, medium }: PcDrive): void {
-    const config = { serial: `DM0000${String(channel * 2 + unit + 1)}` };
-    if (cdrom) this.ide.attach(channel, unit, new AtapiCdrom(medium, config));
-    else if (medium) this.ide.attach(channel, unit, new AtaDisk(medium, config));
+  private keep(drive: IdeDrive, { name }: PcAtaDrive): void {
+    if (drive instanceof AtapiCdrom) this.cdroms.set(name, drive);
   }
 
   reset(kind: ResetKind): void {

@@ -1,12 +1,22 @@
 /**
  * ATA disk drive.
  * Document: T13/1532D ATA/ATAPI-7 Volume 1 (commands), Volume 2 clause 9 (protocols).
- * Scope: CHS, LBA28 and LBA48; PIO, MULTIPLE and DMA transfers; write cache, power management, SMART status.
- * Missing: security, host protected area, queued commands, media locking; standby timers never run out.
+ * Scope: CHS, LBA28 and LBA48; PIO, MULTIPLE and DMA transfers; write cache, power management, SMART status; TRIM
+ * (ATA8-ACS 7.10) where the image takes it; native command queuing of Serial ATA disks.
+ * Missing: security, host protected area, TCQ, media locking; standby timers never run out.
  */
 import type { BlockBackend, BlockError } from '../../hw';
 import * as ata from './ata-regs';
-import { identifyAta, MAX_MULTIPLE, nativeGeometry, type Geometry } from './ata-identify';
+import {
+  identifyAta,
+  MAX_MULTIPLE,
+  MAX_TRIM_BLOCKS,
+  nativeGeometry,
+  type Geometry,
+} from './ata-identify';
+import { ATA_COMMANDS, POWER_ACTIVE } from './ata-commands';
+import { queuedErrorLog } from './ata-log';
+import { AtaQueue, type QueuedCommand, type QueuedError } from './ata-queue';
 import * as smart from './ata-smart';
 import { BlockQueue } from './block-queue';
 import {
@@ -23,13 +33,12 @@ const { SECTOR_BYTES } = ata;
 /** Sectors read or written in one request to the image: bounds the buffer of a drive (1 MiB). */
 const CHUNK_SECTORS = 2048;
 
-const POWER_ACTIVE = 0xff;
-const POWER_IDLE = 0x80;
-const POWER_STANDBY = 0x00;
+/** A range of TRIM: 48 bits of address, 16 of length. */
+const TRIM_ENTRY_BYTES = 8;
 
 /** A command at work. `bus` is the time in which the buffer goes to or comes from the host. */
 interface Job {
-  kind: 'none' | 'data' | 'scratch' | 'read' | 'write' | 'verify' | 'flush';
+  kind: 'none' | 'data' | 'scratch' | 'read' | 'write' | 'verify' | 'flush' | 'trim';
   phase: 'bus' | 'image';
   dma: boolean;
   /** 48-bit registers take the address of an error. */
@@ -66,12 +75,15 @@ export interface AtaDiskState {
   power: number;
   asleep: boolean;
   readErrors: number;
+  queuedError: QueuedError | null;
 }
 
 export interface AtaDiskConfig {
   readonly serial: string;
   readonly model?: string;
   readonly firmware?: string;
+  /** A Serial ATA disk: with native command queuing. */
+  readonly sata?: boolean;
 }
 
 const IDLE_JOB: Job = {
@@ -93,7 +105,8 @@ export class AtaDisk implements IdeDrive, DriveLogic {
   readonly totalSectors: number;
   readonly counters = { reads: 0, writes: 0, errors: 0 };
   private readonly native: Geometry;
-  private readonly queue = new BlockQueue();
+  private readonly requests = new BlockQueue();
+  private readonly ncq: AtaQueue;
   private unit: 0 | 1 = 0;
   private job: Job = { ...IDLE_JOB };
   private buffer = new Uint8Array(0);
@@ -116,6 +129,7 @@ export class AtaDisk implements IdeDrive, DriveLogic {
     this.totalSectors = Math.floor(backend.sizeBytes / SECTOR_BYTES);
     this.native = nativeGeometry(this.totalSectors);
     this.logical = { ...this.native };
+    this.ncq = new AtaQueue(backend, this.totalSectors);
   }
 
   setUnit(unit: 0 | 1): void {
@@ -142,12 +156,13 @@ export class AtaDisk implements IdeDrive, DriveLogic {
       power: this.power,
       asleep: this.asleep,
       readErrors: this.readErrors,
+      queuedError: this.ncq.lastError ? { ...this.ncq.lastError } : null,
     };
   }
 
   /** A request that was on its way to the image is made again. */
   restore(state: AtaDiskState): void {
-    this.queue.cancel();
+    this.requests.cancel();
     const { job, port } = state;
     this.job = { ...job };
     this.port.s = clonePort(port);
@@ -162,6 +177,8 @@ export class AtaDisk implements IdeDrive, DriveLogic {
     this.power = state.power;
     this.asleep = state.asleep;
     this.readErrors = state.readErrors;
+    this.ncq.cancel();
+    this.ncq.lastError = state.queuedError ? { ...state.queuedError } : undefined;
     this.buffer = new Uint8Array(Math.min(job.chunk, CHUNK_SECTORS) * SECTOR_BYTES);
     this.buffer.set(state.buffer.subarray(0, this.buffer.length));
     const onBus = (job.kind === 'read' || job.kind === 'write') && job.phase === 'bus';
@@ -171,8 +188,9 @@ export class AtaDisk implements IdeDrive, DriveLogic {
   }
 
   cancel(hard: boolean): void {
-    if (this.queue.inFlight) this.buffer = new Uint8Array(0);
-    this.queue.cancel();
+    if (this.requests.inFlight) this.buffer = new Uint8Array(0);
+    this.requests.cancel();
+    this.ncq.cancel();
     this.job = { ...IDLE_JOB };
     this.asleep = false;
     this.power = POWER_ACTIVE;
@@ -182,7 +200,7 @@ export class AtaDisk implements IdeDrive, DriveLogic {
   command(code: number): void {
     if (this.asleep) return;
     // RECALIBRATE and SEEK have sixteen codes each.
-    const run = COMMANDS.get(code >> 4 === 1 || code >> 4 === 7 ? code & 0xf0 : code);
+    const run = ATA_COMMANDS.get(code >> 4 === 1 || code >> 4 === 7 ? code & 0xf0 : code);
     if (!run) {
       this.port.abort();
       return;
@@ -207,8 +225,74 @@ export class AtaDisk implements IdeDrive, DriveLogic {
         lookAhead: this.lookAhead,
         smart: this.smart,
         unit: this.unit,
+        sata: this.config.sata ?? false,
+        trim: this.canTrim,
       }),
     );
+  }
+
+  private get canTrim(): boolean {
+    return this.backend.discard !== undefined && !this.backend.readOnly;
+  }
+
+  /** READ and WRITE FPDMA QUEUED. The host adapter keeps what `done` tells in the task file. */
+  queue(command: QueuedCommand): void {
+    this.counters[command.write ? 'writes' : 'reads']++;
+    this.power = POWER_ACTIVE;
+    this.ncq.submit({
+      ...command,
+      durable: command.durable || !this.writeCache,
+      done: (error) => {
+        if (error) this.counters.errors++;
+        if (error & ata.ERROR_UNC) this.readErrors++;
+        command.done(error);
+      },
+    });
+  }
+
+  /** READ LOG EXT: the directory, and what stopped the queue (page 10h). */
+  readLog(): void {
+    const [, count, page] = this.port.s.current;
+    const log =
+      this.config.sata && count === 1 ? queuedErrorLog(page, this.ncq.lastError) : undefined;
+    if (log) this.giveData(log);
+    else this.port.abort();
+  }
+
+  /** DATA SET MANAGEMENT, which is TRIM: takes blocks of sector ranges (ATA8-ACS 7.10). */
+  trim(): void {
+    const { current, previous } = this.port.s;
+    const blocks = current[1] | (previous[1] << 8);
+    const isTrim = (current[0] & 1) !== 0;
+    if (!isTrim || !this.canTrim || blocks === 0 || blocks > MAX_TRIM_BLOCKS)
+      return this.port.abort();
+    this.job = { ...IDLE_JOB, kind: 'trim', dma: true, ext: true, left: blocks };
+    this.port.busy();
+    this.takeChunk(false);
+  }
+
+  /** Discards the ranges of the buffer from byte `at` on. */
+  private trimFrom(at: number): void {
+    const view = new DataView(this.buffer.buffer);
+    for (let entry = at; entry < this.job.chunk * SECTOR_BYTES; entry += TRIM_ENTRY_BYTES) {
+      const lba = view.getUint32(entry, true) + view.getUint16(entry + 4, true) * 0x1_0000_0000;
+      const sectors = view.getUint16(entry + 6, true);
+      if (sectors === 0) continue;
+      if (lba + sectors > this.totalSectors) {
+        this.job.lba = lba;
+        return this.failed(ata.ERROR_IDNF);
+      }
+      this.requests.submit(
+        (done) => this.backend.discard?.(lba * SECTOR_BYTES, sectors * SECTOR_BYTES, done),
+        (error) => {
+          if (error) this.refused(error, ata.ERROR_ABRT);
+          else this.trimFrom(entry + TRIM_ENTRY_BYTES);
+        },
+      );
+      return;
+    }
+    this.job = { ...IDLE_JOB };
+    this.done();
   }
 
   done(): void {
@@ -480,27 +564,32 @@ export class AtaDisk implements IdeDrive, DriveLogic {
     const { job, backend } = this;
     const offset = job.lba * SECTOR_BYTES;
     if (job.kind === 'flush') {
-      return this.queue.flush(backend, (error) => {
+      return this.requests.flush(backend, (error) => {
         this.job = { ...IDLE_JOB };
         if (error) return this.refused(error, ata.ERROR_ABRT);
         this.done();
       });
     }
     this.ensureBuffer();
+    if (job.kind === 'trim') return this.trimFrom(0);
     const data = this.buffer.subarray(0, job.chunk * SECTOR_BYTES);
     if (job.kind === 'write')
-      this.queue.write(backend, offset, data, (error) => {
+      this.requests.write(backend, offset, data, (error) => {
         if (error) this.refused(error, ata.ERROR_ABRT);
         else this.chunkWritten();
       });
     else
-      this.queue.read(backend, offset, data, (error) => {
+      this.requests.read(backend, offset, data, (error) => {
         if (error) this.refused(error, ata.ERROR_UNC);
         else this.chunkFetched();
       });
   }
 
   private refused(_error: BlockError, bits: number): void {
+    this.failed(bits);
+  }
+
+  private failed(bits: number): void {
     const { job } = this;
     this.counters.errors++;
     if (bits === ata.ERROR_UNC) this.readErrors++;
@@ -582,60 +671,3 @@ export class AtaDisk implements IdeDrive, DriveLogic {
     this.scratch = new Uint8Array(SECTOR_BYTES);
   }
 }
-
-const done = (disk: AtaDisk): void => disk.done();
-const standby = (disk: AtaDisk): void => disk.setPower(POWER_STANDBY);
-const idle = (disk: AtaDisk): void => disk.setPower(POWER_IDLE);
-
-const COMMANDS: ReadonlyMap<number, (disk: AtaDisk) => void> = new Map([
-  [ata.RECALIBRATE, done],
-  [ata.READ_SECTORS, (d) => d.transfer('read')],
-  [ata.READ_SECTORS_NO_RETRY, (d) => d.transfer('read')],
-  [ata.READ_SECTORS_EXT, (d) => d.transfer('read', { ext: true })],
-  [ata.READ_DMA_EXT, (d) => d.transfer('read', { ext: true, dma: true })],
-  [ata.READ_NATIVE_MAX_ADDRESS_EXT, (d) => d.nativeMax(true)],
-  [ata.READ_MULTIPLE_EXT, (d) => d.transfer('read', { ext: true, multiple: true })],
-  [ata.WRITE_SECTORS, (d) => d.transfer('write')],
-  [ata.WRITE_SECTORS_NO_RETRY, (d) => d.transfer('write')],
-  [ata.WRITE_SECTORS_EXT, (d) => d.transfer('write', { ext: true })],
-  [ata.WRITE_DMA_EXT, (d) => d.transfer('write', { ext: true, dma: true })],
-  [ata.WRITE_MULTIPLE_EXT, (d) => d.transfer('write', { ext: true, multiple: true })],
-  [ata.WRITE_VERIFY, (d) => d.transfer('write', { durable: true })],
-  [ata.WRITE_DMA_FUA_EXT, (d) => d.transfer('write', { ext: true, dma: true, durable: true })],
-  [ata.READ_VERIFY_SECTORS, (d) => d.transfer('verify')],
-  [ata.READ_VERIFY_SECTORS_NO_RETRY, (d) => d.transfer('verify')],
-  [ata.READ_VERIFY_SECTORS_EXT, (d) => d.transfer('verify', { ext: true })],
-  [ata.SEEK, (d) => d.seek()],
-  [ata.INITIALIZE_DEVICE_PARAMETERS, (d) => d.initializeParameters()],
-  [ata.STANDBY_IMMEDIATE_OLD, standby],
-  [ata.IDLE_IMMEDIATE_OLD, idle],
-  [ata.STANDBY_OLD, standby],
-  [ata.IDLE_OLD, idle],
-  [ata.CHECK_POWER_MODE_OLD, (d) => d.checkPower()],
-  [ata.SLEEP_OLD, (d) => d.setPower(POWER_STANDBY, true)],
-  [ata.SMART, (d) => d.runSmart()],
-  [ata.READ_MULTIPLE, (d) => d.transfer('read', { multiple: true })],
-  [ata.WRITE_MULTIPLE, (d) => d.transfer('write', { multiple: true })],
-  [ata.SET_MULTIPLE_MODE, (d) => d.setMultiple()],
-  [ata.READ_DMA, (d) => d.transfer('read', { dma: true })],
-  [ata.READ_DMA_NO_RETRY, (d) => d.transfer('read', { dma: true })],
-  [ata.WRITE_DMA, (d) => d.transfer('write', { dma: true })],
-  [ata.WRITE_DMA_NO_RETRY, (d) => d.transfer('write', { dma: true })],
-  [
-    ata.WRITE_MULTIPLE_FUA_EXT,
-    (d) => d.transfer('write', { ext: true, multiple: true, durable: true }),
-  ],
-  [ata.STANDBY_IMMEDIATE, standby],
-  [ata.IDLE_IMMEDIATE, idle],
-  [ata.STANDBY, standby],
-  [ata.IDLE, idle],
-  [ata.READ_BUFFER, (d) => d.readBuffer()],
-  [ata.CHECK_POWER_MODE, (d) => d.checkPower()],
-  [ata.SLEEP, (d) => d.setPower(POWER_STANDBY, true)],
-  [ata.FLUSH_CACHE, (d) => d.flush()],
-  [ata.WRITE_BUFFER, (d) => d.writeBuffer()],
-  [ata.FLUSH_CACHE_EXT, (d) => d.flush()],
-  [ata.IDENTIFY_DEVICE, (d) => d.identify()],
-  [ata.SET_FEATURES, (d) => d.setFeatures()],
-  [ata.READ_NATIVE_MAX_ADDRESS, (d) => d.nativeMax(false)],
-] as const satisfies readonly (readonly [number, (disk: AtaDisk) => void])[]);

@@ -25,7 +25,16 @@ export interface AtaIdentity {
   readonly lookAhead: boolean;
   readonly smart: boolean;
   readonly unit: 0 | 1;
+  /** Serial ATA: native command queuing and its log. */
+  readonly sata: boolean;
+  /** DATA SET MANAGEMENT with TRIM. */
+  readonly trim: boolean;
 }
+
+/** Blocks of 512 bytes a DATA SET MANAGEMENT command may have (word 105). */
+export const MAX_TRIM_BLOCKS = 8;
+/** Commands a SATA disk queues. */
+export const QUEUE_DEPTH = 32;
 
 export const MAX_MULTIPLE = 16;
 const LBA28_SECTORS = 0x0fff_ffff;
@@ -128,10 +137,26 @@ export function identifyAta(id: AtaIdentity): Uint8Array<ArrayBuffer> {
   w[87] = 0x4040;
   // Hardware reset result: an 80-conductor cable, number set by jumper.
   w[93] = id.unit === 0 ? 0x600b : 0x6b00;
+  if (id.sata) putSata(w);
+  if (id.trim) {
+    w[105] = MAX_TRIM_BLOCKS;
+    w[169] = 0x0001;
+  }
   let rest = id.totalSectors;
   for (let i = 100; i < 104; i++) {
     w[i] = rest % 0x10000;
     rest = Math.floor(rest / 0x10000);
   }
   return sealIdentity(w);
+}
+
+/** Words of a Serial ATA device (Serial ATA 3.0, 13.2.1). */
+function putSata(w: Uint16Array): void {
+  w[75] = QUEUE_DEPTH - 1;
+  w[76] = 0x0106; // NCQ, 3 Gb/s, 1.5 Gb/s
+  w[80] = 0x01f0; // ATA/ATAPI-4 to ATA8-ACS
+  w[84] |= 0x0020; // general purpose logging
+  w[87] |= 0x0020;
+  w[93] = 0;
+  w[222] = 0x1020; // serial transport, SATA 2.6
 }

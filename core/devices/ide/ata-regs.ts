@@ -45,6 +45,7 @@ export const CONTROL_HOB = 0x80;
 
 // Commands.
 export const NOP = 0x00;
+export const DATA_SET_MANAGEMENT = 0x06;
 export const DEVICE_RESET = 0x08;
 export const RECALIBRATE = 0x10;
 export const READ_SECTORS = 0x20;
@@ -53,6 +54,7 @@ export const READ_SECTORS_EXT = 0x24;
 export const READ_DMA_EXT = 0x25;
 export const READ_NATIVE_MAX_ADDRESS_EXT = 0x27;
 export const READ_MULTIPLE_EXT = 0x29;
+export const READ_LOG_EXT = 0x2f;
 export const WRITE_SECTORS = 0x30;
 export const WRITE_SECTORS_NO_RETRY = 0x31;
 export const WRITE_SECTORS_EXT = 0x34;
@@ -63,6 +65,8 @@ export const WRITE_DMA_FUA_EXT = 0x3d;
 export const READ_VERIFY_SECTORS = 0x40;
 export const READ_VERIFY_SECTORS_NO_RETRY = 0x41;
 export const READ_VERIFY_SECTORS_EXT = 0x42;
+export const READ_FPDMA_QUEUED = 0x60;
+export const WRITE_FPDMA_QUEUED = 0x61;
 export const SEEK = 0x70;
 export const EXECUTE_DEVICE_DIAGNOSTIC = 0x90;
 export const INITIALIZE_DEVICE_PARAMETERS = 0x91;

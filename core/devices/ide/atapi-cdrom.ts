@@ -93,7 +93,7 @@ export class AtapiCdrom implements IdeDrive, DriveLogic {
   readonly kind = 'atapi';
   readonly port = new DrivePort(this, ATAPI_SIGNATURE);
   readonly counters = { reads: 0, errors: 0 };
-  private readonly queue = new BlockQueue();
+  private readonly requests = new BlockQueue();
   private backend: BlockBackend | undefined;
   private unit: 0 | 1 = 0;
   private job: Job = { ...IDLE_JOB };
@@ -168,7 +168,7 @@ export class AtapiCdrom implements IdeDrive, DriveLogic {
 
   /** The medium itself comes with the configuration. A request that was on its way is made again. */
   restore(state: AtapiCdromState): void {
-    this.queue.cancel();
+    this.requests.cancel();
     this.port.s = clonePort(state.port);
     this.job = { ...state.job };
     this.buffer = new Uint8Array(state.buffer);
@@ -185,8 +185,8 @@ export class AtapiCdrom implements IdeDrive, DriveLogic {
   }
 
   cancel(hard: boolean): void {
-    if (this.queue.inFlight) this.buffer = new Uint8Array(0);
-    this.queue.cancel();
+    if (this.requests.inFlight) this.buffer = new Uint8Array(0);
+    this.requests.cancel();
     this.job = { ...IDLE_JOB };
     if (!hard) return;
     this.sense = mmc.NO_SENSE;
@@ -390,7 +390,7 @@ export class AtapiCdrom implements IdeDrive, DriveLogic {
     // The last block of an image that is not a multiple of 2048 ends with zeros.
     const there = Math.min(bytes, backend.sizeBytes - offset);
     this.buffer.fill(0, there, bytes);
-    this.queue.read(backend, offset, this.buffer.subarray(0, there), (error) => {
+    this.requests.read(backend, offset, this.buffer.subarray(0, there), (error) => {
       if (error) return this.check(mmc.UNRECOVERED_READ_ERROR);
       this.counters.reads++;
       this.fetched(blocks);
@@ -421,7 +421,7 @@ export class AtapiCdrom implements IdeDrive, DriveLogic {
       this.job.lba = GONE;
       return;
     }
-    this.queue.cancel();
+    this.requests.cancel();
     this.buffer = new Uint8Array(0);
     this.check(mmc.MEDIUM_CHANGED);
   }

@@ -170,6 +170,19 @@ export class DrivePort {
     if (s.position >= s.end) this.blockDone();
   }
 
+  /** The host moved the rest of the DRQ block in one go, by way of `s.buffer`. */
+  blockMoved(): void {
+    this.s.position = this.s.end;
+    this.blockDone();
+  }
+
+  /** Forgets the command at work and is ready again: what a host that gave up on it forces (AHCI PxCMD.CLO). */
+  abandon(): void {
+    this.logic.cancel(false);
+    this.lowerInterrupt();
+    this.complete();
+  }
+
   /** Begin of a reset: busy until `finishReset`. */
   beginReset(): void {
     this.logic.cancel(false);

@@ -17,6 +17,7 @@ import {
   STATUS_BSY,
   STATUS_DRQ,
 } from './ata-regs';
+import type { QueuedCommand } from './ata-queue';
 import type { DrivePort } from './drive-port';
 import type { BusMaster } from './bus-master';
 
@@ -29,6 +30,8 @@ export interface IdeDrive {
   readonly port: DrivePort;
   /** The drive learns whether it is device 0 or 1. */
   setUnit(unit: 0 | 1): void;
+  /** Native command queuing, if the drive has it. */
+  queue?(command: QueuedCommand): void;
   save(): object;
   restore(state: object): void;
 }

@@ -1,0 +1,1 @@
+export { AhciHba } from './ahci-hba';
