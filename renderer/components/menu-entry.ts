@@ -3,6 +3,8 @@ export interface MenuEntry {
   id: string;
   label: string;
   hint?: string;
+  /** Tooltip; why it is disabled, when it is. */
+  title?: string | undefined;
   danger?: boolean;
   disabled?: boolean;
   separator?: boolean;

@@ -1,8 +1,17 @@
 import { computed, type ComputedRef } from 'vue';
 import type { DomainInfo } from '../../core/api';
 import type { MenuEntry } from '../components/menu-entry';
-import { isLive, isStartable } from '../stores/domains';
 import { useDomainActions } from './use-domain-actions';
+import { whyNot, type StateAct } from './why-not';
+
+/** An entry for an act, with the reason where it is not offered. */
+function unless(
+  act: StateAct,
+  domain: DomainInfo | null,
+): { disabled: boolean; title: string | undefined } {
+  const title = whyNot(act, domain);
+  return { disabled: title !== undefined, title };
+}
 
 /** The entries of a virtual machine's menu, and what choosing one does. */
 export function useVmMenu(domain: () => DomainInfo | null): {
@@ -13,27 +22,27 @@ export function useVmMenu(domain: () => DomainInfo | null): {
   const actions = useDomainActions();
 
   const power = computed<MenuEntry[]>(() => {
-    const live = isLive(domain()?.state ?? 'shutoff');
+    const stop = unless('stop', domain());
     return [
-      { id: 'shut-down', label: 'Shut Down', disabled: !live },
-      { id: 'reboot', label: 'Reboot', disabled: !live },
-      { id: 'reset', label: 'Force Reset', disabled: !live, separator: true },
-      { id: 'force-off', label: 'Force Off', disabled: !live, danger: true },
+      { id: 'shut-down', label: 'Shut Down', ...stop },
+      { id: 'reboot', label: 'Reboot', ...stop },
+      { id: 'reset', label: 'Force Reset', ...stop, separator: true },
+      { id: 'force-off', label: 'Force Off', ...stop, danger: true },
     ];
   });
 
   const entries = computed<MenuEntry[]>(() => {
     const current = domain();
-    const state = current?.state ?? 'shutoff';
+    const look = unless('look', current);
     return [
       { id: 'console', label: 'Open Console', hint: 'Enter' },
-      { id: 'start', label: 'Start', disabled: !isStartable(state), separator: true },
-      state === 'paused'
+      { id: 'start', label: 'Start', ...unless('start', current), separator: true },
+      current?.state === 'paused'
         ? { id: 'resume', label: 'Resume' }
-        : { id: 'pause', label: 'Pause', disabled: state !== 'running' },
+        : { id: 'pause', label: 'Pause', ...unless('pause', current) },
       ...power.value.map((entry) => ({ ...entry, separator: false })),
-      { id: 'screenshot', label: 'Take Screenshot…', disabled: !isLive(state), separator: true },
-      { id: 'type-clipboard', label: 'Type Clipboard', disabled: !isLive(state) },
+      { id: 'screenshot', label: 'Take Screenshot…', ...look, separator: true },
+      { id: 'type-clipboard', label: 'Type Clipboard', ...look },
       { id: 'delete', label: 'Delete…', hint: 'Del', danger: true, separator: true },
     ];
   });

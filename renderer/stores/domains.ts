@@ -1,7 +1,10 @@
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef, triggerRef } from 'vue';
-import type { DomainInfo, DomainState } from '../../core/api';
+import type { DomainInfo } from '../../core/api';
 import { call } from '../api';
+import { isLive } from '../domain-state';
+
+export { isLive, isStartable } from '../domain-state';
 
 /** Samples of a figure that are kept for graphs: two minutes at one a second. */
 export const HISTORY_LENGTH = 120;
@@ -85,13 +88,3 @@ export const useDomainsStore = defineStore('domains', () => {
     select,
   };
 });
-
-/** Running or paused: there is a domain process. */
-export function isLive(state: DomainState): boolean {
-  return state === 'running' || state === 'paused';
-}
-
-/** Can be started. */
-export function isStartable(state: DomainState): boolean {
-  return state === 'shutoff' || state === 'crashed';
-}

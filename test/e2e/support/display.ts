@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { resolve } from 'node:path';
 
 const BUILD = resolve(import.meta.dirname, '../../../build');
-const SCREEN = '1360x940x24';
+const SCREEN = '1680x1050x24';
 
 /** An X display of the tests' own; nothing shows on the developer's screen. */
 export interface TestDisplay {
