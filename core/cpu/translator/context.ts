@@ -192,6 +192,10 @@ export class TranslatorContext extends TierContext implements InlineSite {
     this.retreat();
   }
 
+  constant(lanes: bigint): V128 {
+    return this.region.constant(lanes);
+  }
+
   rounds(): void {
     this.region.rounds = true;
   }

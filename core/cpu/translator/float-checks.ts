@@ -2,7 +2,7 @@
  * Checks of doubles when the region runs: what is in no known range leaves the region (the interpreter then does the
  * instruction exactly), zeros pass on a way aside.
  */
-import { f64, i32, i64, v128, type F64, type I32, type V128 } from '../../wasm';
+import { f64, i32, i64, v128, type F64, type I32 } from '../../wasm';
 import { anyTrue, ZERO } from '../ops/simd';
 import { CHECKED, COMPARABLE, isWithin, type Range } from './float-range';
 import type { Double, InlineSite, Pair } from './inline-site';
@@ -23,9 +23,8 @@ const atLeast = v128.binary(76);
 const absolute = v128.unary(236);
 const splat = v128.splat<'f64'>(20);
 
-const lanesOf = (value: bigint, low: boolean, high: boolean): V128 =>
-  v128.const(low ? value : 0n, high ? value : 0n);
-const LOWESTS = lanesOf(BigInt(LOWEST) << 32n, true, true);
+const LOWESTS = BigInt(LOWEST) << 32n;
+const OUTSIDES = BigInt(OUTSIDE) << 32n;
 
 /** What a check for CHECKED leaves known. */
 export function checkedRange(before: Range | undefined, nonzero: boolean): Range {
@@ -76,20 +75,22 @@ export interface PairCheck {
 /** Checks lanes for CHECKED, all at once. */
 export function checkPairs(c: InlineSite, checks: readonly PairCheck[]): void {
   if (checks.length === 0) return;
-  const maskOf = (lanes: readonly [boolean, boolean]): V128 =>
-    lanesOf(BigInt(OUTSIDE) << 32n, lanes[0], lanes[1]);
-  const masked = checks.map(({ of, lanes }) =>
-    c.let(and(subtract(of.value, LOWESTS), maskOf(lanes))),
-  );
-  c.f.if(anyTrue(masked.reduce((a, b) => or(a, b))), () => {
+  const outside = checks.map(({ of, lanes }) => {
+    const bits = subtract(of.value, c.constant(LOWESTS));
+    if (lanes[0] && lanes[1]) return c.let(bits);
+    return c.let(and(bits, v128.const(lanes[0] ? -1n : 0n, lanes[1] ? -1n : 0n)));
+  });
+  const any = outside.reduce((a, b) => or(a, b));
+  c.f.if(anyTrue(and(any, c.constant(OUTSIDES))), () => {
     if (checks.every(({ nonzero }) => nonzero)) {
       c.retreatFloat();
       return;
     }
     const bad = checks.map(({ of, nonzero }, i) =>
-      nonzero ? masked[i] : andNot(masked[i], equal(of.value, ZERO)),
+      nonzero ? outside[i] : andNot(outside[i], equal(of.value, ZERO)),
     );
-    c.f.if(anyTrue(bad.reduce((a, b) => or(a, b))), () => c.retreatFloat());
+    const all = bad.reduce((a, b) => or(a, b));
+    c.f.if(anyTrue(and(all, c.constant(OUTSIDES))), () => c.retreatFloat());
   });
   for (const { of, lanes, nonzero } of checks)
     for (const lane of [0, 1] as const)

@@ -14,6 +14,8 @@ export interface InlineSite extends OpContext {
   retreatFloat(): void;
   /** What follows relies on MXCSR: rounding to nearest, and inexact results neither trap nor show. */
   rounds(): void;
+  /** Both lanes of a vector constant whose low 12 bits are 0; behind `rounds` only. */
+  constant(lanes: bigint): V128;
   /** COMISD's flags of two numbers, which are in order. */
   setCompareFlags(first: F64, second: F64): void;
 }

@@ -14,12 +14,14 @@ import {
   type Label,
   type Local,
   type Statement,
+  type V128,
 } from '../../wasm';
 import { EXIT_FAR, EXIT_INTERPRET } from '../interp/interpreter';
 import * as L from '../layout';
 import type { FlagKind } from '../ops/context';
 import { targetSlot } from '../tier/context';
 import { HELPERS, helperType, STATEFUL_HELPERS, type HelperName } from '../ops/helper-types';
+import { splat64 } from '../ops/simd';
 import { VectorRegisters } from './vectors';
 
 /** Views of the domain's memory. */
@@ -108,6 +110,7 @@ export class RegionState {
   private readonly exitRip: Local<'i64'>;
   private readonly registers = new Map<number, Local<'i64'>>();
   private readonly modified = new Set<number>();
+  private readonly constants = new Map<bigint, Local<'v128'>>();
   private readonly tracked = new Map<number, TrackedValue>();
   private writes = 0;
   private readonly groups = new Map<string, AccessGroup>();
@@ -335,7 +338,7 @@ export class RegionState {
   build(body: () => void): FunctionBuilder {
     const { f } = this;
     if (!this.long) this.demandFlatSegments();
-    f.later(() => (this.rounds ? [this.leaveUnlessPlain()] : []));
+    f.later(() => (this.rounds ? [this.leaveUnlessPlain(), ...this.constantLoads()] : []));
     f.set(this.entryRip, i64.load(this.at(L.S_RIP)));
     f.set(this.budget, i32.load(this.at(L.S_BUDGET)));
     f.set(this.tlb, i32.load(this.at(L.S_TLB)));
@@ -376,6 +379,21 @@ export class RegionState {
     return {
       code: [i32.eqz(this.plainRounding), IF, counted, i32.const(EXIT_INTERPRET), RETURN, END],
     };
+  }
+
+  /** A vector constant that stays in a register: made from a loaded value, as V8 would make a plain one anew at each use. Only where the region rounds; the low 12 bits are 0. */
+  constant(lanes: bigint): V128 {
+    let local = this.constants.get(lanes);
+    if (!local) this.constants.set(lanes, (local = this.f.persistentLocal('v128')));
+    return local.get;
+  }
+
+  /** MXCSR.PM is known to be set: 1000H times what is wanted. */
+  private constantLoads(): Statement[] {
+    const mask = i64.and(i64.load32U(this.at(L.S_MXCSR)), i64.const(0x1000));
+    return [...this.constants].map(([lanes, local]) =>
+      setLocal(local, splat64(i64.mul(mask, i64.const(lanes / 0x1000n)))),
+    );
   }
 
   /** Behind a helper that loads MXCSR: leaves if it now rounds otherwise. */
