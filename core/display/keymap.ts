@@ -72,8 +72,7 @@ export class Keymap {
     // Currency signs are their own key symbols, which the library's list does not have.
     const isCurrency = point >= 0x20a0 && point <= 0x20ac;
     return (
-      this.strokeOf(isCurrency ? point : ucs2keysym(point)) ??
-      this.strokeOf(point | UNICODE_KEYSYM)
+      this.strokeOf(isCurrency ? point : ucs2keysym(point)) ?? this.strokeOf(point | UNICODE_KEYSYM)
     );
   }
 

@@ -401,9 +401,7 @@ describe('RFB updates', () => {
       4,
       3,
       (b: number[]) =>
-        b.length === 4
-          ? (b[1] << 16) | (b[2] << 8) | b[3]
-          : (b[0] << 16) | (b[1] << 8) | b[2],
+        b.length === 4 ? (b[1] << 16) | (b[2] << 8) | b[3] : (b[0] << 16) | (b[1] << 8) | b[2],
       0xff00ff,
     ],
   ] as const)('in %s', async (_name, format, bytes, compact, color, magenta) => {
