@@ -128,7 +128,8 @@ export function makeCases(map: number, use: RowUse, count: number, random: Rando
     const target = random.chance(98)
       ? BigInt(place())
       : random.pick([0x50000000n, 0x123n, 0x8000000000000000n]);
-    aim(encoding, gpr, use.long ? target : target & 0xffffffffn, random);
+    const near = /^BT[SRC]?$/.test(row.mnemonic) || random.chance(70);
+    aim(encoding, gpr, use.long ? target : target & 0xffffffffn, near, random);
     branchTargets(use, encoding, gpr, memory);
     if (!use.long) for (let i = 0; i < 16; i++) gpr[i] = i < 8 ? gpr[i] & 0xffffffffn : 0n;
     cases.push({
@@ -170,8 +171,17 @@ function implicitOperands(
     gpr[1] = (gpr[1] & ~0xffn) | BigInt(random.below(70));
 }
 
-/** Sets base and index so that the memory operand lies at `target`. */
-function aim(encoding: Encoding, gpr: BigUint64Array, target: bigint, random: Random): void {
+/**
+ * Sets base and index so that the memory operand lies at `target`. `near` keeps the register operand small: a bit
+ * string's far bits may be mapped in the native process, and are not in the engine.
+ */
+function aim(
+  encoding: Encoding,
+  gpr: BigUint64Array,
+  target: bigint,
+  near: boolean,
+  random: Random,
+): void {
   const m = encoding.memory;
   if (!m || m.base < 0) return;
   let rest = target - BigInt(m.displacement);
@@ -181,8 +191,7 @@ function aim(encoding: Encoding, gpr: BigUint64Array, target: bigint, random: Ra
     rest -= BigInt.asIntN(64, index) << BigInt(m.scale);
   }
   gpr[m.base] = BigInt.asUintN(64, rest);
-  // Bit strings: keep most register bit offsets near.
-  if (encoding.reg !== m.base && encoding.reg !== m.index && random.chance(70))
+  if (encoding.reg !== m.base && encoding.reg !== m.index && near)
     gpr[encoding.reg] = BigInt.asUintN(64, BigInt(random.below(512) - 256));
 }
 
