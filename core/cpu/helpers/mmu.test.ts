@@ -205,6 +205,79 @@ describe('4-level paging (SDM 3A 4.5)', () => {
     expect(m.view.getBigUint64(slot, true)).toBe(0xffffffffffffffffn);
   });
 
+  it('a new CR3 drops what is not global; code of global pages stays found (4.10.4.1)', () => {
+    m.set64(L.S_CR4, m.get64(L.S_CR4) | 0x80n);
+    const empty = 0xffffffffffffffffn;
+    const read = (linear: bigint) =>
+      m.view.getBigUint64(L.TLB_AREA_BASE + (Number((linear >> 12n) & 1023n) << 4), true);
+    const jump = (linear: bigint) => {
+      const low = Number(linear & 0xffffffffn);
+      const set =
+        ((low ^ (low >>> 12)) << L.JUMP_CACHE_SET_SHIFT) &
+        (L.JUMP_CACHE_BYTES - L.JUMP_CACHE_SET_BYTES);
+      return m.view.getBigUint64(L.JUMP_CACHE_AREA_BASE + set, true);
+    };
+    map(m, LINEAR, 0x40000n, P | W);
+    map(m, LINEAR + 0x1000n, 0x41000n, P | W | PTE.G);
+    for (const linear of [LINEAR, LINEAR + 0x1000n]) {
+      m.run('slowStore', linear, 4, 0n);
+      m.set64(L.S_RIP, linear);
+      m.set32(L.S_UOP, 0);
+      m.run('lookupBlock');
+    }
+    m.run('writeControl', 3, BigInt(AT.tables));
+    expect([read(LINEAR), jump(LINEAR)]).toEqual([empty, empty]);
+    expect(read(LINEAR + 0x1000n)).toBe(LINEAR + 0x1000n);
+    expect(jump(LINEAR + 0x1000n)).not.toBe(empty);
+    // More entries than are logged: all are searched.
+    for (let i = 0n; i < 1100n; i++) {
+      map(m, LINEAR + 0x200000n + (i << 12n), 0x42000n, P | W);
+      m.run('slowLoad', LINEAR + 0x200000n + (i << 12n), 4);
+    }
+    map(m, LINEAR + 0x1000n, 0x41000n, P | W | PTE.G);
+    m.run('slowLoad', LINEAR + 0x1000n, 4);
+    m.run('writeControl', 3, BigInt(AT.tables));
+    const kept = Array.from({ length: 1024 }, (_, i) => read(BigInt(i) << 12n)).filter(
+      (tag) => tag !== empty,
+    );
+    expect(kept).toEqual([LINEAR + 0x1000n]);
+    m.run('flushTlb', 0);
+    expect(read(LINEAR + 0x1000n)).toBe(empty);
+  });
+
+  it('a block that is mapped twice leaves the jump cache in both places', () => {
+    const jump = (linear: bigint) => {
+      const low = Number(linear & 0xffffffffn);
+      const set =
+        ((low ^ (low >>> 12)) << L.JUMP_CACHE_SET_SHIFT) &
+        (L.JUMP_CACHE_BYTES - L.JUMP_CACHE_SET_BYTES);
+      return m.view.getBigUint64(L.JUMP_CACHE_AREA_BASE + set, true);
+    };
+    map(m, LINEAR, 0x40000n, P | W);
+    map(m, LINEAR + 0x1000n, 0x40000n, P | W);
+    const uops = [LINEAR, LINEAR + 0x1000n].map((linear) => {
+      m.set64(L.S_RIP, linear);
+      m.set32(L.S_UOP, 0);
+      return m.run('lookupBlock');
+    });
+    expect(uops[0]).toBe(uops[1]);
+    m.run('dropJumpsOf', Number(uops[0]));
+    expect([jump(LINEAR), jump(LINEAR + 0x1000n)]).toEqual([2n ** 64n - 1n, 2n ** 64n - 1n]);
+  });
+
+  it('keeps the jump cache on INVLPG of data pages', () => {
+    map(m, LINEAR, 0x40000n, P | W);
+    map(m, 0x8000n, 0x8000n, P | W);
+    m.set64(L.S_RIP, 0x8000n);
+    m.set32(L.S_UOP, 0);
+    m.run('lookupBlock');
+    const tag = m.get64(L.S_MODE_TAG);
+    m.run('invalidatePage', LINEAR);
+    expect(m.get64(L.S_MODE_TAG)).toBe(tag);
+    m.run('invalidatePage', 0x8000n);
+    expect(m.get64(L.S_MODE_TAG)).not.toBe(tag);
+  });
+
   it('sends what is not memory to the bus, 8 bytes as two of 4', () => {
     map(m, LINEAR, 0xfee00000n, P | W);
     m.answers.push(0x11223344, 0x55667788 | 0);
