@@ -20,6 +20,7 @@ import {
   type OpenFile,
   type OpenMode,
 } from '../host';
+import { punchHole } from './holes';
 
 const open = promisify(fs.open);
 const close = promisify(fs.close);
@@ -148,6 +149,10 @@ class NodeFile implements OpenFile {
 
   truncate(sizeBytes: number): Promise<void> {
     return guarded(this.path, () => ftruncate(this.fd, sizeBytes));
+  }
+
+  punchHole(offset: number, length: number): Promise<boolean> {
+    return punchHole(this.fd, offset, length);
   }
 
   close(): Promise<void> {

@@ -1,7 +1,7 @@
 /** Work on whole images that no domain uses: convert, grow, check, repair, snapshots. Each takes the image's lock. */
 import type { LockOwner } from '../host';
 import { isZero } from './bytes';
-import { ImageError, type DiskImage, type ImageHost } from './image';
+import { ImageError, SECTOR_BYTES, type DiskImage, type ImageHost } from './image';
 import { badImage, ImageFile } from './image-file';
 import {
   layoutOf,
@@ -36,8 +36,9 @@ export interface ConvertTarget extends Pick<CreateQcow2Options, 'clusterBytes' |
 const COPY_BYTES = 2 << 20;
 /** Stretches of zeros from this size on are left out of the copy. */
 const ZERO_GRAIN_BYTES = 64 << 10;
-/** Problems of a foreign image that are told. */
+/** Problems of a foreign image that are told, and after how many the check ends. */
 const MAX_TOLD = 50;
+const MAX_PROBLEMS = 1000;
 
 /** Creates an empty image of any format that can be written. */
 export async function createImage(
@@ -235,16 +236,26 @@ async function reportForeign(
   let problemCount = 0;
   let dataClusters = 0;
   if (format !== 'raw') {
-    const { sizeBytes, blockBytes, locate } = await layoutOf(host, file, format);
-    for (let block = 0; block * blockBytes < sizeBytes; block++) {
+    const { sizeBytes, blockBytes, locate, absentRun } = await layoutOf(host, file, format);
+    const tell = (message: string): void => {
+      if (++problemCount <= MAX_TOLD) problems.push(message);
+    };
+    for (let block = 0; block * blockBytes < sizeBytes && problemCount < MAX_PROBLEMS;) {
+      const absent = absentRun?.(block) ?? 0;
+      block += absent;
+      if (absent > 0) continue;
       try {
         const place = await locate(block);
         if (place.kind !== 'zero') dataClusters++;
         if (place.kind === 'packed') await place.read();
       } catch (cause) {
         if (!(cause instanceof ImageError) || cause.code !== 'BAD') throw cause;
-        if (++problemCount <= MAX_TOLD) problems.push(cause.message);
+        tell(cause.message);
       }
+      block++;
+      if (dataClusters * SECTOR_BYTES <= file.end) continue;
+      tell(`${file.path}: it has more blocks than the file has room for`);
+      break;
     }
   }
   return {

@@ -25,6 +25,8 @@ export interface BlockLayout {
   readonly sizeBytes: number;
   readonly blockBytes: number;
   readonly locate: (block: number) => Promise<Place>;
+  /** How many blocks from `block` on are zeros because they share a table that is not there; 0 when it is. */
+  readonly absentRun?: (block: number) => number;
 }
 
 /** Refuses sizes of disks that cannot be. */
@@ -69,6 +71,9 @@ export class BlockImage implements DiskImage {
     const { blockBytes, locate } = this.layout;
     const end = Math.min(offset + length, this.sizeBytes);
     const first = Math.floor(offset / blockBytes);
+    const absent = this.layout.absentRun?.(first) ?? 0;
+    if (absent > 0)
+      return { length: Math.min(end, (first + absent) * blockBytes) - offset, zero: true };
     const zero = (await locate(first)).kind === 'zero';
     let next = first + 1;
     const stop = Math.min(Math.ceil(end / blockBytes), first + MAX_STEP_BLOCKS);

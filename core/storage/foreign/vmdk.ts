@@ -141,6 +141,10 @@ async function readTables(
     format: 'VMDK',
     sizeBytes: capacity * SECTOR,
     blockBytes: grainBytes,
+    absentRun: (grain) =>
+      directory.getUint32(Math.floor(grain / entriesPerTable) * 4, true) === 0
+        ? entriesPerTable - (grain % entriesPerTable)
+        : 0,
     locate: async (grain) => {
       const entries = await table(Math.floor(grain / entriesPerTable));
       const sector = entries?.getUint32((grain % entriesPerTable) * 4, true) ?? 0;
