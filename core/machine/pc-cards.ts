@@ -7,6 +7,8 @@ import {
   AtaDisk,
   AtapiCdrom,
   E1000,
+  Ne2kPci,
+  Rtl8139,
   VirtioBlk,
   VirtioNet,
   VirtioPci,
@@ -111,7 +113,15 @@ export function pcCards(
 }
 
 function networkCard(wires: PcCardsWires, id: string, nic: PcNic): Device & PciFunction {
-  const { mac, backend } = nic;
-  if (nic.model === 'virtio-net') return new VirtioPci(id, wires, new VirtioNet(backend, { mac }));
-  return new E1000(id, { ...wires, network: backend }, { mac });
+  const { model, mac, backend: network } = nic;
+  switch (model) {
+    case 'e1000':
+      return new E1000(id, { ...wires, network }, { mac });
+    case 'rtl8139':
+      return new Rtl8139(id, { ...wires, network }, { mac });
+    case 'ne2k_pci':
+      return new Ne2kPci(id, network, { mac });
+    case 'virtio-net':
+      return new VirtioPci(id, wires, new VirtioNet(network, { mac }));
+  }
 }

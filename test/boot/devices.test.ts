@@ -12,9 +12,9 @@ import { MockNetwork } from '../support/mock-network';
 import { ADDRESSES } from '../support/nat-lab';
 
 const MIB = 1 << 20;
-const DISK_SECTORS = 16 * 2048;
-const CARDS = ['virtio-net'] as const;
-const LOADED = ['virtio_net'];
+const DISK_SECTORS = 6 * 2048;
+const CARDS = ['virtio-net', 'e1000', 'rtl8139', 'ne2k_pci'] as const;
+const LOADED = ['virtio_net', 'e1000', '8139too', 'ne2k_pci'];
 
 const md5 = (bytes: Uint8Array): string => createHash('md5').update(bytes).digest('hex');
 
@@ -24,9 +24,12 @@ function disk(seed: number): MockBlock {
   return block;
 }
 
-const disks = { vda: disk(1) };
+const disks = { vda: disk(1), sda: disk(2), hda: disk(3) };
+const disc = disk(4);
+const extra: MockBlock[] = [disc];
+const ejected: string[] = [];
 const cables = CARDS.map(() => new MockNetwork());
-const payload = bytesOf(2 * MIB, 9);
+const payload = bytesOf(MIB, 9);
 let linux: LinuxGuest;
 let source: Server;
 let sink: Server;
@@ -93,7 +96,10 @@ beforeAll(async () => {
   const pumps = cables.map(plug);
   linux = await LinuxGuest.boot(
     {
-      disks: Object.entries(disks).map(([vdev, backend]) => ({ vdev, cdrom: false, backend })),
+      disks: [
+        ...Object.entries(disks).map(([vdev, backend]) => ({ vdev, cdrom: false, backend })),
+        { vdev: 'sdb', cdrom: true, backend: disc, onEject: () => ejected.push('sdb') },
+      ],
       nics: CARDS.map((model, i) => ({
         model,
         mac: `00:16:3e:00:00:0${i + 1}`,
@@ -101,7 +107,7 @@ beforeAll(async () => {
       })),
     },
     () => {
-      for (const block of Object.values(disks)) block.finish();
+      for (const block of [...Object.values(disks), ...extra]) block.finish();
       for (const pump of pumps) pump();
     },
   );
@@ -113,23 +119,41 @@ afterAll(() => {
   sink.close();
 });
 
-describe.each([['vda', 'vda', ['virtio_pci', 'virtio_blk']]] as const)(
-  'disk %s',
-  (name, node, modules) => {
-    it('reads and writes what is on the disk', async () => {
-      const { bytes, log } = disks[name];
-      await linux.run(`load ${modules.join(' ')}`);
-      expect(await linux.run(`md5sum /dev/${node}`)).toContain(md5(bytes));
-      const written = await linux.run(
-        `dd if=/dev/urandom of=/tmp/random bs=64k count=48 2>/dev/null
+describe.each([
+  ['vda', 'vda', ['virtio_pci', 'virtio_blk']],
+  ['sda', 'sda', ['sd_mod', 'sr_mod', 'ahci']],
+  ['hda', 'sdb', ['ata_piix']],
+] as const)('disk %s', (name, node, modules) => {
+  it('reads and writes what is on the disk', async () => {
+    const { bytes, log } = disks[name];
+    await linux.run(`load ${modules.join(' ')}`);
+    await linux.run(`while [ ! -b /dev/${node} ]; do sleep 0.2; done`);
+    expect(await linux.run(`md5sum /dev/${node}`)).toContain(md5(bytes));
+    const written = await linux.run(
+      `dd if=/dev/urandom of=/tmp/random bs=64k count=48 2>/dev/null
          dd if=/tmp/random of=/dev/${node} bs=64k seek=3 conv=fsync 2>/dev/null
          md5sum /tmp/random`,
-      );
-      expect(written).toContain(md5(bytes.subarray(3 * 65536, 51 * 65536)));
-      expect(log).toContain('flush');
-    });
-  },
-);
+    );
+    expect(written).toContain(md5(bytes.subarray(3 * 65536, 51 * 65536)));
+    expect(log).toContain('flush');
+  });
+});
+
+describe('CD-ROM drive on AHCI', () => {
+  const sum = async (): Promise<string> => linux.run('md5sum /dev/sr0 2>&1');
+
+  it('reads its disc, another one, and lets the guest open the tray', async () => {
+    expect(await sum()).toContain(md5(disc.bytes));
+    const other = new MockBlock(2048, true);
+    extra.push(other);
+    expect(linux.machine.changeMedium('sdb', other)).toBe(true);
+    expect(await sum()).toContain(md5(other.bytes));
+    await linux.run('echo 1 >/proc/sys/dev/cdrom/autoeject; true </dev/sr0');
+    expect(ejected).toEqual(['sdb']);
+    linux.machine.changeMedium('sdb', undefined);
+    expect(await sum()).toMatch(/No medium/);
+  });
+});
 
 describe.each(CARDS.map((model, i) => [model, i] as const))('card %s', (_model, index) => {
   it('gets an address and carries TCP both ways', async () => {

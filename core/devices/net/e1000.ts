@@ -17,13 +17,14 @@ import type {
   Timer,
 } from '../../hw';
 import { pciConfig, UNCONNECTED_IRQ, type PciBar, type PciFunction } from '../pci';
-import { eepromImage, Microwire, type MicrowireState } from './e1000-eeprom';
+import { eepromImage } from './e1000-eeprom';
 import { E1000Phy } from './e1000-phy';
 import * as r from './e1000-regs';
 import { E1000Transmit, type E1000TransmitState } from './e1000-transmit';
 import { FCS_BYTES, wireFrame } from './ethernet-fcs';
 import { bufferBytes, checksumReport, isWanted, stripTag, type Untagged } from './e1000-receive';
 import { isBroadcast, isMulticast, macBytes } from './mac-address';
+import { Microwire, type MicrowireState } from './microwire';
 
 const MEMORY_BYTES = 0x20000;
 const IO_BYTES = 64;
