@@ -28,6 +28,7 @@ import { conditionOfDoubles, conditionOfWords, flagsOfKind } from './flag-words'
 import { inlineHelper } from './inline-helpers';
 import type { InlineSite } from './inline-site';
 import type { AccessGroup, AccessPlace, RegionState } from './region-state';
+import type { Rounding } from './rounding';
 import { VectorRegisters } from './vectors';
 
 /** Where an instruction stands: its micro-op, and its block's distance from the region's entry. */
@@ -188,16 +189,12 @@ export class TranslatorContext extends TierContext implements InlineSite {
   }
 
   retreatFloat(): void {
-    this.region.countFloatRetreat();
+    this.rounding.countRetreat();
     this.retreat();
   }
 
-  constant(lanes: bigint): V128 {
-    return this.region.constant(lanes);
-  }
-
-  rounds(): void {
-    this.region.rounds = true;
+  get rounding(): Rounding {
+    return this.region.rounding;
   }
 
   setCompareFlags(first: F64, second: F64): void {

@@ -76,12 +76,12 @@ export interface PairCheck {
 export function checkPairs(c: InlineSite, checks: readonly PairCheck[]): void {
   if (checks.length === 0) return;
   const outside = checks.map(({ of, lanes }) => {
-    const bits = subtract(of.value, c.constant(LOWESTS));
+    const bits = subtract(of.value, c.rounding.constant(LOWESTS));
     if (lanes[0] && lanes[1]) return c.let(bits);
     return c.let(and(bits, v128.const(lanes[0] ? -1n : 0n, lanes[1] ? -1n : 0n)));
   });
   const any = outside.reduce((a, b) => or(a, b));
-  c.f.if(anyTrue(and(any, c.constant(OUTSIDES))), () => {
+  c.f.if(anyTrue(and(any, c.rounding.constant(OUTSIDES))), () => {
     if (checks.every(({ nonzero }) => nonzero)) {
       c.retreatFloat();
       return;
@@ -90,7 +90,7 @@ export function checkPairs(c: InlineSite, checks: readonly PairCheck[]): void {
       nonzero ? outside[i] : andNot(outside[i], equal(of.value, ZERO)),
     );
     const all = bad.reduce((a, b) => or(a, b));
-    c.f.if(anyTrue(and(all, c.constant(OUTSIDES))), () => c.retreatFloat());
+    c.f.if(anyTrue(and(all, c.rounding.constant(OUTSIDES))), () => c.retreatFloat());
   });
   for (const { of, lanes, nonzero } of checks)
     for (const lane of [0, 1] as const)

@@ -1,6 +1,6 @@
 /**
  * Double-precision SSE2 as WebAssembly's own operators (SDM Vol. 2). They round to nearest and keep no flags: used where
- * MXCSR asks for that (InlineSite.rounds), for operands whose result is zero or normal and raises nothing but PE.
+ * MXCSR asks for that (rounding.ts), for operands whose result is zero or normal and raises nothing but PE.
  */
 import { f64, i32, i64, v128, type F64, type I32, type V128 } from '../../wasm';
 import {
@@ -69,7 +69,7 @@ function plan(
 
 function scalar(operator: FloatOperator): Inline {
   return (c) => {
-    c.rounds();
+    c.rounding.assume();
     const b = doubleOf(c, 1);
     const a = doubleOf(c, 0);
     const same = c.forms[1].kind === 'x' && c.slot(0) === c.slot(1);
@@ -86,7 +86,7 @@ function scalar(operator: FloatOperator): Inline {
 
 function packed(operator: FloatOperator): Inline {
   return (c) => {
-    c.rounds();
+    c.rounding.assume();
     const b = pairOf(c, 1);
     const a = pairOf(c, 0);
     const same = c.forms[1].kind === 'x' && c.slot(0) === c.slot(1);
@@ -107,7 +107,7 @@ function packed(operator: FloatOperator): Inline {
 
 /** The root of a finite number; negative ones leave. */
 const root: Inline = (c) => {
-  c.rounds();
+  c.rounding.assume();
   const b = doubleOf(c, 1);
   const known = b.range && rootRange(b.range);
   if (!known) checkDoubles(c, [{ of: b, nonzero: false }]);
@@ -117,7 +117,7 @@ const root: Inline = (c) => {
 };
 
 const packedRoot: Inline = (c) => {
-  c.rounds();
+  c.rounding.assume();
   const b = pairOf(c, 1);
   const known = b.ranges.map((range) => range && rootRange(range));
   const lanes = [!known[0], !known[1]] as const;
@@ -194,7 +194,7 @@ const packedCompare: Inline = (c) => {
 const fromInteger: Inline = (c) => {
   const { bytes } = c.forms[1];
   const word = c.let(c.getSigned(1));
-  if (bytes === 8) c.rounds();
+  if (bytes === 8) c.rounding.assume();
   const value = bytes === 8 ? f64.convertI64S(c.toI64(word)) : f64.convertI32S(c.toI32(word));
   c.vectors.setLow(c.slot(0), value, { lo: 0, hi: bytes === 8 ? 63 : 31 });
   return true;
@@ -203,7 +203,7 @@ const fromInteger: Inline = (c) => {
 /** To an integer; what does not fit leaves. Denormals become zero and inexact. */
 function toInteger(round: ((a: F64) => F64) | undefined): Inline {
   return (c) => {
-    c.rounds();
+    c.rounding.assume();
     const { value, range } = doubleOf(c, 1);
     const wide = c.forms[0].bytes === 8;
     const bits = wide ? 63 : 31;
@@ -222,7 +222,7 @@ const ROUND = [f64.nearest, f64.floor, f64.ceil, f64.trunc];
 
 const roundToIntegral: Inline = (c) => {
   const how = Number(c.immediate().value);
-  c.rounds();
+  c.rounding.assume();
   const b = doubleOf(c, 1);
   checkComparable(c, b);
   const mode = how & 4 ? 0 : how & 3;

@@ -1,7 +1,7 @@
 /** Moves of XMM registers and their halves that keep what is known of the doubles in them (SDM Vol. 2). */
 import { f64, v128, type F64 } from '../../wasm';
 import { ZERO_RANGE, type Range } from './float-range';
-import { doubleOf, pairOf, type Inline, type InlineSite } from './inline-site';
+import { doubleOf, pairOf, singleOf, type Inline, type InlineSite } from './inline-site';
 import { highDouble, withHighDouble } from './vectors';
 
 const splat = v128.splat<'f64'>(20);
@@ -26,6 +26,18 @@ const moveLow: Inline = (c) => {
   if (!registers(c)) return false;
   const from = doubleOf(c, 1);
   vectors.setLow(c.slot(0), from.value, from.range);
+  return true;
+};
+
+/** MOVSS. */
+const moveLowSingle: Inline = (c) => {
+  const { vectors } = c;
+  // From memory the rest is zeroed, between registers it stays.
+  if (fromMemory(c)) vectors.setSingles(c.slot(0), v128.load32Zero(c.hostOf(1)), 14);
+  else if (registers(c)) {
+    const from = singleOf(c, 1);
+    vectors.setLowSingle(c.slot(0), from.value, from.known);
+  } else return false;
   return true;
 };
 
@@ -102,6 +114,7 @@ const shuffle: Inline = (c) => {
 const exclusiveOr: Inline = (c) => {
   if (!registers(c) || c.slot(0) !== c.slot(1)) return false;
   c.vectors.set(c.slot(0), ZERO, ZERO_RANGE, ZERO_RANGE);
+  c.vectors.learnSingles(c.slot(0), 15);
   return true;
 };
 
@@ -109,6 +122,7 @@ export const INLINE_MOVES: ReadonlyMap<string, Inline> = new Map([
   ['MOVAPS', moveAll],
   ['MOVUPS', moveAll],
   ['MOVSDX', moveLow],
+  ['MOVSS', moveLowSingle],
   ['MOVLPS', moveIntoLow],
   ['MOVHPS', moveIntoHigh],
   ['MOVDDUP', duplicate],

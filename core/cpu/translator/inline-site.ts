@@ -1,21 +1,19 @@
 /** What the translator's own versions of instruction definitions (inline-*.ts) may use beyond OpContext. */
-import { f64, v128, type F64, type I32, type V128 } from '../../wasm';
+import { f32, f64, v128, type F32, type F64, type I32, type V128 } from '../../wasm';
 import type { OpContext } from '../ops/context';
 import type { Range } from './float-range';
+import type { Rounding } from './rounding';
 import type { Lane, VectorRegisters } from './vectors';
 
 export interface InlineSite extends OpContext {
   readonly vectors: VectorRegisters;
+  readonly rounding: Rounding;
   /** State offset of a register operand. */
   slot(i: number): number;
   /** Host address of a memory operand that is in the TLB for reading, its alignment checked where the instruction wants it. */
   hostOf(i: number): I32;
   /** Leaves the region before this instruction, because of what its operands are. */
   retreatFloat(): void;
-  /** What follows relies on MXCSR: rounding to nearest, and inexact results neither trap nor show. */
-  rounds(): void;
-  /** Both lanes of a vector constant whose low 12 bits are 0; behind `rounds` only. */
-  constant(lanes: bigint): V128;
   /** COMISD's flags of two numbers, which are in order. */
   setCompareFlags(first: F64, second: F64): void;
 }
@@ -28,6 +26,21 @@ export interface Double {
   readonly value: F64;
   readonly range: Range | undefined;
   readonly learn: (range: Range) => void;
+}
+
+/** A single. */
+export interface Single {
+  readonly value: F32;
+  /** Zero or a normal number. */
+  readonly known: boolean;
+  readonly learn: () => void;
+}
+
+/** Four singles; bit n of `known`: lane n is zero or a normal number. */
+export interface Quad {
+  readonly value: V128;
+  readonly known: number;
+  readonly learn: () => void;
 }
 
 /** Both doubles of an operand. */
@@ -48,6 +61,32 @@ export function doubleOf(c: InlineSite, i: number): Double {
     value: c.vectors.low(at),
     range: c.vectors.range(at, 0),
     learn: (range) => c.vectors.learn(at, 0, range),
+  };
+}
+
+const lowSingle = v128.extract('f32', 31, 0);
+
+/** The lowest single of operand `i`. */
+export function singleOf(c: InlineSite, i: number): Single {
+  if (c.forms[i].kind === 'm')
+    return { value: c.let(f32.load(c.hostOf(i))), known: false, learn: forgets };
+  const at = c.slot(i);
+  const known = c.vectors.singles(at);
+  return {
+    value: c.let(lowSingle(c.vectors.get(at))),
+    known: (known & 1) !== 0,
+    learn: () => c.vectors.learnSingles(at, c.vectors.singles(at) | 1),
+  };
+}
+
+export function quadOf(c: InlineSite, i: number): Quad {
+  if (c.forms[i].kind === 'm')
+    return { value: c.let(v128.load(c.hostOf(i))), known: 0, learn: forgets };
+  const at = c.slot(i);
+  return {
+    value: c.vectors.get(at),
+    known: c.vectors.singles(at),
+    learn: () => c.vectors.learnSingles(at, 15),
   };
 }
 

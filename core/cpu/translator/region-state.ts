@@ -14,14 +14,13 @@ import {
   type Label,
   type Local,
   type Statement,
-  type V128,
 } from '../../wasm';
 import { EXIT_FAR, EXIT_INTERPRET } from '../interp/interpreter';
 import * as L from '../layout';
 import type { FlagKind } from '../ops/context';
 import { targetSlot } from '../tier/context';
 import { HELPERS, helperType, STATEFUL_HELPERS, type HelperName } from '../ops/helper-types';
-import { splat64 } from '../ops/simd';
+import { Rounding } from './rounding';
 import { VectorRegisters } from './vectors';
 
 /** Views of the domain's memory. */
@@ -91,8 +90,7 @@ export class RegionState {
   /** The doubles of `compared` flags. */
   readonly compared: readonly [Local<'f64'>, Local<'f64'>];
   readonly vectors: VectorRegisters;
-  /** The region relies on how MXCSR rounds. */
-  rounds = false;
+  readonly rounding: Rounding;
   flags: KnownFlags;
   /** Nesting at which an instruction's body begins: what it does deeper inside is conditional. */
   bodyNesting = 0;
@@ -110,7 +108,6 @@ export class RegionState {
   private readonly exitRip: Local<'i64'>;
   private readonly registers = new Map<number, Local<'i64'>>();
   private readonly modified = new Set<number>();
-  private readonly constants = new Map<bigint, Local<'v128'>>();
   private readonly tracked = new Map<number, TrackedValue>();
   private writes = 0;
   private readonly groups = new Map<string, AccessGroup>();
@@ -140,6 +137,7 @@ export class RegionState {
     this.exitRip = f.local('i64');
     this.compared = [f.local('f64'), f.local('f64')];
     this.vectors = new VectorRegisters(f);
+    this.rounding = new Rounding(f, base);
   }
 
   private at(offset: number): I32 {
@@ -338,7 +336,7 @@ export class RegionState {
   build(body: () => void): FunctionBuilder {
     const { f } = this;
     if (!this.long) this.demandFlatSegments();
-    f.later(() => (this.rounds ? [this.leaveUnlessPlain(), ...this.constantLoads()] : []));
+    f.later(() => this.rounding.prologue());
     f.set(this.entryRip, i64.load(this.at(L.S_RIP)));
     f.set(this.budget, i32.load(this.at(L.S_BUDGET)));
     f.set(this.tlb, i32.load(this.at(L.S_TLB)));
@@ -363,48 +361,6 @@ export class RegionState {
     f.return(i32.and(i32.wrap(this.exit.get), i32.const(EXIT_INTERPRET)));
     f.unreachable();
     return f;
-  }
-
-  /** MXCSR rounds to nearest, and PE is set already and masked: inexact results change nothing. */
-  private get plainRounding(): I32 {
-    const bits = i32.and(i32.load(this.at(L.S_MXCSR)), i32.const(0x7020));
-    return i32.eq(bits, i32.const(0x1020));
-  }
-
-  /** Before anything has changed: what relies on plain rounding is left to the interpreter otherwise. */
-  private leaveUnlessPlain(): Statement {
-    const [IF, RETURN, END] = [[0x04, 0x40], [0x0f], [0x0b]];
-    const count = i32.load(this.at(L.S_COUNT_FLOAT_RETREATS));
-    const counted = i32.store(this.at(L.S_COUNT_FLOAT_RETREATS), i32.add(count, i32.const(1)));
-    return {
-      code: [i32.eqz(this.plainRounding), IF, counted, i32.const(EXIT_INTERPRET), RETURN, END],
-    };
-  }
-
-  /** A vector constant that stays in a register: made from a loaded value, as V8 would make a plain one anew at each use. Only where the region rounds; the low 12 bits are 0. */
-  constant(lanes: bigint): V128 {
-    let local = this.constants.get(lanes);
-    if (!local) this.constants.set(lanes, (local = this.f.persistentLocal('v128')));
-    return local.get;
-  }
-
-  /** MXCSR.PM is known to be set: 1000H times what is wanted. */
-  private constantLoads(): Statement[] {
-    const mask = i64.and(i64.load32U(this.at(L.S_MXCSR)), i64.const(0x1000));
-    return [...this.constants].map(([lanes, local]) =>
-      setLocal(local, splat64(i64.mul(mask, i64.const(lanes / 0x1000n)))),
-    );
-  }
-
-  /** Behind a helper that loads MXCSR: leaves if it now rounds otherwise. */
-  checkRounding(distance: number, undone: number): void {
-    this.f.if(i32.eqz(this.plainRounding), () => this.leave(distance, undone, false));
-  }
-
-  /** Counts what leaves for its floating-point operands. */
-  countFloatRetreat(): void {
-    const at = this.at(L.S_COUNT_FLOAT_RETREATS);
-    this.f.do(i32.store(at, i32.add(i32.load(at), i32.const(1))));
   }
 
   /** Legacy code is translated for flat segments with base 0 and a 32-bit stack, as all systems of our time set them up. */

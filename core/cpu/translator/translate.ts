@@ -80,8 +80,9 @@ class NodeEmitter {
         region.loadedRounding = false;
         region.outcome = {};
         region.flagsWanted = wanted[i];
+        const next = at + u8[uop + L.UOP_LENGTH];
         const far = i === last && node.end.kind === 'far';
-        if (far) region.storeNextRip(at + u8[uop + L.UOP_LENGTH]);
+        if (far) region.storeNextRip(next);
         const context = new TranslatorContext(
           region,
           { uop, blockAt: node.at },
@@ -93,12 +94,13 @@ class NodeEmitter {
         const inline = this.inlineFloats && INLINES.get(definition.mnemonic);
         if (!inline || !inline(context)) definition.body(context);
         context.finish();
-        if (region.loadedRounding) region.checkRounding(at + u8[uop + L.UOP_LENGTH], remaining - 1);
+        if (region.loadedRounding)
+          region.f.if(region.rounding.differs, () => region.leave(next, remaining - 1, false));
         if (i === last) {
           region.vectors.flush();
           this.left.set(node, region.vectors.snapshot());
           this.end(node);
-        } else if (region.wroteMemory) region.checkCode(at + u8[uop + L.UOP_LENGTH], remaining - 1);
+        } else if (region.wroteMemory) region.checkCode(next, remaining - 1);
       });
     });
   }

@@ -3,7 +3,18 @@
  * the two are put together when somebody wants all of it. And what is known of the doubles (float-range.ts).
  */
 import { assert } from '../../base';
-import { f64, i32, i64, setLocal, v128, type F64, type I32, type I64, type V128 } from '../../wasm';
+import {
+  f64,
+  i32,
+  i64,
+  setLocal,
+  v128,
+  type F32,
+  type F64,
+  type I32,
+  type I64,
+  type V128,
+} from '../../wasm';
 import type { FunctionBuilder, Local, Statement } from '../../wasm';
 import * as L from '../layout';
 import type { Range } from './float-range';
@@ -16,9 +27,11 @@ interface Kept {
   /** The low double's local holds it. */
   readonly hasLow: boolean;
   readonly ranges: readonly [Range | undefined, Range | undefined];
+  /** Bit n: as a single, lane n is zero or a normal number. */
+  readonly singles: number;
 }
 
-const UNKNOWN: Kept = { state: 'clean', hasLow: false, ranges: [undefined, undefined] };
+const UNKNOWN: Kept = { state: 'clean', hasLow: false, ranges: [undefined, undefined], singles: 0 };
 
 /** What a node left, for those that only it leads to. */
 export type VectorSnapshot = ReadonlyMap<number, Kept>;
@@ -27,6 +40,7 @@ const ZERO = v128.const(0n, 0n);
 export const lowDouble = v128.extract('f64', 33, 0);
 export const highDouble = v128.extract('f64', 33, 1);
 export const withLowDouble = v128.replace<'f64'>(34, 0);
+const withLowSingle = v128.replace<'f32'>(32, 0);
 export const withHighDouble = v128.replace<'f64'>(34, 1);
 
 export class VectorRegisters {
@@ -116,18 +130,32 @@ export class VectorRegisters {
     assert(this.certain, 'a vector register that is written always');
     this.f.set(this.vector(offset), value);
     this.modified.add(offset);
-    this.kept.set(offset, { state: 'clean', hasLow: false, ranges: [low, high] });
+    this.kept.set(offset, { state: 'clean', hasLow: false, ranges: [low, high], singles: 0 });
+  }
+
+  /** All of it, of which `singles` are known (Kept). */
+  setSingles(offset: number, value: V128, singles: number): void {
+    this.set(offset, value);
+    this.learnSingles(offset, singles);
+  }
+
+  /** The lowest single; the others stay. */
+  setLowSingle(offset: number, value: F32, known: boolean): void {
+    const { singles, ranges } = this.of(offset);
+    this.set(offset, withLowSingle(this.get(offset), value), undefined, ranges[1]);
+    this.learnSingles(offset, known ? singles | 1 : singles & ~1);
   }
 
   /** The low double; the high one stays. */
   setLow(offset: number, value: F64, range?: Range): void {
     assert(this.certain, 'a vector register that is written always');
-    const { state, ranges } = this.of(offset);
+    const { state, ranges, singles } = this.of(offset);
     this.vector(offset);
     this.f.set(this.lowLocal(offset), value);
     this.modified.add(offset);
     const next = state === 'zero' ? 'zero' : 'low';
-    this.kept.set(offset, { state: next, hasLow: true, ranges: [range, ranges[1]] });
+    const rest = singles & 12;
+    this.kept.set(offset, { state: next, hasLow: true, ranges: [range, ranges[1]], singles: rest });
   }
 
   /** One register becomes another: no code where locals are concerned. */
@@ -153,6 +181,14 @@ export class VectorRegisters {
     const ranges: [Range | undefined, Range | undefined] = [...kept.ranges];
     ranges[lane] = range;
     this.kept.set(offset, { ...kept, ranges });
+  }
+
+  singles(offset: number): number {
+    return this.of(offset).singles;
+  }
+
+  learnSingles(offset: number, singles: number): void {
+    this.kept.set(offset, { ...this.of(offset), singles });
   }
 
   // --- edges
