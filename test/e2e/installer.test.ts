@@ -44,11 +44,16 @@ it(
     await screen.press('Enter');
     // The installer draws on the kernel's framebuffer console, so there are pixels to look at and no text.
     const asks = 'Choose the language to be used for the installation process.';
-    await app.until(
-      'the language screen',
-      async () => showsText(await screen.pixels(), asks),
-      INSTALLER_MS,
-    );
+    try {
+      await app.until(
+        'the language screen',
+        async () => showsText(await screen.pixels(), asks),
+        INSTALLER_MS,
+      );
+    } catch (cause) {
+      const drawn = showsText(await app.screenPixels('debian12'), asks);
+      throw new Error(`the guest has ${drawn ? '' : 'not '}drawn it`, { cause });
+    }
     const language = await screen.pixels();
     await screen.press('ArrowDown');
     await app.until(

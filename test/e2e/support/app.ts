@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PNG } from 'pngjs';
 import { _electron, type ElectronApplication, type Page } from 'playwright-core';
 import type { DomainInfo, MenuCommand, Preferences } from '../../../core/api';
 import { testDisplay } from './display';
@@ -167,6 +168,43 @@ export class DomusApp {
     }, name);
   }
 
+  /** The guest's screen as the toolstack has it, whatever the VNC tab makes of it. */
+  async screenPixels(name: string): Promise<PNG> {
+    const png = await this.page.evaluate(async (domain) => {
+      const reply = await window.domus.call('domain/screenshot', { domain });
+      if (!reply.ok) throw new Error(reply.error.message);
+      return reply.value.png;
+    }, name);
+    return PNG.sync.read(Buffer.from(png, 'base64'));
+  }
+
+  /** What the virtual machines show and do, for whoever reads why a test has failed. */
+  private async situation(): Promise<string> {
+    const seen = await this.page.evaluate(async () => {
+      const list = await window.domus.call('domain/list', {});
+      if (!list.ok) return [list.error.message];
+      const counts = async (domain: string): Promise<string> => {
+        const reply = await window.domus.call('domain/performance', { domain });
+        if (!reply.ok) return reply.error.message;
+        const { instructions, interpreted, busyNs, interrupts, halts, faults } = reply.value;
+        return JSON.stringify({ instructions, interpreted, busyNs, interrupts, halts, faults });
+      };
+      return Promise.all(
+        list.value.map(async ({ config: { name }, state }) => {
+          const before = await counts(name);
+          await new Promise((wake) => setTimeout(wake, 1000));
+          const after = await counts(name);
+          const shot = await window.domus.call('domain/screenshot', { domain: name });
+          const screen = shot.ok
+            ? (shot.value.text?.join('\n') ?? `${shot.value.width} x ${shot.value.height} pixels`)
+            : shot.error.message;
+          return `${name}, ${state}: ${before}, a second later ${after}\n${screen}`;
+        }),
+      );
+    });
+    return seen.join('\n');
+  }
+
   /** Waits until `holds` is true; fails with `what` when it is not in time. */
   async until(
     what: string,
@@ -175,7 +213,8 @@ export class DomusApp {
   ): Promise<void> {
     const deadline = Date.now() + patienceMs;
     while (!(await holds())) {
-      if (Date.now() > deadline) throw new Error(`not in ${patienceMs / 1000} s: ${what}`);
+      if (Date.now() > deadline)
+        throw new Error(`not in ${patienceMs / 1000} s: ${what}\n${await this.situation()}`);
       await new Promise((wake) => setTimeout(wake, 150));
     }
   }
