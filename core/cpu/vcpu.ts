@@ -33,6 +33,7 @@ import type { MemoryViews } from './translator/region-state';
 const GUEST_FAULT = new Error('guest fault');
 
 const WASM_PAGE = 65536;
+const EFLAGS_IF = 0x200;
 /** BLOCK_HEAT that does not run out. */
 const NEVER_HOT = 0x7fffffff;
 /** Nested faults of one delivery: a triple fault ends it long before. */
@@ -53,6 +54,8 @@ export interface VcpuConfig {
   readonly vcpus: number;
   /** Times the interpreter runs a block before it is translated; 0: everything is interpreted. Default TRANSLATE_AFTER. */
   readonly translateAfter?: number;
+  /** Longest decoded block, in instructions: with 1 a budget of n - 1 runs n instructions, no more. For lockstep. */
+  readonly blockInstructions?: number;
   /** Monotonic milliseconds, for `counters` only; without it they tell no times. */
   nowMs?(): number;
 }
@@ -170,6 +173,7 @@ export class WasmVcpu implements Vcpu {
       { long: long.handlers, legacy: legacy.handlers },
       services,
       threshold === 0 ? NEVER_HOT : threshold,
+      config.blockInstructions,
     );
     this.registers = new StateRegisters(memory.buffer, this.base, this.helpers);
     this.reset('power-on');
@@ -277,13 +281,23 @@ export class WasmVcpu implements Vcpu {
       this.set32(L.S_REQUEST, 0);
       this.i32[budget] = left;
       const exit = this.slice();
+      // No instruction is under way now.
+      this.set32(L.S_UOP, 0);
       this.regions.flush();
       const used = left - this.i32[budget];
       this.u64[(this.base + L.S_RETIRED) >> 3] += BigInt(used);
-      left -= used;
-      if (exit !== undefined) return exit;
+      // What used up nothing must not go on for ever.
+      left -= Math.max(used, 1);
+      if (exit === 'shutdown' || (exit === 'halted' && !this.wakes())) return exit;
       if (left <= 0 || this.kicked) return 'budget';
     }
+  }
+
+  /** Something that came before HLT, or while interrupts were held back behind STI, ends the halt at once (SDM 2A, HLT). */
+  private wakes(): boolean {
+    if (this.get32(L.S_HALTED) === 0) return true;
+    if (this.get32(L.S_NMI_PENDING) !== 0 && this.get32(L.S_NMI_BLOCKED) === 0) return true;
+    return (this.get32(L.S_EFLAGS) & EFLAGS_IF) !== 0 && this.config.interrupts.hasPending();
   }
 
   /** Runs until something turns up; undefined when only the interpreter or the interrupt state changed. */

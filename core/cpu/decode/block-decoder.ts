@@ -62,6 +62,8 @@ export class BlockDecoder {
     private readonly services: BlockServices,
     /** BLOCK_HEAT of a new block. */
     private readonly heat: number,
+    /** Longest block, in instructions. */
+    private readonly limit = MAX_INSTRUCTIONS,
   ) {
     this.u8 = new Uint8Array(memory);
     this.u16 = new Uint16Array(memory);
@@ -88,7 +90,7 @@ export class BlockDecoder {
     const header = this.next;
     this.start = header + L.BLOCK_HEADER_BYTES;
     this.at = this.start;
-    const limit = mode & (L.MODE_TRACE | L.MODE_BREAKPOINTS) ? 1 : MAX_INSTRUCTIONS;
+    const limit = mode & (L.MODE_TRACE | L.MODE_BREAKPOINTS) ? 1 : this.limit;
     const pageRest = PAGE - (gpa % PAGE);
     let offset = 0;
     let count = 0;
