@@ -75,6 +75,11 @@ export interface DomainConfig {
   keymap: string;
   /** False: the interpreter runs everything, for comparing and for finding faults of the translator. Absent: true. */
   translate?: boolean;
+  /**
+   * True while an operating system is being installed: when the guest ends a run in which it has made its first disk
+   * bootable, it goes on from that disk (`afterInstall` of core/toolstack/install). Absent: false.
+   */
+  install?: boolean;
   on_poweroff: EndAction;
   on_reboot: EndAction;
   on_crash: EndAction;

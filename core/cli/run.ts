@@ -59,6 +59,7 @@ export async function runInForeground(
     {
       onChange: () => undefined,
       onStats: () => undefined,
+      onReconfigured: () => undefined,
       onConsole: (_, data) => terminal.write(Buffer.from(data, 'base64')),
       onNotice: (_, level, message) => say(`${level === 'info' ? '' : `${level}: `}${message}`),
       onEnd: (_, end) => finish(end),

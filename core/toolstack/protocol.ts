@@ -74,6 +74,8 @@ const endedEvent = z.strictObject({
   reason: sentence,
   kept: z.boolean(),
 });
+/** The first disk has become bootable in this run and the guest ends it: the installation seems finished. `ended` follows. */
+const installedEvent = z.strictObject({ event: z.literal('installed') });
 const rebootedEvent = z.strictObject({ event: z.literal('rebooted') });
 const pausedEvent = z.strictObject({ event: z.literal('paused'), reason: sentence });
 const noticeEvent = z.strictObject({
@@ -86,6 +88,7 @@ export const domainEventSchema = z.discriminatedUnion('event', [
   statsEvent,
   consoleEvent,
   endedEvent,
+  installedEvent,
   rebootedEvent,
   pausedEvent,
   noticeEvent,

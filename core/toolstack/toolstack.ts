@@ -276,6 +276,7 @@ export class Toolstack {
       this.events.fire({ type: 'domain-changed', domain: domain.info });
     },
     onStats: () => undefined,
+    onReconfigured: (domain) => this.saveConfig(domain),
     onConsole: (domain, data) =>
       this.events.fire({ type: 'console', uuid: domain.config.uuid, data }),
     onNotice: (domain, level, message) => this.notice(level, domain.config.uuid, message),
@@ -298,15 +299,25 @@ export class Toolstack {
   }
 
   private saveState(domain: Domain): void {
-    const { uuid, name } = domain.config;
     const state = this.stateOf(domain);
+    this.saveLater(domain, 'state', () => this.store.saveState(domain.config.uuid, state));
+  }
+
+  private saveConfig(domain: Domain): void {
+    const { config } = domain;
+    const state = this.stateOf(domain);
+    this.saveLater(domain, 'configuration', () => this.store.save(config, state));
+  }
+
+  private saveLater(domain: Domain, what: string, save: () => Promise<void>): void {
+    const { uuid, name } = domain.config;
     this.saving = this.saving
-      .then(() => (this.domains.has(uuid) ? this.store.saveState(uuid, state) : undefined))
+      .then(() => (this.domains.has(uuid) ? save() : undefined))
       .catch((cause: unknown) =>
         this.notice(
           'error',
           uuid,
-          `the state of ${name} could not be stored: ${cause instanceof Error ? cause.message : String(cause)}`,
+          `the ${what} of ${name} could not be stored: ${cause instanceof Error ? cause.message : String(cause)}`,
         ),
       );
   }

@@ -284,6 +284,7 @@ function assemble(reader: Reader, options: ParseOptions): DomainConfig {
     serial: reader.text('serial', 'pty') as DomainConfig['serial'],
     keymap: reader.text('keymap', vnc.keymap ?? 'en-us'),
     ...(reader.boolean('translate', true) ? {} : { translate: false }),
+    ...(reader.boolean('install', false) ? { install: true } : {}),
     on_poweroff: action('on_poweroff', 'destroy'),
     on_reboot: action('on_reboot', 'restart'),
     on_crash: action('on_crash', 'destroy'),

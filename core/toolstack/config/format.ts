@@ -36,6 +36,7 @@ export function formatConfig(config: DomainConfig): string {
   if (config.vncpasswd !== '') lines.push(`vncpasswd = ${quoted(config.vncpasswd)}`);
   lines.push(`serial = ${quoted(config.serial)}`, `keymap = ${quoted(config.keymap)}`);
   if (config.translate === false) lines.push('translate = 0');
+  if (config.install === true) lines.push('install = 1');
   for (const key of ['on_poweroff', 'on_reboot', 'on_crash'] as const)
     lines.push(`${key} = ${quoted(config[key])}`);
   return `${lines.join('\n')}\n`;

@@ -140,6 +140,12 @@ export const KEYS: readonly KeyRow[] = [
     doc: 'Translate hot code of the guest; with 0 the interpreter runs everything, many times slower: for comparing.',
   },
   {
+    name: 'install',
+    type: 'boolean',
+    default: '0',
+    doc: 'An installation is going on: once the guest reboots or powers off and has made its first disk bootable, it starts from that disk, CDs are ejected, and kernel, ramdisk, root, extra and install are dropped.',
+  },
+  {
     name: 'on_poweroff',
     type: 'string',
     default: '"destroy"',

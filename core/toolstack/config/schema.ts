@@ -149,6 +149,7 @@ export const domainConfigSchema = z.strictObject({
   serial: z.enum(['pty', 'none']),
   keymap: z.enum(KEYMAPS),
   translate: z.boolean().exactOptional(),
+  install: z.boolean().exactOptional(),
   on_poweroff: z.enum(END_ACTIONS),
   on_reboot: z.enum(END_ACTIONS),
   on_crash: z.enum(END_ACTIONS),

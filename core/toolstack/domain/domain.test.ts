@@ -112,6 +112,7 @@ function setUp(overrides: Partial<DomainConfig> = {}): {
     onChange: (domain) =>
       log.push(`${domain.state}${domain.reason === '' ? '' : `: ${domain.reason}`}`),
     onStats: () => undefined,
+    onReconfigured: ({ config }) => log.push(`reconfigured boot=${config.boot}`),
     onConsole: (_, data) => void log.push(`console ${data}`),
     onNotice: (_, level, message) => log.push(`${level}: ${message}`),
     onEnd: (_, end) => ends.push(end),
@@ -230,6 +231,34 @@ describe('Domain', () => {
     await settled();
     expect(children.length).toBe(2);
     expect(domain.state).toBe('running');
+  });
+
+  it('starts an installed system from its disk, once, with the CD out', async () => {
+    const cd = { vdev: 'hdc', format: 'raw', access: 'r', cdrom: true } as const;
+    const { domain, child, children, time, log } = setUp({
+      install: true,
+      boot: 'dc',
+      kernel: '/boot/linux',
+      extra: 'auto=true',
+      disk: [{ ...cd, target: '/x.iso' }],
+    });
+    await domain.start(false);
+    time.pass(60_000);
+    child().say({ event: 'installed' });
+    child().say({ event: 'ended', how: 'reboot', reason: 'the guest rebooted', kept: false });
+    await settled();
+    expect(children.length).toBe(2);
+    expect(child().requests[0]).toMatchObject({
+      method: 'start',
+      params: { config: { boot: 'cd', kernel: '', extra: '', disk: [{ ...cd, target: '' }] } },
+    });
+    expect(domain.config.install).toBeUndefined();
+    const notice =
+      'info: a: the installation seems finished, it now starts from its disk; the CD was ejected';
+    expect(log).toContain('reconfigured boot=cd');
+    expect(log).toContain(notice);
+    child().say({ event: 'installed' });
+    expect(log.filter((line) => line === notice).length).toBe(1);
   });
 
   it('gives credit for console bytes when they were taken', async () => {

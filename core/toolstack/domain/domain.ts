@@ -10,6 +10,7 @@ import {
   type VifInfo,
 } from '../../api';
 import type { TimerHost } from '../../host';
+import { afterInstall, installNotice } from '../install';
 import type { HeldVif } from '../net';
 import type { DomainEvent, DomainRequests, EndKind } from '../protocol';
 import { DomainConnection, type SpawnDomain } from './connection';
@@ -47,6 +48,8 @@ export interface DomainListener {
   /** State, configuration or reason changed. */
   onChange(domain: Domain): void;
   onStats(domain: Domain): void;
+  /** The domain has changed its own configuration, which is to be kept; `onChange` follows. */
+  onReconfigured(domain: Domain): void;
   /** Serial output, base64. More is sent when the promise, if there is one, is done. */
   onConsole(domain: Domain, data: string): void | Promise<void>;
   onNotice(domain: Domain, level: 'info' | 'warn' | 'error', message: string): void;
@@ -283,9 +286,20 @@ export class Domain {
     } else if (event.event === 'console') {
       void this.passOn(run, event.data);
     } else if (event.event === 'notice') this.listener.onNotice(this, event.level, event.message);
+    else if (event.event === 'installed') this.installed();
     else if (event.event === 'paused') this.setState('paused', event.reason);
     else if (event.event === 'rebooted') this.listener.onNotice(this, 'info', 'the guest rebooted');
     else void this.guestEnded(run, event);
+  }
+
+  /** The guest has installed a system: from its next start on it runs that one. */
+  private installed(): void {
+    const before = this.config;
+    if (before.install !== true) return;
+    this.config = afterInstall(before);
+    this.listener.onReconfigured(this);
+    this.listener.onChange(this);
+    this.listener.onNotice(this, 'info', installNotice(before));
   }
 
   private async passOn(run: Run, data: string): Promise<void> {

@@ -14,6 +14,7 @@ import { Guest, type GuestMessage } from './guest';
 import { DomainImages } from './images';
 import { KeyPump } from './key-pump';
 import { DomainNetworks } from './networks';
+import { InstallWatch } from './install-watch';
 import { holdLifeline, type ParentChannel } from './parent-channel';
 import { ScreenServer } from './screen-server';
 import type { BlockRequest } from './worker-messages';
@@ -50,6 +51,8 @@ interface Running {
   readonly guest: Guest;
   readonly screen: ScreenServer;
   readonly keys: KeyPump;
+  /** There while the configuration says that a system is being installed. */
+  readonly install: InstallWatch | undefined;
 }
 
 type Handlers = {
@@ -200,6 +203,7 @@ export class DomainHost {
     const screen = new ScreenServer(config, guest);
     const keys = new KeyPump((scancode, pressed) => guest.post({ type: 'key', scancode, pressed }));
     try {
+      const install = config.install ? await InstallWatch.begin(config.disk, images) : undefined;
       networks.connect((message) => guest.post(message));
       networks.setPaused(paused);
       const vncPort = await screen.listen();
@@ -216,7 +220,7 @@ export class DomainHost {
         translate: config.translate !== false,
         paused,
       });
-      this.running = { config, images, networks, guest, screen, keys };
+      this.running = { config, images, networks, guest, screen, keys, install };
       this.statsTimer = setInterval(() => this.sendStats(), STATS_MS);
       return { vncPort };
     } catch (cause) {
@@ -230,7 +234,7 @@ export class DomainHost {
     if (message.type === 'pointer-mode') return this.running?.screen.pointerMode(message.absolute);
     if (message.type === 'log')
       return message.level === 'guest' ? undefined : this.notice(message.level, message.message);
-    if (message.type === 'stopped') return this.stopped(message);
+    if (message.type === 'stopped') return void this.stopped(message);
     if (message.type === 'network' || message.type === 'network-space')
       return this.running?.networks.handle(message);
     void this.block(message);
@@ -273,13 +277,16 @@ export class DomainHost {
     return this.order({ type: 'unpause' });
   }
 
-  private stopped({ how, where }: Extract<GuestMessage, { type: 'stopped' }>): void {
-    const { config, guest, networks } = this.domain;
-    if (how === 'poweroff') return this.end('poweroff', 'the guest powered off');
-    if (how === 'triple-fault') {
+  private async stopped({ how, where }: Extract<GuestMessage, { type: 'stopped' }>): Promise<void> {
+    const { config, guest, networks, install } = this.domain;
+    if (how === 'triple-fault')
       return this.end('crash', `the guest crashed with a triple fault ${where}`);
-    }
-    if (config.on_reboot !== 'restart') return this.end('reboot', 'the guest rebooted');
+    const installed = (await install?.isFinished()) === true;
+    if (installed && !this.ended) this.event({ event: 'installed' });
+    if (how === 'poweroff') return this.end('poweroff', 'the guest powered off');
+    // An installed system gets a machine made of the changed configuration: the toolstack starts it.
+    if (installed || config.on_reboot !== 'restart')
+      return this.end('reboot', 'the guest rebooted');
     networks.reset();
     guest.post({ type: 'reset' });
     this.event({ event: 'rebooted' });

@@ -116,6 +116,14 @@ export class DomainImages {
     }
   }
 
+  /** The first bytes of an image once every request under way is done; undefined where there is none or it cannot be read. */
+  async start(index: number, length: number): Promise<Uint8Array | undefined> {
+    await Promise.all(this.inFlight);
+    const image = this.images[index];
+    if (!image || image.sizeBytes < length) return undefined;
+    return image.read(0, length).catch(() => undefined);
+  }
+
   /** Waits for requests under way, makes everything durable and gives the images back. Problems are returned as sentences. */
   async close(): Promise<string[]> {
     await Promise.all(this.inFlight);

@@ -1,0 +1,7 @@
+export {
+  afterInstall,
+  BOOT_SECTOR_BYTES,
+  installNotice,
+  isBootSector,
+  sameBootCode,
+} from './finish';
