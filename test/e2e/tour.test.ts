@@ -1,14 +1,16 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
-import { guest } from '../../build/guests.mjs';
+import { BUSYBOX_MARKER, guest } from '../../build/guests.mjs';
 import { ConsolePage } from './pages/console';
 import { MainWindow } from './pages/main-window';
 import { SerialPage } from './pages/serial';
 import { Wizard } from './pages/wizard';
+import { brokenRules } from './support/accessibility';
 import { DomusApp } from './support/app';
 import { domainProcesses } from './support/processes';
-import { DIST } from './support/runtime';
+import { DIST, ROOT } from './support/runtime';
+import { showsText } from './support/screen-text';
 import { createTiny } from './support/tiny';
 
 /** Where the pictures of the tour are left, for eyes. */
@@ -78,6 +80,14 @@ it.each(TOURS)('every part fits its place, %s at %d x %d', async (theme, width, 
     );
     for (const element of await overflowing(here)) problems.push(`${name}: ${element}`);
   };
+  /** The same for what only a running machine or a mistake shows: read by axe, too. */
+  const readShot = async (name: string): Promise<void> => {
+    await shot(name);
+    for (const rule of await brokenRules(page)) {
+      // A menu lies over the page, in no part of it.
+      if (!/^region: .*role="menu"/.test(rule)) problems.push(`${name}: ${rule}`);
+    }
+  };
   const dismiss = async (): Promise<void> => {
     await page.evaluate(() => {
       for (const button of document.querySelectorAll<HTMLElement>('.el-notification__closeBtn'))
@@ -104,7 +114,7 @@ it.each(TOURS)('every part fits its place, %s at %d x %d', async (theme, width, 
   await wizard.memory.press('Tab');
   await wizard.diskMode('Existing');
   await wizard.createAndStart();
-  await shot('wizard-errors');
+  await readShot('wizard-errors');
   await page.keyboard.press('Escape');
   await wizard.closed();
   await wizard.open();
@@ -113,7 +123,7 @@ it.each(TOURS)('every part fits its place, %s at %d x %d', async (theme, width, 
   await wizard.browseIso(text);
   await wizard.dialog.locator('[data-test="iso-error"]').waitFor();
   await wizard.dialog.locator('[data-test="iso-error"]').scrollIntoViewIfNeeded();
-  await shot('wizard-bad-iso');
+  await readShot('wizard-bad-iso');
   await page.keyboard.press('Escape');
   await wizard.closed();
 
@@ -139,7 +149,7 @@ it.each(TOURS)('every part fits its place, %s at %d x %d', async (theme, width, 
   await window.tab('overview');
   await page.locator('.shot img').waitFor();
   await page.waitForTimeout(2500);
-  await shot('overview-running');
+  await readShot('overview-running');
   await page.getByRole('button', { name: 'Configuration (xl.cfg)' }).click();
   await page.locator('[data-test="config-text"]', { hasText: 'memory' }).scrollIntoViewIfNeeded();
   await shot('overview-config');
@@ -155,10 +165,14 @@ it.each(TOURS)('every part fits its place, %s at %d x %d', async (theme, width, 
   await window.tab('overview');
   await shot('overview-paused');
   await window.tab('console');
-  await shot('console-paused');
+  await readShot('console-paused');
   await page.locator('[data-test="power-menu"]').click();
   await shot('power-menu');
   await page.keyboard.press('Escape');
+
+  await window.tab('performance');
+  await page.waitForTimeout(1500);
+  await shot('performance');
 
   await createTiny(here, 'crashed', { start: true });
   const pids = domainProcesses(here.pid);
@@ -168,7 +182,7 @@ it.each(TOURS)('every part fits its place, %s at %d x %d', async (theme, width, 
   await shot('overview-crashed');
   await window.tab('console');
   await dismiss();
-  await shot('console-crashed');
+  await readShot('console-crashed');
   await createTiny(here, 'off', { start: false });
   await window.tab('overview');
   await shot('overview-off');
@@ -178,13 +192,13 @@ it.each(TOURS)('every part fits its place, %s at %d x %d', async (theme, width, 
   await shot('serial-off');
 
   await window.problems();
-  await shot('problems');
+  await readShot('problems');
   await page.locator('#tab-tasks').click();
   await shot('tasks');
   await window.selectHost();
   await shot('host');
   await page.locator('[data-test="row-grub"]').click({ button: 'right' });
-  await shot('host-menu');
+  await readShot('host-menu');
   await page.keyboard.press('Escape');
   await page.getByRole('searchbox', { name: 'Filter virtual machines by name' }).fill('zzz');
   await shot('host-filtered');
@@ -204,7 +218,7 @@ it.each(TOURS)('every part fits its place, %s at %d x %d', async (theme, width, 
   await window.select('grub');
   await window.power('force-off');
   await page.getByRole('dialog', { name: 'Force off' }).waitFor();
-  await shot('confirm');
+  await readShot('confirm');
   await page.keyboard.press('Escape');
   await window.select('off');
   await window.toolbar('delete').click();
@@ -213,7 +227,91 @@ it.each(TOURS)('every part fits its place, %s at %d x %d', async (theme, width, 
   await page.keyboard.press('Escape');
   await here.menu('quit');
   await page.getByRole('dialog', { name: 'Quit Domus?' }).waitFor();
-  await shot('quit');
+  await readShot('quit');
   expect(problems).toEqual([]);
   expect(here.complaints).toEqual([]);
 });
+
+/** The README's pictures, made anew with `DOMUS_TOUR=docs npm run test:e2e -- tour -t README`. */
+if (process.env['DOMUS_TOUR'] === 'docs')
+  it('makes the pictures of the README', { timeout: 900_000 }, async () => {
+    app = await DomusApp.launch({ preferences: { theme: 'light', tasksHeight: 96 } });
+    const here = app;
+    const { page } = here;
+    const window = new MainWindow(page);
+    const wizard = new Wizard(here);
+    const screen = new ConsolePage(here);
+    const serial = new SerialPage(here);
+    const files = join(here.home, 'Downloads');
+    mkdirSync(files);
+    const file = async (name: Parameters<typeof guest>[0], as: string): Promise<string> => {
+      copyFileSync(await guest(name), join(files, as));
+      return join(files, as);
+    };
+    await here.electron.evaluate(({ BrowserWindow }) =>
+      BrowserWindow.getAllWindows()[0].setBounds({ x: 0, y: 0, width: 1240, height: 840 }),
+    );
+    const picture = async (name: string): Promise<void> => {
+      await page.evaluate(() => {
+        for (const button of document.querySelectorAll<HTMLElement>('.el-notification__closeBtn'))
+          button.click();
+      });
+      await page.mouse.move(620, 838);
+      await page.waitForTimeout(600);
+      writeFileSync(join(ROOT, 'docs/screenshots', `${name}.png`), await page.screenshot());
+    };
+
+    await wizard.open();
+    await wizard.browseIso(await file('debian-netboot.iso', 'debian-12-netboot.iso'));
+    await wizard.dialog.locator('[data-test="iso-os"]', { hasText: 'Debian' }).waitFor();
+    await picture('new-virtual-machine');
+    await wizard.createAndStart();
+    await wizard.closed();
+    await here.until(
+      'the boot menu',
+      async () => /install/i.test(await here.screenText('debian12')),
+      120_000,
+    );
+    await screen.connected();
+    await screen.press('Enter');
+
+    await wizard.open();
+    await wizard.directBoot(
+      await file('debian-amd64-linux', 'vmlinuz'),
+      await file('busybox-initrd.gz', 'initrd.gz'),
+      'console=ttyS0',
+    );
+    await wizard.diskMode('None');
+    await wizard.name.fill('busybox');
+    await wizard.memory.fill('512');
+    await wizard.createAndStart();
+    await wizard.closed();
+    await window.waitForState('Running');
+    await window.tab('serial');
+    await serial.shows(BUSYBOX_MARKER, 240_000);
+    await serial.type('uname -a; grep -m1 "model name" /proc/cpuinfo; free -m\n');
+    await serial.shows('Mem:');
+    await createTiny(here, 'scratch', { start: false });
+
+    await window.select('debian12');
+    await window.tab('console');
+    const asks = 'Choose the language to be used for the installation process.';
+    await here.until(
+      'the language screen',
+      async () => showsText(await screen.pixels(), asks),
+      400_000,
+    );
+    await picture('debian-installer');
+    await window.tab('overview');
+    await page.locator('.shot img').waitFor();
+    await page.waitForTimeout(4000);
+    await picture('overview');
+    await window.selectHost();
+    await picture('host');
+    await here.setPreferences({ theme: 'dark' });
+    await window.select('busybox');
+    await window.tab('serial');
+    await serial.shows('Mem:');
+    await picture('serial-dark');
+    expect(here.complaints).toEqual([]);
+  });
