@@ -10,16 +10,24 @@ export interface HostTime {
 
 /** Timers fired in one go: a device that re-arms into the past cannot keep the guest from running. */
 const MAX_FIRES = 64;
+/** How far time goes past a timer that has not fired. Ticks closer together than this may become one. */
+const OVERRUN_NS = 200_000;
+/** How far time may stay behind the host's for that: a guest that was kept from running longer loses the rest. */
+const MAX_LAG_NS = 5_000_000_000;
 
 /**
  * Virtual time of a machine: follows the host's monotonic clock while the machine runs, stands still while it is
- * paused, never steps back. Timers fire from `fireDue`, which the run loop calls between slices of guest code.
+ * paused, never steps back. Timers fire from `fireDue`, which the run loop calls between slices of guest code. Time
+ * waits for them: when the host kept this thread from running, the guest sees every tick of what it missed, one after
+ * another, instead of a jump (Linux takes a timer for broken that ticked too rarely by its TSC).
  */
 export class MachineClock implements Clock {
   /** Called when a timer becomes the earliest: the run loop may have to cut its slice. */
   onEarlier: (deadlineNs: number) => void = () => {};
   private readonly timers: MachineTimer[] = [];
   private running = false;
+  /** Time stands still while timers fire: one that is about to be armed again is not among the earliest. */
+  private firing = false;
   /** Virtual time when the clock was last started or stopped, and the host's then. */
   private baseNs = 0;
   private hostStartMs = 0;
@@ -29,11 +37,18 @@ export class MachineClock implements Clock {
   constructor(private readonly host: HostTime) {}
 
   get now(): number {
-    if (this.running) {
-      const now = this.baseNs + Math.floor((this.host.monotonicMs() - this.hostStartMs) * 1e6);
+    if (this.running && !this.firing) {
+      const host = this.hostNow;
+      const now = Math.min(host, Math.max(this.earliest + OVERRUN_NS, host - MAX_LAG_NS));
       if (now > this.lastNs) this.lastNs = now;
     }
     return this.lastNs;
+  }
+
+  /** What `now` would be if it did not wait for timers: for measuring how long something took. */
+  get hostNow(): number {
+    if (!this.running) return this.lastNs;
+    return this.baseNs + Math.floor((this.host.monotonicMs() - this.hostStartMs) * 1e6);
   }
 
   get wallMs(): number {
@@ -66,6 +81,7 @@ export class MachineClock implements Clock {
   /** Fires what is due, in order of deadline. */
   fireDue(): void {
     const now = this.now;
+    this.firing = true;
     for (let fires = 0; this.earliest <= now && fires < MAX_FIRES; fires++) {
       let due: MachineTimer | undefined;
       for (const timer of this.timers) {
@@ -76,6 +92,7 @@ export class MachineClock implements Clock {
       this.recompute();
       due.fire();
     }
+    this.firing = false;
   }
 
   /** Virtual time of a saved machine; timers are re-armed by their devices. */

@@ -60,10 +60,41 @@ describe('MachineClock', () => {
     expect(clock.nextDeadlineNs).toBe(1e6);
     time.ms += 3;
     clock.fireDue();
+    expect(fired).toEqual(['b']);
+    clock.fireDue();
     expect(fired).toEqual(['b', 'a']);
     expect([a.deadlineNs, clock.nextDeadlineNs]).toEqual([Infinity, 9e6]);
     c.cancel();
     expect(clock.nextDeadlineNs).toBe(Infinity);
+  });
+
+  it('waits for timers, so that a guest kept from running sees each tick with its time', () => {
+    const time = new HandTime();
+    const clock = new MachineClock(time);
+    clock.start();
+    const ticks: number[] = [];
+    const timer = clock.timer(() => {
+      ticks.push(clock.now);
+      timer.arm((ticks.length + 1) * 4e6);
+    });
+    timer.arm(4e6);
+    time.ms += 399;
+    for (let slice = 0; slice < 99; slice++) clock.fireDue();
+    expect(ticks.length).toBe(99);
+    expect(ticks.every((at, i) => at >= (i + 1) * 4e6 && at <= (i + 1) * 4e6 + 200_000)).toBe(true);
+    expect(clock.now).toBe(399e6);
+    expect(clock.hostNow).toBe(399e6);
+  });
+
+  it('does not stay behind the host for ever', () => {
+    const time = new HandTime();
+    const clock = new MachineClock(time);
+    clock.start();
+    clock.timer(() => {}).arm(1e6);
+    time.ms += 60_000;
+    expect(clock.now).toBe(55e9);
+    time.ms += 1000;
+    expect(clock.now).toBe(56e9);
   });
 
   it('cannot be held by a timer that re-arms into the past', () => {

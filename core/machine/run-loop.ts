@@ -62,6 +62,7 @@ export class RunLoop {
       MAX_INSTRUCTIONS,
     );
     const before = vcpu.instructions;
+    const hostStart = clock.hostNow;
     this.inGuest = true;
     const exit = vcpu.run(budget);
     this.inGuest = false;
@@ -76,7 +77,7 @@ export class RunLoop {
       const sleepNs = clock.nextDeadlineNs - clock.now;
       return sleepNs > 0 ? { state: 'halted', sleepNs } : RUNNING;
     }
-    this.measure(vcpu.instructions - before, clock.now - start);
+    this.measure(vcpu.instructions - before, clock.hostNow - hostStart);
     return RUNNING;
   }
 
