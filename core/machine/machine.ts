@@ -297,6 +297,10 @@ export class Machine {
     return true;
   }
 
+  hasCdrom(vdev: string): boolean {
+    return this.pc.cdroms.has(vdev);
+  }
+
   /** The eject button of a CD-ROM drive. False when the guest holds the medium: it is told of the wish. */
   pressEject(vdev: string): boolean {
     return this.pc.cdroms.get(vdev)?.pressEject() ?? false;

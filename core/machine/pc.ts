@@ -189,6 +189,7 @@ export class Pc {
       line: (pin) => ioapic.input(pin),
       onLegacyReplacement: (on) => {
         pitLine.connect(!on);
+        pit.connect(!on);
         rtcLine.connect(!on);
       },
     });

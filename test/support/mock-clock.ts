@@ -11,6 +11,11 @@ export class MockClock implements Clock {
     return this.startWallMs + this.now / 1e6;
   }
 
+  /** When the next timer fires, Infinity without one. */
+  get nextDeadlineNs(): number {
+    return Math.min(...this.timers.map(({ deadlineNs }) => deadlineNs));
+  }
+
   timer(fire: () => void): Timer {
     const timer = { deadlineNs: Infinity, fire };
     this.timers.push(timer);

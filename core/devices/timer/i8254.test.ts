@@ -108,6 +108,20 @@ describe('I8254', () => {
     expect(pit.port61.readPort(0, 1) & 0x20).toBe(0x20);
   });
 
+  it('costs nothing while counter 0 is wired to nobody, and counts on all the same', () => {
+    const { pit, irq, ticks, clock } = rig();
+    program(pit, 0, 2, 1000);
+    pit.connect(false);
+    const before = irq.edges;
+    expect(clock.nextDeadlineNs).toBe(Infinity);
+    ticks(2500);
+    expect(irq.edges).toBe(before);
+    expect(count(pit, 0)).toBe(500);
+    pit.connect(true);
+    ticks(500);
+    expect(irq.edges).toBe(before + 1);
+  });
+
   it('strobes once at the end of mode 4', () => {
     const { pit, irq, ticks } = rig();
     program(pit, 0, 4, 50);

@@ -3,7 +3,7 @@
  * Documents: Intel 82C54 231244-006; port 61h as in 82371SB (PIIX3) 290550-002 section 2.5.9 (NMISC).
  * Scope: six modes, BCD, counter latch, read-back, gates; port 61h gate 2, speaker data, refresh and OUT2.
  * Missing: sound; parity and IOCHK# errors (port 61h bits 6 and 7 read 0). Counts are computed from virtual time when
- * someone looks; only channel 0, whose output is IRQ0, has a timer.
+ * someone looks; only channel 0, whose output is IRQ0, has a timer, and that only while the output is wired.
  */
 import { cloneState } from '../../base';
 import type { AccessWidth, Clock, Device, IrqLine, PortIo, ResetKind, Timer } from '../../hw';
@@ -72,6 +72,7 @@ export class I8254 implements Device<I8254State>, PortIo {
   readonly id = 'i8254';
   private s: I8254State = powerOn();
   private readonly timer: Timer;
+  private wired = true;
 
   constructor(private readonly wires: I8254Capabilities) {
     this.timer = wires.clock.timer(() => this.outputChanged());
@@ -359,7 +360,15 @@ export class I8254 implements Device<I8254State>, PortIo {
     }
   }
 
+  /** Whether OUT of counter 0 reaches anybody: with the HPET's legacy replacement (IA-PC HPET 1.0a, LEG_RT_CNF) it does not. */
+  connect(wired: boolean): void {
+    if (this.wired === wired) return;
+    this.wired = wired;
+    this.arm();
+  }
+
   private arm(): void {
+    if (!this.wired) return this.timer.cancel();
     const channel = this.s.channels[0];
     this.settle(channel);
     // Modes 2 and 4 are low for one clock only: that pulse is given at its end, by outputChanged.
