@@ -64,6 +64,13 @@ export interface Commands {
   'domain/performance': [{ domain: string }, DomainPerformance];
   /** Plugs the cable of card `devid` in or pulls it; the configuration keeps it. */
   'domain/setLink': [{ domain: string; devid: number; up: boolean }, DomainInfo];
+  /**
+   * Puts a CD image into a drive, instead of what lies in it, and keeps it in the configuration; while the domain runs,
+   * too. BAD_STATE when the guest holds the disc (it is told of the wish) unless `force`.
+   */
+  'domain/cdInsert': [{ domain: string; vdev: string; path: string; force?: boolean }, DomainInfo];
+  /** Empties a CD-ROM drive; the same otherwise. */
+  'domain/cdEject': [{ domain: string; vdev: string; force?: boolean }, DomainInfo];
   /** Writes the frames of a running domain's card `devid` to a new pcapng file; '' ends that. */
   'domain/capture': [{ domain: string; devid: number; path: string }, null];
   'task/cancel': [{ task: number }, null];

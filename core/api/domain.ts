@@ -111,6 +111,11 @@ export interface DomainInfo {
   /** TCP port on 127.0.0.1 of the VNC server, when vnc=1 and running. */
   vncPort: number | null;
   stats: DomainStats;
+  /**
+   * What the running machine is made of: the configuration as it was at its start, with the discs and network cables of
+   * now. Where `config` differs, it does so from the next start on. Absent while it is off.
+   */
+  machine?: DomainConfig;
 }
 
 export interface HostInfo {

@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import type { DomainConfig, DomainInfo, ToolstackClient } from '../api';
 import { nodeSystem } from '../host-node';
 import { formatConfig } from '../toolstack';
+import { BLOCK_COMMANDS } from './block-commands';
 import { readConfigFile } from './config-file';
 import { attachConsole } from './console';
 import { runDaemon } from './daemon';
@@ -387,6 +388,7 @@ export const CLI_COMMANDS: readonly CliCommand[] = [
       ),
   },
   PERF_COMMAND,
+  ...BLOCK_COMMANDS,
   ...NETWORK_COMMANDS,
 ];
 

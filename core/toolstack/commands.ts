@@ -25,6 +25,7 @@ import {
   parseConfig,
   VDEVS,
 } from './config';
+import { changeMedium } from './media';
 import { isAbsolutePath } from './paths';
 import { suggestConfig } from './suggest';
 import type { Toolstack } from './toolstack';
@@ -186,6 +187,27 @@ const ROWS: readonly AnyRow[] = [
     setLink,
   ),
   row(
+    'domain/cdInsert',
+    z.strictObject({
+      domain: domainKey,
+      vdev: z.enum(VDEVS),
+      path: absolutePath,
+      force: z.boolean().optional(),
+    }) as unknown as z.ZodType<Params<'domain/cdInsert'>>,
+    ({ domain, vdev, path, force }, { toolstack }) =>
+      changeMedium(toolstack, toolstack.find(domain), vdev, path, force === true),
+  ),
+  row(
+    'domain/cdEject',
+    z.strictObject({
+      domain: domainKey,
+      vdev: z.enum(VDEVS),
+      force: z.boolean().optional(),
+    }) as unknown as z.ZodType<Params<'domain/cdEject'>>,
+    ({ domain, vdev, force }, { toolstack }) =>
+      changeMedium(toolstack, toolstack.find(domain), vdev, '', force === true),
+  ),
+  row(
     'domain/capture',
     z.strictObject({
       domain: domainKey,
@@ -217,6 +239,8 @@ const TITLES: { readonly [C in CommandName]?: string } = {
   'domain/reset': 'Reset',
   'domain/destroy': 'Force off',
   'domain/delete': 'Delete',
+  'domain/cdInsert': 'Insert a CD into',
+  'domain/cdEject': 'Eject the CD of',
   'domain/redefine': 'Change settings',
 };
 
@@ -341,11 +365,13 @@ async function setLink(
 ): Promise<Result<'domain/setLink'>> {
   const found = toolstack.find(domain);
   const { config } = found;
-  if (!config.vif[devid])
+  // A running machine has the cards of its start; by their address they are found again in the configuration.
+  const mac = (found.info.machine ?? config).vif[devid]?.mac;
+  if (mac === undefined)
     throw new DomusError('INVALID_CONFIG', `${config.name} has no network card ${devid}`);
   if (found.active) await found.networkLink(devid, up);
-  const vif = config.vif.map((card, index) => (index === devid ? { ...card, link: up } : card));
-  return toolstack.redefine(found, { ...config, vif });
+  const vif = found.config.vif.map((card) => (card.mac === mac ? { ...card, link: up } : card));
+  return toolstack.redefine(found, { ...found.config, vif });
 }
 
 function parse(

@@ -34,6 +34,8 @@ export interface DomainRequests {
   /** The toolstack took `bytes` of console events: the domain process sends no more than it has credit for. */
   consoleCredit: [{ bytes: number }, null];
   consoleWrite: [{ data: string }, null];
+  /** Puts a CD image into a drive; '' empties it. `force`: even when the guest holds the disc. */
+  changeMedium: [{ vdev: string; path: string; force: boolean }, null];
   performance: [null, DomainPerformance];
   networkList: [null, VifInfo[]];
   networkLink: [{ devid: number; up: boolean }, null];
@@ -76,6 +78,8 @@ const endedEvent = z.strictObject({
 });
 /** The first disk has become bootable in this run and the guest ends it: the installation seems finished. `ended` follows. */
 const installedEvent = z.strictObject({ event: z.literal('installed') });
+/** The guest has put the disc out of a CD-ROM drive. */
+const ejectedEvent = z.strictObject({ event: z.literal('ejected'), vdev: z.string().max(16) });
 const rebootedEvent = z.strictObject({ event: z.literal('rebooted') });
 const pausedEvent = z.strictObject({ event: z.literal('paused'), reason: sentence });
 const noticeEvent = z.strictObject({
@@ -89,6 +93,7 @@ export const domainEventSchema = z.discriminatedUnion('event', [
   consoleEvent,
   endedEvent,
   installedEvent,
+  ejectedEvent,
   rebootedEvent,
   pausedEvent,
   noticeEvent,
@@ -212,6 +217,7 @@ export const DOMAIN_RESULTS: { readonly [M in DomainMethod]: z.ZodType<DomainReq
   consoleHistory: z.strictObject({ data: z.string().max(MAX_CONSOLE_BASE64), dropped: count }),
   consoleCredit: z.null(),
   consoleWrite: z.null(),
+  changeMedium: z.null(),
   performance,
   networkList: z.array(vifInfo).max(64),
   networkLink: z.null(),

@@ -30,6 +30,12 @@ const REQUEST_TIMEOUT_MS = 10_000;
 /** After `quit` the process has this long before it is killed. */
 const QUIT_TIMEOUT_MS = 5_000;
 
+/** How many bytes a text in base64 stands for. */
+export function bytesOfBase64(text: string): number {
+  const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
+  return (text.length / 4) * 3 - padding;
+}
+
 interface Waiting {
   readonly method: DomainMethod;
   readonly resolve: (result: unknown) => void;

@@ -261,6 +261,23 @@ describe('Domain', () => {
     expect(log.filter((line) => line === notice).length).toBe(1);
   });
 
+  it('keeps a CD that the guest has ejected out, in the machine and in the configuration', async () => {
+    const cd = { vdev: 'hdc', format: 'raw', access: 'r', cdrom: true } as const;
+    const { domain, child, log } = setUp({ disk: [{ ...cd, target: '/x.iso' }] });
+    await domain.start(false);
+    expect(domain.info.machine?.disk[0]?.target).toBe('/x.iso');
+    child().say({ event: 'ejected', vdev: 'hdc' });
+    expect(domain.config.disk).toEqual([{ ...cd, target: '' }]);
+    expect(domain.info.machine?.disk).toEqual([{ ...cd, target: '' }]);
+    expect(log).toContain('info: a has ejected its CD (/x.iso)');
+    await domain.changeMedium('hdc', '/y.iso', false);
+    expect(child().requests.at(-1)).toMatchObject({
+      method: 'changeMedium',
+      params: { vdev: 'hdc', path: '/y.iso', force: false },
+    });
+    expect(domain.info.machine?.disk[0]?.target).toBe('/y.iso');
+  });
+
   it('gives credit for console bytes when they were taken', async () => {
     const { domain, child, log } = setUp();
     await domain.start(false);

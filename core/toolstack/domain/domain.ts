@@ -13,7 +13,8 @@ import type { TimerHost } from '../../host';
 import { afterInstall, installNotice } from '../install';
 import type { HeldVif } from '../net';
 import type { DomainEvent, DomainRequests, EndKind } from '../protocol';
-import { DomainConnection, type SpawnDomain } from './connection';
+import { bytesOfBase64, DomainConnection, type SpawnDomain } from './connection';
+import { withMedium } from './medium';
 
 /** A guest that ends sooner than this after its start is not started again by `restart`: it would go on for ever (xend: "VM restarting too fast"). */
 const MINIMUM_RESTART_MS = 10_000;
@@ -68,13 +69,10 @@ interface Run {
   end: DomainEnd | undefined;
   /** The guest is over, its process stays to be looked at. */
   kept: boolean;
+  /** The machine it has: the configuration at its start, with the discs and cables of now. */
+  config: DomainConfig;
   /** Its places on networks, given back when the process is gone. */
   readonly vifs: HeldVif[];
-}
-
-function bytesOfBase64(text: string): number {
-  const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
-  return (text.length / 4) * 3 - padding;
 }
 
 /**
@@ -108,6 +106,7 @@ export class Domain {
       startedAtMs: this.run?.startedAtMs ?? null,
       vncPort: this.run?.vncPort ?? null,
       stats: this.stats,
+      ...(this.run?.ready && { machine: this.run.config }),
     };
   }
 
@@ -144,6 +143,7 @@ export class Domain {
       ready: false,
       end: undefined,
       kept: false,
+      config: this.config,
       vifs: [],
     };
     this.run = run;
@@ -229,6 +229,14 @@ export class Domain {
     return this.live.connection.request('performance', null);
   }
 
+  /** Puts a CD image into a drive of the running guest, '' empties it, and remembers it. */
+  async changeMedium(vdev: string, path: string, force: boolean): Promise<void> {
+    const run = this.live;
+    await run.connection.request('changeMedium', { vdev, path, force });
+    run.config = withMedium(run.config, vdev, path);
+    this.config = withMedium(this.config, vdev, path);
+  }
+
   /** The network cards of the running guest. */
   networkList(): Promise<VifInfo[]> {
     return this.live.connection.request('networkList', null);
@@ -236,7 +244,10 @@ export class Domain {
 
   /** Plugs a card's cable in or pulls it. */
   async networkLink(devid: number, up: boolean): Promise<void> {
-    await this.live.connection.request('networkLink', { devid, up });
+    const run = this.live;
+    await run.connection.request('networkLink', { devid, up });
+    const vif = run.config.vif.map((card, i) => (i === devid ? { ...card, link: up } : card));
+    run.config = { ...run.config, vif };
   }
 
   /** Writes a card's frames to a new file; '' ends that. */
@@ -287,6 +298,7 @@ export class Domain {
       void this.passOn(run, event.data);
     } else if (event.event === 'notice') this.listener.onNotice(this, event.level, event.message);
     else if (event.event === 'installed') this.installed();
+    else if (event.event === 'ejected') this.ejected(run, event.vdev);
     else if (event.event === 'paused') this.setState('paused', event.reason);
     else if (event.event === 'rebooted') this.listener.onNotice(this, 'info', 'the guest rebooted');
     else void this.guestEnded(run, event);
@@ -300,6 +312,17 @@ export class Domain {
     this.listener.onReconfigured(this);
     this.listener.onChange(this);
     this.listener.onNotice(this, 'info', installNotice(before));
+  }
+
+  /** The guest has put a disc out: it stays out. */
+  private ejected(run: Run, vdev: string): void {
+    const disc = run.config.disk.find((disk) => disk.vdev === vdev && disk.cdrom)?.target ?? '';
+    run.config = withMedium(run.config, vdev, '');
+    this.config = withMedium(this.config, vdev, '');
+    this.listener.onReconfigured(this);
+    this.listener.onChange(this);
+    if (disc !== '')
+      this.listener.onNotice(this, 'info', `${this.config.name} has ejected its CD (${disc})`);
   }
 
   private async passOn(run: Run, data: string): Promise<void> {

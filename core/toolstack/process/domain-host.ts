@@ -8,6 +8,7 @@ import type {
   DomainRequests,
   EndKind,
 } from '../protocol';
+import { CdDrives } from './cd-drives';
 import { DomainConsole } from './console';
 import { readBootFiles } from './boot-files';
 import { Guest, type GuestMessage } from './guest';
@@ -47,6 +48,7 @@ function replyError(cause: unknown): { code: ErrorCode; message: string } {
 interface Running {
   readonly config: DomainConfig;
   readonly images: DomainImages;
+  readonly drives: CdDrives;
   readonly networks: DomainNetworks;
   readonly guest: Guest;
   readonly screen: ScreenServer;
@@ -127,6 +129,10 @@ export class DomainHost {
       this.domain.guest.post({ type: 'serial-in', bytes }, [bytes.buffer]);
       return null;
     },
+    changeMedium: async ({ vdev, path, force }) => {
+      await this.domain.drives.change(vdev, path, force);
+      return null;
+    },
     performance: async () => this.domain.guest.performance,
     networkList: async () => this.domain.networks.info,
     networkLink: async ({ devid, up }) => {
@@ -183,11 +189,9 @@ export class DomainHost {
     if (this.running) throw new DomusError('BAD_STATE', 'the domain runs already');
     if (lifeline) holdLifeline(lifeline, () => void this.leave(0));
     const bootFiles = await readBootFiles(nodeFiles, config);
-    const images = await DomainImages.open(
-      { files: nodeFiles, locks: nodeLocks, compression: nodeCompression },
-      config,
-      process.pid,
-      (message) => this.end('crash', message),
+    const host = { files: nodeFiles, locks: nodeLocks, compression: nodeCompression };
+    const images = await DomainImages.open(host, config, process.pid, (message) =>
+      this.end('crash', message),
     );
     const networks = await DomainNetworks.open(config, plan, (message) =>
       this.notice('warn', message),
@@ -201,6 +205,8 @@ export class DomainHost {
       onDeath: (reason) => this.end('crash', reason),
     });
     const screen = new ScreenServer(config, guest);
+    const owner = { pid: process.pid, name: `domain ${config.name}` };
+    const drives = new CdDrives(host, config, images, owner, (message) => guest.post(message));
     const keys = new KeyPump((scancode, pressed) => guest.post({ type: 'key', scancode, pressed }));
     try {
       const install = config.install ? await InstallWatch.begin(config.disk, images) : undefined;
@@ -220,7 +226,7 @@ export class DomainHost {
         translate: config.translate !== false,
         paused,
       });
-      this.running = { config, images, networks, guest, screen, keys, install };
+      this.running = { config, images, drives, networks, guest, screen, keys, install };
       this.statsTimer = setInterval(() => this.sendStats(), STATS_MS);
       return { vncPort };
     } catch (cause) {
@@ -234,10 +240,20 @@ export class DomainHost {
     if (message.type === 'pointer-mode') return this.running?.screen.pointerMode(message.absolute);
     if (message.type === 'log')
       return message.level === 'guest' ? undefined : this.notice(message.level, message.message);
+    if (message.type === 'medium-done') return this.running?.drives.done(message);
+    if (message.type === 'ejected') return void this.ejected(message.vdev);
     if (message.type === 'stopped') return void this.stopped(message);
     if (message.type === 'network' || message.type === 'network-space')
       return this.running?.networks.handle(message);
     void this.block(message);
+  }
+
+  /** A disc that the guest put out is taken away, as a person would. */
+  private async ejected(vdev: string): Promise<void> {
+    await this.running?.drives
+      .change(vdev, '', true)
+      .then(() => this.event({ event: 'ejected', vdev }))
+      .catch((cause: unknown) => this.notice('error', replyError(cause).message));
   }
 
   private async block(request: BlockRequest): Promise<void> {

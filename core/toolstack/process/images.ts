@@ -1,4 +1,5 @@
 import type { DiskConfig, DomainConfig } from '../../api';
+import type { LockOwner } from '../../host';
 import type { BlockError } from '../../hw';
 import {
   ImageError,
@@ -7,7 +8,7 @@ import {
   type DiskImage,
   type ImageHost,
 } from '../../storage';
-import type { BlockRequest, WorkerDisk } from './worker-messages';
+import type { BlockRequest, WorkerDisk, WorkerMedium } from './worker-messages';
 
 /** Largest request a device may make: bounds what a guest can have in flight. */
 const MAX_REQUEST_BYTES = 16 << 20;
@@ -21,10 +22,6 @@ function asBlockError(cause: unknown): BlockError {
   const message = cause instanceof Error ? cause.message : String(cause);
   if (cause instanceof ImageError && cause.code === 'NO_SPACE') return { code: 'ENOSPC', message };
   return { code: 'EIO', message };
-}
-
-function present(images: readonly (DiskImage | null)[]): DiskImage[] {
-  return images.filter((image) => image !== null);
 }
 
 /** The directory that the configuration allows the lower images of an overlay to lie in, without links. */
@@ -43,11 +40,16 @@ export class DomainImages {
   writtenBytes = 0;
   private readonly inFlight = new Set<Promise<BlockAnswer>>();
 
+  private nextMedium: number;
+
   private constructor(
     readonly disks: readonly WorkerDisk[],
-    private readonly images: readonly (DiskImage | null)[],
+    /** By medium: the index of its disk, larger numbers for discs that were put in later. */
+    private readonly images: Map<number, DiskImage>,
     private readonly onFatal: (message: string) => void,
-  ) {}
+  ) {
+    this.nextMedium = disks.length;
+  }
 
   /** Opens every image of the configuration; closes those it opened when one fails. `onFatal` hears of an image that can no longer be trusted. */
   static async open(
@@ -56,7 +58,7 @@ export class DomainImages {
     pid: number,
     onFatal: (message: string) => void,
   ): Promise<DomainImages> {
-    const images: (DiskImage | null)[] = [];
+    const images = new Map<number, DiskImage>();
     const disks: WorkerDisk[] = [];
     try {
       for (const disk of config.disk) {
@@ -71,7 +73,7 @@ export class DomainImages {
                 owner: { pid, name: `domain ${config.name}` },
                 ...(await backingOf(host, disk)),
               });
-        images.push(image);
+        if (image) images.set(disks.length, image);
         disks.push({
           vdev: disk.vdev,
           cdrom: disk.cdrom,
@@ -82,9 +84,26 @@ export class DomainImages {
       }
       return new DomainImages(disks, images, onFatal);
     } catch (cause) {
-      await Promise.allSettled(present(images).map((image) => image.close()));
+      await Promise.allSettled([...images.values()].map((image) => image.close()));
       throw cause;
     }
+  }
+
+  /** Opens a CD image under its lock, for a drive that it will be put into. Rejects with an ImageError. */
+  async openDisc(host: ImageHost, path: string, owner: LockOwner): Promise<WorkerMedium> {
+    const image = await openImage(host, { path, format: 'raw', readOnly: true, owner });
+    const medium = this.nextMedium++;
+    this.images.set(medium, image);
+    return { medium, sizeBytes: image.sizeBytes };
+  }
+
+  /** Gives a disc back that is in no drive any more; requests that come late find no medium. */
+  async closeDisc(medium: number): Promise<void> {
+    const image = this.images.get(medium);
+    if (!image) return;
+    this.images.delete(medium);
+    await Promise.all(this.inFlight);
+    await image.close();
   }
 
   /** Serves one request of the guest; never rejects. */
@@ -97,7 +116,7 @@ export class DomainImages {
 
   private async serve(request: BlockRequest): Promise<BlockAnswer> {
     const { operation, offset, length } = request;
-    const image = this.images[request.disk];
+    const image = this.images.get(request.disk);
     if (!image) return { error: { code: 'ENOMEDIUM', message: 'there is no medium' } };
     const inside =
       Number.isSafeInteger(offset) &&
@@ -119,7 +138,7 @@ export class DomainImages {
   /** The first bytes of an image once every request under way is done; undefined where there is none or it cannot be read. */
   async start(index: number, length: number): Promise<Uint8Array | undefined> {
     await Promise.all(this.inFlight);
-    const image = this.images[index];
+    const image = this.images.get(index);
     if (!image || image.sizeBytes < length) return undefined;
     return image.read(0, length).catch(() => undefined);
   }
@@ -127,7 +146,9 @@ export class DomainImages {
   /** Waits for requests under way, makes everything durable and gives the images back. Problems are returned as sentences. */
   async close(): Promise<string[]> {
     await Promise.all(this.inFlight);
-    const results = await Promise.allSettled(present(this.images).map((image) => image.close()));
+    const results = await Promise.allSettled(
+      [...this.images.values()].map((image) => image.close()),
+    );
     return results.flatMap((result) =>
       result.status === 'rejected'
         ? [result.reason instanceof Error ? result.reason.message : String(result.reason)]

@@ -1,7 +1,7 @@
 import type { DisplayAdapter, VcpuCounters } from '../../hw';
 import type { Machine } from '../../machine';
 import { BUSY_NS, FIRST_COUNTER, HALTED, VCPU_COUNTERS, type SharedBuffers } from './shared';
-import type { BlockClient } from './worker-block';
+import { WorkerBlockBackend, type BlockClient } from './worker-block';
 import type { WorkerDisplay } from './worker-display';
 import type { PointerMotion, ToWorker } from './worker-messages';
 import type { WorkerNetworks } from './worker-network';
@@ -124,6 +124,8 @@ export class VcpuLoop {
         return this.point(message);
       case 'refresh':
         return display.answer(adapter, message.id);
+      case 'medium':
+        return this.changeMedium(message);
       case 'power-button':
         return this.pressPowerButton();
       case 'reset':
@@ -140,6 +142,26 @@ export class VcpuLoop {
     if (machine.powerButton()) return;
     const message = 'the guest does not listen to its power button; force it off instead';
     port.post({ type: 'log', level: 'warn', message });
+  }
+
+  private changeMedium({ id, vdev, disc, force }: Extract<ToWorker, { type: 'medium' }>): void {
+    const { machine, blocks, port } = this.parts;
+    const answer = (outcome: 'done' | 'locked' | 'no-drive'): void =>
+      port.post({ type: 'medium-done', id, outcome });
+    if (!machine.hasCdrom(vdev)) return answer('no-drive');
+    if (!machine.pressEject(vdev) && !force) return answer('locked');
+    const sizeBytes = disc?.sizeBytes ?? 0;
+    const medium =
+      disc &&
+      new WorkerBlockBackend(blocks, disc.medium, {
+        vdev,
+        cdrom: true,
+        sizeBytes,
+        readOnly: true,
+        present: true,
+      });
+    machine.changeMedium(vdev, medium ?? undefined);
+    answer('done');
   }
 
   /** Offers the position first: whether the guest takes it is how its pointer mode is known. */

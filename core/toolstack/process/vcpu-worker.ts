@@ -55,6 +55,7 @@ function main(data: WorkerData): void {
     vdev: disk.vdev,
     cdrom: disk.cdrom,
     backend: disk.present ? new WorkerBlockBackend(blocks, index, disk) : undefined,
+    ...(disk.cdrom && { onEject: () => post({ type: 'ejected', vdev: disk.vdev }) }),
   }));
   let machine: Machine;
   try {

@@ -55,7 +55,7 @@ export type BlockOperation = 'read' | 'write' | 'zero' | 'discard' | 'flush';
 /** A guest's request to one of its images; `data` is what a write writes. */
 export interface BlockRequest {
   readonly id: number;
-  /** Index into the disks of the worker's data. */
+  /** Which medium: an index into the disks of the worker's data, or a number that came with a `medium` message. */
   readonly disk: number;
   readonly operation: BlockOperation;
   readonly offset: number;
@@ -76,6 +76,12 @@ export interface PointerMotion {
   readonly buttons: number;
 }
 
+/** A disc on its way into a drive; `medium` is what block requests name it by. */
+export interface WorkerMedium {
+  readonly medium: number;
+  readonly sizeBytes: number;
+}
+
 /** From the event loop to the worker. */
 export type ToWorker =
   | { type: 'block-done'; id: number; data?: Uint8Array<ArrayBuffer>; error?: BlockError }
@@ -86,6 +92,8 @@ export type ToWorker =
   | { type: 'network'; vif: number }
   /** The cable of a card is plugged in or pulled. */
   | { type: 'network-link'; vif: number; up: boolean }
+  /** Another disc for a CD-ROM drive, or none; `force` takes out one that the guest holds. `medium-done` answers. */
+  | { type: 'medium'; id: number; vdev: string; disc: WorkerMedium | null; force: boolean }
   | { type: 'pause' }
   | { type: 'unpause' }
   | { type: 'power-button' }
@@ -117,6 +125,10 @@ export type FromWorker =
     }
   /** The machine stopped: power-off, a reset that was asked of it, or a triple fault. The worker waits for orders. */
   | { type: 'stopped'; how: StopCause; where: string }
+  /** `locked`: the guest holds the disc, and was told that somebody wants it. */
+  | { type: 'medium-done'; id: number; outcome: 'done' | 'locked' | 'no-drive' }
+  /** The guest opened the tray of a CD-ROM drive. */
+  | { type: 'ejected'; vdev: string }
   /** Whether the guest takes absolute pointer positions. */
   | { type: 'pointer-mode'; absolute: boolean }
   | { type: 'log'; level: 'guest' | 'info' | 'warn' | 'error'; message: string };

@@ -46,6 +46,8 @@ export const COMMAND_PATHS: { [C in CommandName]: (params: Params<C>) => string[
   'domain/networks': none,
   'domain/performance': none,
   'domain/setLink': none,
+  'domain/cdInsert': ({ path }) => [path],
+  'domain/cdEject': none,
   'domain/capture': ({ path }) => [path],
   'task/cancel': none,
 };
