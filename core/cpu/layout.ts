@@ -43,9 +43,10 @@ export const PHYS_READ = 1;
 /** Stores go straight to memory (clear for ROM: stores are dropped by the bus). */
 export const PHYS_WRITE = 2;
 
-// --- TLB: three modes (what CPL and SMAP allow), each a read and a write array of 16-byte entries
-//     { u64 tag; u32 addend; u32 unused }: tag is the page's linear address, or all ones when empty;
-//     host address = low 32 bits of (linear + addend). Separate exec array, tagged alike, whose addend gives the GPA.
+// --- TLB: modes (what CPL and SMAP allow), each a read and a write array of 16-byte entries
+//     { u64 tag; u32 addend; u32 global }: tag is the page's linear address, or all ones when empty;
+//     host address = low 32 bits of (linear + addend). Separate exec arrays, tagged alike, whose addend gives the GPA.
+//     The supervisor's two modes and its exec array, TLB_NONE, then user arrays by address space, then their records.
 export const TLB_ENTRIES = 1024;
 export const TLB_ENTRY_BYTES = 16;
 export const TLB_ARRAY_BYTES = 0x4000;
@@ -53,16 +54,23 @@ export const TLB_ARRAY_BYTES = 0x4000;
 export const TLB_WRITE = 0x4000;
 export const TLB_MODE_BYTES = 0x8000;
 export const TLB_MODE_SUPERVISOR = 0;
-export const TLB_MODE_USER = 1;
 /** Supervisor with EFLAGS.AC set while CR4.SMAP is on. */
-export const TLB_MODE_SUPERVISOR_AC = 2;
-export const TLB_EXEC_SUPERVISOR = 0x18000;
-export const TLB_EXEC_USER = 0x1c000;
+export const TLB_MODE_SUPERVISOR_AC = 1;
+/** The supervisor's exec array. */
+export const TLB_EXEC = 0x10000;
 /** A mode whose arrays stay empty: every access goes by the helpers (alignment checks at CPL 3). */
-export const TLB_NONE = 0x20000;
+export const TLB_NONE = 0x14000;
+/** User spaces: a mode and an exec array each. */
+export const TLB_SPACE = 0x1c000;
+export const TLB_SPACE_EXEC = 0x8000;
+export const TLB_SPACE_BYTES = 0xc000;
+/** As many as Linux keeps PCIDs, and PCID 0. */
+export const TLB_SPACES = 7;
+/** What the spaces and the supervisor must know to flush (helpers/spaces.ts). */
+export const TLB_RECORDS = 0x70000;
 
 // --- jump cache: sets of JUMP_CACHE_WAYS entries, placed by (linear ^ linear >> 12); code that runs finds its entry in the
-//     first place of its set, `lookupBlock` moves it there. An entry is { u64 tag; u32 micro-op pointer; u32 region << 1 | page is global }, tag = (linear & (2^48-1)) | S_MODE_TAG
+//     first place of its set, `lookupBlock` moves it there. An entry is { u64 tag; u32 micro-op pointer; u32 region << 1 }, tag = (linear & (2^48-1)) | S_MODE_TAG
 export const JUMP_CACHE_WAYS = 4;
 export const JUMP_CACHE_SET_BYTES = 64;
 /** log2 of JUMP_CACHE_SET_BYTES. */
@@ -113,7 +121,7 @@ export const S_FLAG_SOURCE = 0x0d0;
 export const S_EFLAGS = 0x0d8;
 /** u32: CPL 0..3. */
 export const S_CPL = 0x0dc;
-/** u64: address-space generation (10 bits) and number of the mode (6 bits, see helpers/blocks.ts) in bits 48-63: part of every jump-cache tag. */
+/** u64: generation of the translations in use (10 bits, helpers/spaces.ts) and number of the mode (6 bits, helpers/blocks.ts) in bits 48-63: part of every jump-cache tag. */
 export const S_MODE_TAG = 0x0e0;
 /** u32: MODE_* of the running code: key of decoded blocks. */
 export const S_MODE = 0x0e8;

@@ -2,9 +2,11 @@
 import * as L from '../layout';
 import { deliverHere, raise, unwindFault } from './exceptions';
 import { blockDropped, decodeBlock } from './host';
+import { clearJumpCache, dropJumps, enterJump, findJump } from './jump-cache';
 import { fetchedGlobal, translateFetch } from './mmu';
 import { get32, get64, jumps, set32, set64, state, tlbs } from './state';
-import { clearJumpCache, dropJumps, dropWrites, enterJumpCache, findJump, flushTlb, generationTag, markExecuted } from './tlb';
+import { arraysOf, generationTag, markExecuted, space } from './spaces';
+import { dropWrites, flushTlb } from './tlb';
 
 const NO_PAGE: u32 = 0xffffffff;
 const DEAD_KEY: u64 = 0xffffffffffffffff;
@@ -65,11 +67,12 @@ export function updateMode(): void {
   set32(L.S_MODE, mode);
   set64(L.S_MODE_TAG, generationTag() | (modeNumber(mode) << 48));
 
-  let tlb = cpl == 3 ? L.TLB_MODE_USER : L.TLB_MODE_SUPERVISOR;
-  if (cpl != 3 && (flags & 0x40000) != 0 && (cr4 & 0x200000) != 0) tlb = L.TLB_MODE_SUPERVISOR_AC;
+  const ac = (flags & 0x40000) != 0 && (cr4 & 0x200000) != 0;
+  const supervisor = ac ? L.TLB_MODE_SUPERVISOR_AC : L.TLB_MODE_SUPERVISOR;
+  const tlb = cpl == 3 ? arraysOf(space) : tlbs() + supervisor * L.TLB_MODE_BYTES;
   // CR0.AM and EFLAGS.AC at CPL 3: every access is looked at.
   const checked = cpl == 3 && (flags & 0x40000) != 0 && (cr0 & 0x40000) != 0;
-  set32(L.S_TLB, <u32>tlbs() + (checked ? L.TLB_NONE : tlb * L.TLB_MODE_BYTES));
+  set32(L.S_TLB, <u32>(checked ? tlbs() + L.TLB_NONE : tlb));
   const ss = load<u32>(state() + L.SEG_SS * 4, L.S_SEG_ACCESS);
   set32(L.S_STACK_MASK, (ss & 0x4000) != 0 ? 0xffffffff : 0xffff);
   set32(L.S_STACK_CHECK, !long && (mode & (L.MODE_CHECK_SEG << L.SEG_SS)) != 0 ? 1 : 0);
@@ -108,7 +111,6 @@ export function lookupBlock(): i32 {
   }
   const mode = get32(L.S_MODE);
   const global = fetchedGlobal;
-  markExecuted(linear);
   const key = gpa | (<u64>mode << 40);
   for (let header = load<u32>(hashSlot(key)); header != 0; header = load<u32>(header, L.BLOCK_HASH_NEXT)) {
     if (load<u64>(header, L.BLOCK_KEY) != key) continue;
@@ -124,19 +126,15 @@ export function lookupBlock(): i32 {
 /** Puts a block into the jump cache, with the region that begins there if its pages are where they were. */
 function enter(linear: u64, uop: u32, global: bool): i32 {
   const header = <usize>uop - L.BLOCK_HEADER_BYTES;
-  const over = load<u32>(header, L.BLOCK_PAGE2) != NO_PAGE;
-  if (over) markExecuted(nextPage(linear, get32(L.S_MODE)));
+  markExecuted(linear, global);
   // `translateFetch` looked at the second page last.
-  allGlobal = global && (!over || fetchedGlobal);
+  if (load<u32>(header, L.BLOCK_PAGE2) != NO_PAGE) markExecuted(nextPage(linear, get32(L.S_MODE)), fetchedGlobal);
   let region = load<u32>(header, L.BLOCK_REGION);
   if (region != 0 && !pagesHold(linear, region)) region = 0;
   set32(L.S_FOUND_REGION, region);
-  enterJumpCache(linear, uop, region, allGlobal);
+  enterJump(linear, uop, region);
   return <i32>uop;
 }
-
-/** Every page that the entry being made relies on is global. */
-let allGlobal: bool = false;
 
 /** True when a region's further pages are mapped, relative to its entry, as they were when it was made. */
 function pagesHold(linear: u64, region: u32): bool {
@@ -148,8 +146,7 @@ function pagesHold(linear: u64, region: u32): bool {
     let page = (linear & ~(<u64>0xfff)) + (<u64>(<i64>load<i32>(item)) << 12);
     if (!long) page &= 0xffffffff;
     if (translateFetch(page, true) != <u64>load<u32>(item, 4)) return false;
-    markExecuted(page);
-    if (!fetchedGlobal) allGlobal = false;
+    markExecuted(page, fetchedGlobal);
   }
   return true;
 }

@@ -7,8 +7,9 @@ import * as host from './host';
 import { checkCanonical, readMemory } from './mmu';
 import { readPhysical } from './paging';
 import { accessOf, GP, isLong, isLongActive, setSegment } from './segments';
+import { currentPcid } from './spaces';
 import { get32, get64, reg, set32, set64, setReg, state } from './state';
-import { emptyTlb, flushTlb, invalidatePage } from './tlb';
+import { emptyTlb, flushPcid, flushTlb, invalidateFor, switchSpace } from './tlb';
 
 const CR0_PE: u64 = 1;
 const CR0_NW: u64 = 0x20000000;
@@ -20,6 +21,7 @@ const CR0_CACHING: u64 = 0xe0000000;
 const CR0_PAGING: u64 = 0x80010001;
 /** TSD DE PSE PAE MCE PGE PCE OSFXSR OSXMMEXCPT FSGSBASE PCIDE OSXSAVE SMEP SMAP. */
 const CR4_WRITABLE: u64 = 0x3707fc;
+const CR3_KEEP: u64 = 0x8000000000000000;
 const CR4_PAE: u64 = 0x20;
 const CR4_FSGSBASE: u64 = 0x10000;
 const CR4_PCIDE: u64 = 0x20000;
@@ -146,14 +148,18 @@ function writeCr0(raw: u64): void {
 /** MOV CR3, and the CR3 of the task that a task switch enters. */
 export function writeCr3(raw: u64): void {
   let value = raw;
+  let keep = false;
   if (isLongActive()) {
-    // Bit 63 keeps the translations of the new PCID; none are kept over a change of CR3 but the global ones.
-    if (get64(L.S_CR4) & CR4_PCIDE) value &= 0x7fffffffffffffff;
+    // Bit 63 keeps the translations of the new PCID.
+    if (get64(L.S_CR4) & CR4_PCIDE) {
+      keep = (value & CR3_KEEP) != 0;
+      value &= ~CR3_KEEP;
+    }
     if (value & 0xffffff0000000000) raise(GP, 0);
   } else value &= 0xffffffff;
   if (usesPdptes(get64(L.S_CR0), get64(L.S_CR4), get64(L.S_EFER))) loadPdptes(value);
   set64(L.S_CR3, value);
-  flushTlb(1);
+  switchSpace(currentPcid(), keep);
 }
 
 function writeCr4(value: u64): void {
@@ -204,6 +210,7 @@ export function invalidatePcid(kind: u64, descriptor: u64): void {
   if (kind < 2 && pcid != 0 && !(get64(L.S_CR4) & CR4_PCIDE)) raise(GP, 0);
   if (kind == 0) {
     checkCanonical(linear);
-    invalidatePage(linear);
-  } else flushTlb(kind == 2 ? 0 : 1);
+    invalidateFor(<u32>pcid, linear);
+  } else if (kind == 1) flushPcid(<u32>pcid);
+  else flushTlb(kind == 2 ? 0 : 1);
 }

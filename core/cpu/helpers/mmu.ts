@@ -6,7 +6,7 @@ import { deliverHere, faulted, raise, recordFault, unwindFault } from './excepti
 import { readMmio, writeMmio } from './host';
 import { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, faultCode, pageGlobal, physEntry, walk } from './paging';
 import { get32, get64, set32, set64, tlbs } from './state';
-import { fill, fillExecute } from './tlb';
+import { execArray, fill, fillExecute } from './tlb';
 
 const PF_VECTOR: i32 = 14;
 const AC_VECTOR: i32 = 17;
@@ -270,7 +270,7 @@ export function translateFetch(linear: u64, probing: bool): u64 {
   }
   const user = get32(L.S_CPL) == 3;
   const page = linear & ~(<u64>0xfff);
-  const slot = tlbs() + (user ? L.TLB_EXEC_USER : L.TLB_EXEC_SUPERVISOR) + ((<usize>(<u32>linear >> 12) & (L.TLB_ENTRIES - 1)) << 4);
+  const slot = execArray(user) + ((<usize>(<u32>linear >> 12) & (L.TLB_ENTRIES - 1)) << 4);
   if (load<u64>(slot) == page) {
     fetchedGlobal = (load<u32>(slot, 8) & 1) != 0;
     return (load<u64>(slot, 8) & ~(<u64>0xfff)) | (linear & 0xfff);
