@@ -26,6 +26,8 @@ const PD = 0x3000;
 /** A page table for each 2 MiB: the entry for a page is PAGE_TABLES + page number * 8. */
 export const PAGE_TABLES = 0x4000;
 const GDT = 0x10000;
+/** Pages below this hold page tables. */
+export const TABLE_PAGES = 0x10;
 const IDT = 0x11000;
 const TSS = 0x12000;
 const STUBS = 0x13000;
@@ -80,6 +82,8 @@ export class Rig {
   readonly view: DataView;
   /** Vectors that wait. */
   readonly interrupts: number[] = [];
+  /** Interrupts taken: vector, and instructions before it. */
+  readonly taken: { readonly vector: number; readonly at: number }[] = [];
   private readonly state: DataView;
   private readonly dirty: Uint8Array;
 
@@ -107,7 +111,11 @@ export class Rig {
       },
       interrupts: {
         hasPending: () => interrupts.length > 0,
-        acknowledge: () => interrupts.shift() ?? -1,
+        acknowledge: () => {
+          const vector = interrupts.shift() ?? -1;
+          if (vector >= 0) this.taken.push({ vector, at: this.vcpu.instructions });
+          return vector;
+        },
         taskPriority: 0,
         readApicBase: () => 0xfee00900n,
         writeApicBase: () => true,
@@ -148,6 +156,8 @@ export class Rig {
     this.ram.fill(0xf4, STUBS, STUBS + 256);
     this.ram.set(program.bytes, program.at);
     this.interrupts.length = 0;
+    this.taken.length = 0;
+    this.dirty.fill(0);
     this.vcpu.flushMappings();
     this.start(program.at, registers);
   }
@@ -208,14 +218,22 @@ export class Rig {
     this.state.setUint32(L.S_INHIBIT, 0, true);
   }
 
-  /** Pages written since the last call. */
-  takeDirty(): number[] {
+  /** Drops all translations of addresses. */
+  flushTlb(): void {
+    const r = this.vcpu.registers;
+    r.cr3 = BigInt(r.cr3);
+  }
+
+  /** Pages written since the program was loaded. */
+  writtenPages(): number[] {
     const pages: number[] = [];
-    for (let page = this.dirty.indexOf(1); page >= 0; page = this.dirty.indexOf(1, page + 1)) {
+    for (let page = this.dirty.indexOf(1); page >= 0; page = this.dirty.indexOf(1, page + 1))
       pages.push(page);
-      this.dirty[page] = 0;
-    }
     return pages;
+  }
+
+  page(number: number): Uint8Array {
+    return this.ram.subarray(number * PAGE, (number + 1) * PAGE);
   }
 
   snapshot(): Snapshot {
