@@ -11,6 +11,7 @@ import { attachConsole } from './console';
 import { runDaemon } from './daemon';
 import { DISK_COMMANDS } from './disk';
 import { EXIT_FAILED, EXIT_OK, ExitError } from './errors';
+import { INSTALL_COMMAND } from './install';
 import { NETWORK_COMMANDS } from './network-commands';
 import { domainRow, domainZeroRow, infoTable, listTable, uptime } from './output';
 import { PERF_COMMAND } from './perf-command';
@@ -387,6 +388,7 @@ export const CLI_COMMANDS: readonly CliCommand[] = [
         print(`${(await client.call('domain/get', { domain })).config.name}\n`),
       ),
   },
+  INSTALL_COMMAND,
   PERF_COMMAND,
   ...BLOCK_COMMANDS,
   ...NETWORK_COMMANDS,

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { cpus, freemem, hostname, tmpdir, totalmem, userInfo } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import envPaths from 'env-paths';
+import { encrypt } from 'unixcrypt';
 import type { HostSample, SystemHost } from '../host';
 
 interface CpuTimes {
@@ -49,7 +50,12 @@ function sample(): HostSample {
 }
 
 /** This computer. */
-export const nodeSystem: SystemHost = { pid: process.pid, sample, uuid: () => randomUUID() };
+export const nodeSystem: SystemHost = {
+  pid: process.pid,
+  sample,
+  uuid: () => randomUUID(),
+  hashPassword: (password) => encrypt(password),
+};
 
 /** Where Domus keeps its files, and where its control socket is. */
 export interface DomusPaths {

@@ -17,4 +17,6 @@ export interface SystemHost {
   sample(): HostSample;
   /** A random UUID, version 4. */
   uuid(): string;
+  /** A password as crypt(5) has it in /etc/shadow: SHA-512 with a random salt, `$6$...`. */
+  hashPassword(password: string): string;
 }

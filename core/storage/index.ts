@@ -9,6 +9,8 @@ export {
   type OpenImageOptions,
 } from './image';
 export { inspectIso, type IsoInspection } from './iso/inspect';
+export { copyFromIso, findBootFiles, type IsoBootFiles, type IsoExtent } from './iso/boot-files';
+export { buildIso, type IsoFile } from './iso/writer';
 export { asImageError } from './image-file';
 export { createRawImage, growRawImage, openRawImage } from './raw';
 export {

@@ -9,6 +9,7 @@ export {
   type DomainListener,
   type DomainServices,
 } from './domain/domain';
+export { answerFiles, answersSchema, prepareInstall, removeInstallFiles } from './install';
 export { BUILT_IN_NETWORKS, plugInAlone } from './net';
 export { connectToolstack } from './rpc/client';
 export { serveToolstack } from './rpc/server';

@@ -22,6 +22,7 @@ import { checkStart, promisedMiB } from './domain/checks';
 import type { SpawnDomain } from './domain/connection';
 import { Domain, type DomainEnd, type DomainListener } from './domain/domain';
 import { DomainStore, type StoredState } from './domain/store';
+import { removeInstallFiles } from './install';
 import { Networks } from './net';
 import { TaskBoard } from './tasks';
 
@@ -206,6 +207,7 @@ export class Toolstack {
       );
     await this.saving;
     await this.store.remove(domain.config.uuid);
+    await removeInstallFiles(this.options.host.files, this.options.dataDir, domain.config.uuid);
     this.forget(domain.config.uuid);
     this.events.fire({ type: 'domain-removed', uuid: domain.config.uuid });
   }
@@ -276,7 +278,7 @@ export class Toolstack {
       this.events.fire({ type: 'domain-changed', domain: domain.info });
     },
     onStats: () => undefined,
-    onReconfigured: (domain) => this.saveConfig(domain),
+    onReconfigured: (domain) => this.saveInstalled(domain),
     onConsole: (domain, data) =>
       this.events.fire({ type: 'console', uuid: domain.config.uuid, data }),
     onNotice: (domain, level, message) => this.notice(level, domain.config.uuid, message),
@@ -303,10 +305,15 @@ export class Toolstack {
     this.saveLater(domain, 'state', () => this.store.saveState(domain.config.uuid, state));
   }
 
-  private saveConfig(domain: Domain): void {
+  /** Keeps the configuration of an installed system; what started its installer is no longer needed. */
+  private saveInstalled(domain: Domain): void {
     const { config } = domain;
     const state = this.stateOf(domain);
-    this.saveLater(domain, 'configuration', () => this.store.save(config, state));
+    const { host, dataDir } = this.options;
+    this.saveLater(domain, 'configuration', async () => {
+      await this.store.save(config, state);
+      await removeInstallFiles(host.files, dataDir, config.uuid);
+    });
   }
 
   private saveLater(domain: Domain, what: string, save: () => Promise<void>): void {

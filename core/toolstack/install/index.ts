@@ -5,3 +5,5 @@ export {
   isBootSector,
   sameBootCode,
 } from './finish';
+export { ANSWER_FORMATS, answerFiles, answersSchema, seedSchema } from './answers';
+export { prepareInstall, removeInstallFiles } from './prepare';
