@@ -65,6 +65,8 @@ export function updateMode(): void {
   if (cr0 & 2) mode |= L.MODE_MP;
   if (!(cr4 & 0x200)) mode |= L.MODE_NO_SSE;
   set32(L.S_MODE, mode);
+  // The run loop sees to single-step and code breakpoints, from the next instruction on.
+  if (mode & (L.MODE_TRACE | L.MODE_BREAKPOINTS)) set32(L.S_REQUEST, 1);
   set64(L.S_MODE_TAG, generationTag() | (modeNumber(mode) << 48));
 
   const ac = (flags & 0x40000) != 0 && (cr4 & 0x200000) != 0;
