@@ -8,6 +8,7 @@ export type GuestName =
   | 'busybox-initrd.gz'
   | 'drivers-linux'
   | 'drivers-initrd.gz'
+  | 'small-installer.iso'
   | 'grub-rescue.iso'
   | 'grub-rescue.img'
   | 'memtest.bin'

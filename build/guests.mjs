@@ -19,8 +19,9 @@ import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { CpioWriter } from './guests/cpio.mjs';
 import { unpackFromPackage } from './guests/debian-package.mjs';
-import { addDrivers, unpackDrivers } from './guests/drivers.mjs';
+import { addDrivers, DISK_DRIVERS, unpackDrivers } from './guests/drivers.mjs';
 import { extractFromIso, makeIsolinuxIso } from './guests/iso.mjs';
+import { makeSmallInstaller } from './guests/small-installer.mjs';
 import { SetupError } from './lib/apt.mjs';
 import { withLock } from './lib/files.mjs';
 import { cacheFolder } from './lib/paths.mjs';
@@ -65,6 +66,10 @@ const GUESTS = {
     about: 'the small initramfs with driver modules: load virtio_blk',
     make: makeDrivers,
   },
+  'small-installer.iso': {
+    about: 'installs a small Linux by itself: partition, ext2, GRUB; reboots into it',
+    make: makeSmallInstallerIso,
+  },
   'grub-rescue.iso': {
     about: 'GRUB 2 rescue CD (El Torito, no emulation)',
     from: fromPackage('grub-rescue-pc', 'usr/lib/grub-rescue/grub-rescue-cdrom.iso'),
@@ -103,6 +108,10 @@ const PARTS = {
   'vesamenu.c32': { from: syslinux('vesamenu.c32') },
   busybox: { from: fromPackage('busybox-static', 'bin/busybox') },
   'boot-screens': { from: installer('amd64', 'boot-screens') },
+  'disk-drivers': {
+    make: async (work, output) => unpackDrivers(work, output, DISK_DRIVERS),
+  },
+  'grub-i386-pc': { from: fromPackage('grub-pc-bin', 'usr/lib/grub/i386-pc') },
   drivers: { make: async (work, output) => unpackDrivers(work, output) },
 };
 const ROWS = { ...GUESTS, ...PARTS };
@@ -251,6 +260,19 @@ async function makeMemtestIso(work, output) {
     'default memtest\nprompt 0\nlabel memtest\n  linux /memtest\n',
   );
   makeIsolinuxIso(tree, output, 'MEMTEST');
+}
+
+async function makeSmallInstallerIso(work, output) {
+  const tree = join(work, 'tree');
+  await addIsolinux(tree);
+  const drivers = await guest('disk-drivers');
+  makeSmallInstaller(tree, {
+    busybox: readFileSync(await guest('busybox')),
+    grub: await guest('grub-i386-pc'),
+    linux: join(drivers, 'linux'),
+    modules: join(drivers, 'modules'),
+  });
+  makeIsolinuxIso(tree, output, 'SMALL_INSTALLER');
 }
 
 const FLOPPY_BYTES = 1440 * 1024;

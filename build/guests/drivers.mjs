@@ -32,8 +32,11 @@ function imagePackage() {
   return name;
 }
 
+/** Drivers of the small installer and of the system it installs. */
+export const DISK_DRIVERS = ['ata_piix', 'sd_mod', 'sr_mod', 'isofs', 'ext4', 'crc32c_generic'];
+
 /** Makes a folder of `linux` and `modules`, which holds the drivers and what they depend on. */
-export function unpackDrivers(work, output) {
+export function unpackDrivers(work, output, drivers = DRIVERS) {
   const name = imagePackage();
   const release = name.replace(/^linux-image-/, '');
   unpackFromPackage(name, [`./boot/vmlinuz-${release}`, `./lib/modules/${release}/kernel`], work);
@@ -43,7 +46,7 @@ export function unpackDrivers(work, output) {
     if (entry.endsWith('.ko')) files.set(canonical(basename(entry, '.ko')), join(tree, entry));
   mkdirSync(join(output, 'modules'), { recursive: true });
   renameSync(join(work, 'boot', `vmlinuz-${release}`), join(output, 'linux'));
-  const wanted = DRIVERS.map(canonical).filter((driver) => files.has(driver));
+  const wanted = drivers.map(canonical).filter((driver) => files.has(driver));
   for (const driver of wanted) {
     const file = files.get(driver);
     wanted.push(...moduleDepends(file).filter((other) => !wanted.includes(other)));
