@@ -2,14 +2,37 @@
  * Two vcpus side by side: the leader runs as it likes, the follower interprets the same program one instruction at a
  * time to where the leader stands, takes interrupts where the leader took them, and must be found in the same state.
  */
-import { differences, Rig, TABLE_PAGES, type RigConfig } from './rig';
+import type { Vcpu } from '../../core/hw';
 import type { Program } from './assemble';
+import { differences, Rig, type RigConfig, type Snapshot } from './rig';
 
 /** A follower's configuration: each instruction is a block of its own, nothing is translated. */
 export const FOLLOWER: Pick<RigConfig, 'translateAfter' | 'blockInstructions'> = {
   translateAfter: 0,
   blockInstructions: 1,
 };
+
+/** A vcpu and its memory. */
+export interface Side {
+  readonly vcpu: Vcpu;
+  snapshot(): Snapshot;
+  /** Numbers of pages written so far. */
+  writtenPages(): number[];
+  page(number: number): Uint8Array;
+  /** Where the table entries lie in which only the one may have a bit for `accessed`. */
+  mayHoldTables(page: number): boolean;
+}
+
+export interface Leader extends Side {
+  /** Interrupts taken: vector, and instructions before it. */
+  readonly taken: readonly { readonly vector: number; readonly at: number }[];
+}
+
+export interface Follower extends Side {
+  /** Vectors to take at once. */
+  readonly interrupts: number[];
+  forgetInhibition(): void;
+}
 
 export interface Divergence {
   /** Instructions after which both were alike, and at which they were not any more. */
@@ -20,34 +43,56 @@ export interface Divergence {
   readonly differences: readonly string[];
 }
 
-/** Instructions of a trail that are told. */
+/** Instructions of a trail that are told, unless said otherwise. */
 const TRAIL = 40;
 
+/** The translator walks to code that has not run yet, as processors do that run ahead (SDM 3A 4.8). */
+const ACCESSED = 0x20;
+
+/** Two rigs with a program. */
 export class Lockstep {
-  private agreed = 0;
-  private seen = 0;
+  private pair: Pair;
 
   constructor(
     readonly leader: Rig,
     readonly follower: Rig = new Rig(FOLLOWER),
-  ) {}
+  ) {
+    this.pair = new Pair(leader, follower);
+  }
 
   load(...program: Parameters<Rig['load']>): void {
     this.leader.load(...program);
     this.follower.load(...program);
-    this.agreed = 0;
-    this.seen = 0;
+    this.pair = new Pair(this.leader, this.follower);
   }
 
   /** Brings the follower to the leader. Undefined when they agree. */
   follow(): Divergence | undefined {
+    return this.pair.follow(true);
+  }
+}
+
+export class Pair {
+  private agreed: number;
+  private seen = 0;
+
+  constructor(
+    private readonly leader: Leader,
+    private readonly follower: Follower,
+    private readonly trail = TRAIL,
+  ) {
+    this.agreed = leader.vcpu.instructions;
+  }
+
+  /** Brings the follower to the leader. Undefined when they agree. */
+  follow(withMemory: boolean): Divergence | undefined {
     const { leader, follower } = this;
     const trail: bigint[] = [];
     const to = (instructions: number): void => {
       while (follower.vcpu.instructions < instructions) {
         const left = instructions - follower.vcpu.instructions;
         // One at a time only where a trail may be wanted.
-        if (left > TRAIL) follower.vcpu.run(left - TRAIL - 1);
+        if (left > this.trail) follower.vcpu.run(left - this.trail - 1);
         else {
           trail.unshift(follower.vcpu.registers.rip);
           if (follower.vcpu.run(0) === 'halted') break;
@@ -63,11 +108,11 @@ export class Lockstep {
     const { instructions } = leader.vcpu;
     to(instructions);
     const found = differences(follower.snapshot(), leader.snapshot());
-    if (found.length === 0) found.push(...this.memory());
+    if (found.length === 0 && withMemory) found.push(...this.memory());
     const after = this.agreed;
     this.agreed = instructions;
     if (found.length === 0) return undefined;
-    return { after, at: instructions, trail: trail.slice(0, TRAIL), differences: found };
+    return { after, at: instructions, trail: trail.slice(0, this.trail), differences: found };
   }
 
   private memory(): string[] {
@@ -78,7 +123,8 @@ export class Lockstep {
       const [expected, actual] = [follower.page(page), leader.page(page)];
       if (Buffer.compare(expected, actual) === 0) continue;
       const at = expected.findIndex(
-        (byte, i) => byte !== actual[i] && !isAccessed(page, byte ^ actual[i]),
+        (byte, i) =>
+          byte !== actual[i] && !(leader.mayHoldTables(page) && (byte ^ actual[i]) === ACCESSED),
       );
       if (at < 0) continue;
       const hex = (value: number): string => value.toString(16);
@@ -86,11 +132,6 @@ export class Lockstep {
     }
     return found;
   }
-}
-
-/** Accessed bits: the translator walks to code that has not run yet, as processors do that run ahead (SDM 3A 4.8). */
-function isAccessed(page: number, changed: number): boolean {
-  return page < TABLE_PAGES && changed === 0x20;
 }
 
 /** A divergence in words; addresses as offsets in the program. */

@@ -12,7 +12,7 @@ import {
   WasmVcpu,
 } from '../../core/cpu';
 import * as L from '../../core/cpu/layout';
-import { GPR_NAMES, type GprName, type VcpuExit } from '../../core/hw';
+import { GPR_NAMES, type GprName, type Vcpu, type VcpuExit } from '../../core/hw';
 import type { Program } from './assemble';
 
 /** Physical memory, all of it mapped at its own address and, as far as the tables go, nothing else. */
@@ -27,7 +27,7 @@ const PD = 0x3000;
 export const PAGE_TABLES = 0x4000;
 const GDT = 0x10000;
 /** Pages below this hold page tables. */
-export const TABLE_PAGES = 0x10;
+const TABLE_PAGES = 0x10;
 const IDT = 0x11000;
 const TSS = 0x12000;
 const STUBS = 0x13000;
@@ -70,7 +70,6 @@ export interface RigConfig {
   readTsc?(): bigint;
 }
 
-/** What two vcpus that did the same agree on. */
 export interface Snapshot {
   readonly registers: Readonly<Record<string, bigint>>;
   readonly instructions: number;
@@ -236,24 +235,49 @@ export class Rig {
     return this.ram.subarray(number * PAGE, (number + 1) * PAGE);
   }
 
-  snapshot(): Snapshot {
-    const r = this.vcpu.registers;
-    const registers: Record<string, bigint> = {};
-    for (const name of GPR_NAMES) registers[name] = r.get64(name);
-    registers.rip = r.rip;
-    registers.rflags = BigInt(r.rflags);
-    registers.cr2 = r.cr2;
-    registers.cr3 = r.cr3;
-    registers.cpl = BigInt(this.state.getUint32(L.S_CPL, true));
-    registers.mxcsr = BigInt(this.state.getUint32(L.S_MXCSR, true));
-    registers.dr6 = this.state.getBigUint64(L.S_DR + 48, true);
-    for (let i = 0; i < 32; i++)
-      registers[`xmm${String(i >> 1)}${i & 1 ? 'h' : 'l'}`] = this.state.getBigUint64(
-        L.S_XMM + i * 8,
-        true,
-      );
-    return { registers, instructions: this.vcpu.instructions };
+  mayHoldTables(page: number): boolean {
+    return page < TABLE_PAGES;
   }
+
+  snapshot(): Snapshot {
+    return snapshotOf(this.vcpu, this.state);
+  }
+}
+
+/** What two vcpus that did the same agree on, of a vcpu and its state in memory. */
+export function snapshotOf(vcpu: Vcpu, state: DataView): Snapshot {
+  const r = vcpu.registers;
+  const registers: Record<string, bigint> = {};
+  for (const name of GPR_NAMES) registers[name] = r.get64(name);
+  registers.rip = r.rip;
+  registers.rflags = BigInt(r.rflags);
+  const word = (name: string, offset: number): void => {
+    registers[name] = BigInt(state.getUint32(offset, true));
+  };
+  const wide = (name: string, offset: number): void => {
+    registers[name] = state.getBigUint64(offset, true);
+  };
+  wide('cr0', L.S_CR0);
+  wide('cr2', L.S_CR2);
+  wide('cr3', L.S_CR3);
+  wide('cr4', L.S_CR4);
+  wide('efer', L.S_EFER);
+  wide('dr6', L.S_DR + 48);
+  wide('dr7', L.S_DR + 56);
+  word('cpl', L.S_CPL);
+  for (let i = 0; i < 8; i++) {
+    wide(`base of segment ${String(i)}`, L.S_SEG_BASE + i * 8);
+    word(`segment ${String(i)}`, L.S_SEG_SELECTOR + i * 4);
+    wide(`x87 ${String(i)}`, L.S_X87 + i * 16);
+    word(`x87 ${String(i)} exponent`, L.S_X87 + i * 16 + 8);
+  }
+  word('x87 control', L.S_X87_CONTROL);
+  word('x87 status', L.S_X87_STATUS);
+  word('x87 top', L.S_X87_TOP);
+  word('x87 tags', L.S_X87_TAGS);
+  word('mxcsr', L.S_MXCSR);
+  for (let i = 0; i < 32; i++) wide(`xmm${String(i >> 1)}${i & 1 ? 'h' : 'l'}`, L.S_XMM + i * 8);
+  return { registers, instructions: vcpu.instructions };
 }
 
 function handlerOf(program: Program, vector: number): number {
