@@ -48,8 +48,11 @@ export class EngineRunner {
   private readonly base = L.VCPU_BASE;
   private lastCode: Uint8Array | undefined;
 
-  /** `translateAfter` as in VcpuConfig. */
-  constructor(translateAfter: number) {
+  /** `translateAfter` as in VcpuConfig; `tiny`: blocks of one instruction, and a TLB that is empty before each case. */
+  constructor(
+    translateAfter: number,
+    private readonly tiny = false,
+  ) {
     const memoryBytes = RAM_BASE + RAM_BYTES;
     const wasm = nodeWasm;
     const memory = wasm.createMemory(memoryBytes / 65536);
@@ -82,6 +85,7 @@ export class EngineRunner {
       random: () => 0n,
       vcpus: 1,
       translateAfter,
+      ...(tiny && { blockInstructions: 1 }),
     });
     this.buildTables();
     this.start = { long: this.prepare(false), compatibility: this.prepare(true) };
@@ -226,6 +230,7 @@ export class EngineRunner {
     const window = RAM_BASE + DATA_PAGES + (WINDOW - DATA);
     this.u8.set(c.memory, window);
 
+    if (this.tiny) this.vcpu.registers.cr3 = BigInt(PML4);
     const exit = this.vcpu.run(100_000);
     if (exit !== 'halted') throw new Error(`the case ended with ${exit}`);
     const rip = this.view.getUint32(this.base + L.S_RIP, true);

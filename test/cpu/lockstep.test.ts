@@ -9,7 +9,7 @@ import { Random } from './random';
 import { ProgramWriter } from './random-program';
 import { CODE, Rig } from './rig';
 
-const PROGRAMS = Number(process.env.DOMUS_CASES ?? 6);
+const PROGRAMS = Number(process.env.DOMUS_CASES ?? 4);
 const SEED = Number(process.env.DOMUS_SEED ?? 1);
 const ROUNDS = 30;
 const MAX_INSTRUCTIONS = 400_000;
