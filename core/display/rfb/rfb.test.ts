@@ -123,6 +123,8 @@ class Bench {
 class Viewer {
   pixels: Uint32Array;
   readonly pseudo: [encoding: number, x: number, y: number, width: number, height: number][] = [];
+  /** Of all rectangles so far. */
+  readonly encodings: number[] = [];
   private readonly inflate: Inflate = createInflate();
 
   constructor(
@@ -151,7 +153,9 @@ class Viewer {
     for (let i = 0; i < count; i++) {
       const [x, y, w, h] = [bench.number(2), bench.number(2), bench.number(2), bench.number(2)];
       const encoding = bench.number(4) | 0;
+      this.encodings.push(encoding);
       if (encoding === 0) this.raw(x, y, w, h);
+      else if (encoding === 1) this.copy(x, y, w, h, bench.number(2), bench.number(2));
       else if (encoding === 5) this.hextile(x, y, w, h);
       else if (encoding === 16) await this.zrle(x, y, w, h);
       else {
@@ -169,6 +173,13 @@ class Viewer {
   private fill(x: number, y: number, w: number, h: number, color: number): void {
     for (let row = y; row < y + h; row++)
       this.pixels.fill(color, row * this.width + x, row * this.width + x + w);
+  }
+  private copy(x: number, y: number, w: number, h: number, fromX: number, fromY: number): void {
+    const before = this.pixels.slice();
+    for (let row = 0; row < h; row++) {
+      const from = (fromY + row) * this.width + fromX;
+      this.pixels.set(before.subarray(from, from + w), (y + row) * this.width + x);
+    }
   }
   private raw(x: number, y: number, w: number, h: number): void {
     for (let row = 0; row < h; row++)
@@ -390,6 +401,43 @@ describe('RFB updates', () => {
     expect([viewer.pixels[5 * 200 + 5], viewer.pixels[99 * 200 + 199]]).toEqual([
       0x123456, 0x654321,
     ]);
+  });
+
+  it.each([0, 5, 16])('tells a console that scrolled as a move, with encoding %d', async (code) => {
+    const bench = new Bench().login();
+    painting(bench);
+    const viewer = new Viewer(bench, 200, 100);
+    bench.send(...encodings(code, 1), ...request(false, 200, 100));
+    await viewer.update();
+    const shown = (): number[] =>
+      Array.from({ length: 200 * 100 }, (_, i) => {
+        const [b = 0, g = 0, r = 0] = bench.screen.pixels.subarray(i * 4, i * 4 + 3);
+        return (r << 16) | (g << 8) | b;
+      });
+    for (const [from, to] of [
+      [16, 0],
+      [0, 12],
+    ] as const) {
+      const rows = 100 - Math.max(from, to);
+      bench.screen.pixels.copyWithin(to * 800, from * 800, (from + rows) * 800);
+      for (let x = 0; x < 200; x++) bench.paint(x, to > 0 ? x % to : 99 - (x % from), 0x0f0f0f);
+      viewer.encodings.length = 0;
+      bench.session.changed([[0, 0, 200, 100]]);
+      bench.send(...request(true, 200, 100));
+      await viewer.update();
+      expect(viewer.encodings).toEqual([1, code]);
+      expect([...viewer.pixels]).toEqual(shown());
+    }
+    // Of a screen that changed otherwise nothing is copied, nor for a client that wants all of it again.
+    bench.screen.pixels.fill(7, 0, 80 * 800);
+    bench.session.changed([[0, 0, 200, 100]]);
+    bench.send(...request(true, 200, 100));
+    await viewer.update();
+    bench.screen.pixels.copyWithin(0, 4 * 800);
+    bench.send(...request(false, 200, 100));
+    await viewer.update();
+    expect(viewer.encodings.slice(2)).toEqual([code, code]);
+    expect([...viewer.pixels]).toEqual(shown());
   });
 
   it.each([

@@ -1,8 +1,8 @@
 /**
- * One client of the RFB server: RFB 3.3, 3.7 and 3.8 (RFC 6143) with the encodings Raw, Hextile and ZRLE, the
+ * One client of the RFB server: RFB 3.3, 3.7 and 3.8 (RFC 6143) with the encodings Raw, CopyRect, Hextile and ZRLE, the
  * pseudo-encodings DesktopSize and ExtendedDesktopSize, QEMU's extended key events and pointer motion change.
  * A byte stream in and out; no sockets, no timers of its own. Malformed input closes the session.
- * Missing: CopyRect, Tight, the server's clipboard, cursor pseudo-encodings, audio.
+ * Missing: Tight, the server's clipboard, cursor pseudo-encodings, audio.
  */
 import type { DeflateStream } from '../../host';
 import type { Rectangle } from '../dirty-region';

@@ -9,10 +9,12 @@ import { ByteWriter } from './byte-writer';
 import { encodeHextile } from './hextile';
 import { NATIVE_FORMAT, PixelConverter, type PixelFormat } from './pixel-format';
 import { encodeRaw } from './raw';
+import { SentPicture, type Move } from './sent-picture';
 import type { RfbScreen } from './tile';
 import { encodeZrle } from './zrle';
 
 const RAW = 0;
+const COPY_RECT = 1;
 const HEXTILE = 5;
 const ZRLE = 16;
 const DESKTOP_SIZE = -223;
@@ -44,6 +46,9 @@ export class UpdateSender {
   private extensions: ReadonlySet<number> = new Set();
   private stream: DeflateStream | undefined;
   private asked = false;
+  private copies = false;
+  /** What the client has, if it understands CopyRect. */
+  private sent: SentPicture | undefined;
   /** Width and height the client knows. */
   private width = 0;
   private height = 0;
@@ -72,6 +77,7 @@ export class UpdateSender {
 
   setPixelFormat(format: PixelFormat): void {
     this.converter = new PixelConverter(format);
+    this.sent = undefined;
   }
 
   /** The client's list, best first. */
@@ -80,6 +86,8 @@ export class UpdateSender {
       (code) => code === RAW || code === HEXTILE || (code === ZRLE && this.wires.deflate),
     );
     this.encoding = known ?? RAW;
+    this.copies = list.includes(COPY_RECT);
+    this.sent = undefined;
     this.extensions = new Set(list.filter((code) => code < 0));
     this.tellKeys = this.extensions.has(EXTENDED_KEY_EVENT);
     this.tellSize = this.extensions.has(EXTENDED_DESKTOP_SIZE);
@@ -89,7 +97,10 @@ export class UpdateSender {
   /** FramebufferUpdateRequest. */
   ask(incremental: boolean, area: Rectangle): void {
     this.asked = true;
-    if (!incremental) this.dirty.add(area);
+    if (!incremental) {
+      this.dirty.add(area);
+      this.sent = undefined;
+    }
     this.flush();
   }
 
@@ -123,10 +134,47 @@ export class UpdateSender {
     const areas = this.dirty.take(this.width, this.height);
     if (areas.length === 0) return;
     this.asked = false;
+    const { moves, rest } = this.split(screen, areas);
     const out = new ByteWriter(64 * 1024);
-    out.u8(0).u8(0).u16(areas.length);
+    out
+      .u8(0)
+      .u8(0)
+      .u16(moves.length + rest.length);
+    for (const { to, fromY } of moves) {
+      header(out, to, COPY_RECT);
+      out.u16(to[0]).u16(fromY);
+    }
     this.encodingFrame = true;
-    this.encode(out, screen, areas, 0);
+    this.encode(out, screen, rest, 0);
+  }
+
+  /** What the client can move by itself, and what it must be sent. */
+  private split(
+    screen: RfbScreen,
+    areas: readonly Rectangle[],
+  ): { moves: readonly Move[]; rest: readonly Rectangle[] } {
+    const { width, height } = screen;
+    const moves: Move[] = [];
+    if (!this.copies || width !== this.width || height !== this.height)
+      return { moves, rest: areas };
+    if (!this.sent) {
+      const [first] = areas;
+      if (areas.length === 1 && first[2] === width && first[3] === height)
+        this.sent = new SentPicture(width, height);
+      return { moves, rest: areas };
+    }
+    const { sent } = this;
+    const rest = areas.flatMap((area): Rectangle[] => {
+      const move = sent.takeMove(screen, area);
+      if (!move) return [area];
+      moves.push(move);
+      const [x, y, w, h] = area;
+      const [, top, , rows] = move.to;
+      const above: Rectangle = [x, y, w, top - y];
+      const below: Rectangle = [x, top + rows, w, y + h - top - rows];
+      return [above, below].filter(([, , , left]) => left > 0);
+    });
+    return { moves, rest };
   }
 
   close(): void {
@@ -149,6 +197,7 @@ export class UpdateSender {
       if (zrle) {
         const plain = new ByteWriter(64 * 1024);
         encodeZrle(plain, screen, area, this.converter);
+        this.sent?.note(screen, area);
         this.stream ??= zrle();
         this.stream.write(plain.take(), (compressed) => {
           if (this.closed) return;
@@ -159,6 +208,7 @@ export class UpdateSender {
       }
       if (this.encoding === HEXTILE) encodeHextile(out, screen, area, this.converter);
       else encodeRaw(out, screen, area, this.converter);
+      this.sent?.note(screen, area);
     }
     this.encodingFrame = false;
     this.wires.write(out.take());
@@ -196,6 +246,7 @@ export class UpdateSender {
         this.height = height;
         this.dirty.clear();
       }
+      this.sent = undefined;
       this.dirty.add([0, 0, this.width, this.height]);
     }
     if (extended && (resized || this.tellSize || this.tellRefusal)) {
