@@ -32,7 +32,7 @@ await() { for i in $(seq 200); do [ -b "$1" ] && return; usleep 50000; done; ech
 
 /** The disk's first partition starts at 1 MiB: GRUB's second image lies in front of it. */
 const INSTALLER_INIT = `${START}
-load ata_piix sd_mod sr_mod isofs ext4
+load ata_piix sd_mod sr_mod isofs crc32c_generic ext4
 await /dev/sda
 await /dev/sr0
 fail() { echo "SMALL-INSTALLER-FAILED: $1"; exec sh; }
@@ -53,7 +53,7 @@ reboot -f
 `;
 
 const SYSTEM_INIT = `${START}
-load ata_piix sd_mod ext4
+load ata_piix sd_mod crc32c_generic ext4
 await /dev/sda1
 mount -t ext2 /dev/sda1 /mnt
 echo start >> /mnt/starts
