@@ -298,8 +298,9 @@ export const REGION_PAGE_LIST = 4;
 export const REGION_PAGES_MAX = 14;
 /** i32: times it may still be left for the interpreter before its access checks are made apart. */
 export const REGION_PATIENCE = 120;
-/** i32: runs until the region is made anew, larger. */
+/** i32: times REGION_HEAT_RUNS runs until the region is made anew, larger. */
 export const REGION_HEAT = 124;
+export const REGION_HEAT_RUNS = 16;
 export const REGION_BYTES = 128;
 
 export const UOP_BYTES = 32;

@@ -46,6 +46,10 @@ export class FunctionBuilder {
   };
   private scopeLocals: [ValType, number][] = [];
   private depth = 0;
+  /** Where the open `if`s stand. */
+  private readonly ifs: number[] = [];
+  /** Where `if`s stand whose condition rarely holds. */
+  private readonly rare = new Set<number>();
   private readonly deferred: { at: number; statements: () => readonly Statement[] }[] = [];
 
   constructor(readonly type: FunctionType) {}
@@ -122,16 +126,24 @@ export class FunctionBuilder {
       return;
     }
     this.out.code(condition.code);
+    this.ifs.push(this.out.length);
     this.out.byte(0x04);
     this.out.byte(0x40);
     this.depth++;
     then();
+    this.ifs.pop();
     if (otherwise) {
       this.out.byte(0x05);
       otherwise();
     }
     this.depth--;
     this.out.byte(0x0b);
+  }
+
+  /** Code is rarely here, in the innermost `if`: the host's compiler may lay it out of the way (branch hints, `encode`). */
+  unlikely(): void {
+    const at = this.ifs.at(-1);
+    if (at !== undefined) this.rare.add(at);
   }
 
   br(label: Label): void {
@@ -190,8 +202,8 @@ export class FunctionBuilder {
     this.deferred.push({ at: this.out.length, statements });
   }
 
-  /** The body as the code section has it: its length, locals and code. */
-  encode(): Uint8Array {
+  /** The body as the code section has it: its length, locals and code; and where its unlikely branches stand, from the locals on. */
+  encode(): { bytes: Uint8Array; unlikely: readonly number[] } {
     const written = this.out.length;
     // What was deferred goes behind the rest first: where each piece begins is remembered.
     const pieces = this.deferred.map(({ at, statements }) => {
@@ -217,15 +229,20 @@ export class FunctionBuilder {
       bytes.set(this.out.view(from, end), to);
       to += end - from;
     };
+    const unlikely: number[] = [];
+    const rare = [...this.rare].sort((a, b) => a - b);
+    let noted = 0;
     let from = 0;
-    for (const piece of pieces) {
+    for (const piece of [...pieces, { at: written, from: written, to: written }]) {
+      const shift = to - from - (prefix.length - head.length);
+      for (; noted < rare.length && rare[noted] < piece.at; noted++)
+        unlikely.push(rare[noted] + shift);
       copy(from, piece.at);
       copy(piece.from, piece.to);
       from = piece.at;
     }
-    copy(from, written);
     bytes[to++] = 0x0b;
-    return bytes.subarray(0, to);
+    return { bytes: bytes.subarray(0, to), unlikely };
   }
 }
 

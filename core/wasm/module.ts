@@ -125,7 +125,9 @@ export class ModuleBuilder {
     ];
     const items = vector(this.elements.map((index) => unsignedLeb(index)));
     parts.push(section(9, vector([[0x00, 0x41, 0x00, 0x0b, ...items]])));
-    const bodies = this.functions.map((f) => f.builder.encode());
+    const encoded = this.functions.map((f) => f.builder.encode());
+    parts.push(this.branchHints(encoded.map(({ unlikely }) => unlikely)));
+    const bodies = encoded.map(({ bytes }) => bytes);
     const bodyBytes = bodies.reduce((sum, b) => sum + b.length, 0);
     const count = unsignedLeb(bodies.length);
     const chunks = [...parts, [10, ...unsignedLeb(bodyBytes + count.length), ...count], ...bodies];
@@ -136,6 +138,17 @@ export class ModuleBuilder {
       at += chunk.length;
     }
     return bytes;
+  }
+
+  /** The custom section of the branch hinting proposal: for each function the branches that are rarely taken. */
+  private branchHints(functions: readonly (readonly number[])[]): number[] {
+    const rows = functions.flatMap((offsets, i) => {
+      if (offsets.length === 0) return [];
+      const hints = offsets.map((offset) => [...unsignedLeb(offset), 1, 0]);
+      return [[...unsignedLeb(this.imports.length + i), ...vector(hints)]];
+    });
+    if (rows.length === 0) return [];
+    return section(0, [...nameBytes('metadata.code.branch_hint'), ...vector(rows)]);
   }
 
   private typeIndex(type: FunctionType): number {

@@ -19,18 +19,22 @@ interface Boot {
   readonly ready: string;
   /** Answer of `uname -m`. */
   readonly machine: string;
+  /** Without the translator. */
+  readonly interpreted?: boolean;
 }
 
 async function bootsAndPowersOff(boot: Boot): Promise<void> {
+  const tier = boot.interpreted ? 'interpreted' : 'translated';
   const config = domus.file(
-    `${boot.machine}.cfg`,
+    `${boot.machine}-${tier}.cfg`,
     [
-      `name = "${boot.machine.replaceAll('_', '-')}"`,
+      `name = "${boot.machine.replaceAll('_', '-')}-${tier}"`,
       'memory = 512',
       `kernel = "${await guest(boot.kernel)}"`,
       `ramdisk = "${await guest(boot.ramdisk)}"`,
       `extra = "console=ttyS0 ${boot.extra}"`,
       'serial = "pty"',
+      `translate = ${boot.interpreted ? 0 : 1}`,
     ].join('\n'),
   );
   const started = Date.now();
@@ -38,7 +42,7 @@ async function bootsAndPowersOff(boot: Boot): Promise<void> {
   await program.printed('Linux version 6.1', BOOT_MS);
   await program.printed(boot.ready, BOOT_MS);
   const seconds = ((Date.now() - started) / 1000).toFixed(1);
-  console.log(`boot: ${boot.kernel} to a shell in ${seconds} s`);
+  console.log(`boot: ${boot.kernel}, ${boot.ramdisk}, ${tier}, to a shell in ${seconds} s`);
   program.type('echo $((6 * 7)) $(uname -m)\n');
   await program.printed(`42 ${boot.machine}`, BOOT_MS);
   program.type('poweroff -f\n');
@@ -63,4 +67,14 @@ it('boots the 32-bit installer kernel to the shell of its initramfs', () =>
     extra: 'rdinit=/bin/sh',
     ready: 'built-in shell (ash)',
     machine: 'i686',
+  }));
+
+it('boots the 64-bit installer kernel to the shell of its initramfs with the interpreter alone', () =>
+  bootsAndPowersOff({
+    kernel: 'debian-amd64-linux',
+    ramdisk: 'debian-amd64-initrd.gz',
+    extra: 'rdinit=/bin/sh',
+    ready: 'built-in shell (ash)',
+    machine: 'x86_64',
+    interpreted: true,
   }));

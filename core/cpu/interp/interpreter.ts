@@ -201,7 +201,7 @@ export function generateInterpreter(
     f.block((dispatch) => {
       f.block((far) => {
         const runs = (): I32 => i32.and(i32.ne(region.get, i32.const(0)), i32.eqz(stuck.get));
-        f.if(runs(), () => coolRegion(f, uop, region, hotRegion));
+        f.if(runs(), () => coolRegion(f, uop, region, base, hotRegion));
         f.if(runs(), () => {
           count(f, base + L.S_COUNT_REGION_RUNS, i64.const(1));
           f.set(outcome, callRegion([], region.get, { params: [], results: ['i32'] }, 'i32'));
@@ -329,14 +329,23 @@ function findBlock(
   });
 }
 
-/** Counts a region's runs down; at zero it is made anew, and what `region` names is the new one. */
+/** 2^32 divided by the golden ratio: multiples of it are spread evenly over the 32-bit numbers (Knuth, TAOCP 3, 6.4). */
+const GOLDEN = 0x9e3779b1;
+
+/**
+ * Counts a region's runs down; at zero it is made anew, and what `region` names is the new one. Only one run in
+ * REGION_HEAT_RUNS is looked at, in no rhythm that a guest's loop could have: records are too many for the cache.
+ */
 function coolRegion(
   f: FunctionBuilder,
   uop: Local<'i32'>,
   region: Local<'i32'>,
+  base: number,
   hotRegion: Callee<'i32'>,
 ): void {
-  f.scope(() => {
+  const mixed = i32.mul(i32.load(i32.const(base + L.S_COUNT_REGION_RUNS)), i32.const(GOLDEN | 0));
+  const share = i32.const(Math.floor(2 ** 32 / L.REGION_HEAT_RUNS));
+  f.if(i32.ltU(mixed, share), () => {
     const record = f.let(i32.mul(region.get, i32.const(L.REGION_BYTES)));
     const heat = L.REGION_AREA_BASE + L.REGION_HEAT;
     const left = f.let(i32.sub(i32.load(record, heat), i32.const(1)));

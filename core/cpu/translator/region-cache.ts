@@ -264,7 +264,8 @@ export class RegionCache {
     const record = L.REGION_AREA_BASE + region.number * L.REGION_BYTES;
     u32[(record + L.REGION_PAGES) >> 2] = region.pages.size;
     i32[(record + L.REGION_PATIENCE) >> 2] = STUCK_LIMIT;
-    i32[(record + L.REGION_HEAT) >> 2] = region.limits === SMALL ? ENLARGE_AFTER : 0;
+    i32[(record + L.REGION_HEAT) >> 2] =
+      region.limits === SMALL ? ENLARGE_AFTER / L.REGION_HEAT_RUNS : 0;
     let item = (record + L.REGION_PAGE_LIST) >> 2;
     for (const [distance, gpa] of region.pages) {
       i32[item++] = distance;

@@ -282,6 +282,7 @@ export class RegionState {
 
   /** Leaves for `distance` from the entry with `undone` instructions of the node not executed. */
   leave(distance: number, undone: number, interpret: boolean): void {
+    if (interpret) this.f.unlikely();
     this.vectors.flush();
     const word = distance * (1 << EXIT_SHIFT) + (interpret ? EXIT_INTERPRET : 0) + undone;
     this.f.set(this.exit, i64.const(word));
@@ -301,7 +302,10 @@ export class RegionState {
     f.do(i64.store(targetSlot(rip), rip, table + L.TARGETS_LIST));
     const left = f.let(i32.sub(i32.load(i32.const(table)), i32.const(1)));
     f.do(i32.store(i32.const(table), left));
-    f.if(i32.eqz(left), () => f.do(callStatement(this.helper('remakeRegion'), [i32.const(entry)])));
+    f.if(i32.eqz(left), () => {
+      f.unlikely();
+      f.do(callStatement(this.helper('remakeRegion'), [i32.const(entry)]));
+    });
     this.leaveTo(rip);
   }
 
@@ -321,12 +325,16 @@ export class RegionState {
   /** On the way back to a loop's head: leaves when the budget is used up or somebody wants the vcpu. */
   poll(distance: number): void {
     const spent = i32.shrU(this.budget.get, i32.const(31));
-    this.f.if(i32.or(spent, i32.load(this.at(L.S_REQUEST))), () => this.leave(distance, 0, false));
+    this.f.if(i32.or(spent, i32.load(this.at(L.S_REQUEST))), () => {
+      this.f.unlikely();
+      this.leave(distance, 0, false);
+    });
   }
 
   /** Behind a helper that wrote guest memory: leaves if code of a region was overwritten. */
   checkCode(distance: number, undone: number): void {
     this.f.if(i32.load(this.at(L.S_CODE_CHANGED)), () => {
+      this.f.unlikely();
       this.f.do(i32.store(this.at(L.S_CODE_CHANGED), i32.const(0)));
       this.leave(distance, undone, false);
     });
