@@ -60,8 +60,7 @@ export class VcpuLoop {
       const sleepMs = this.slice();
       this.parts.serial.flush();
       const nowNs = this.parts.monotonicMs() * 1e6;
-      this.parts.display.pump(this.parts.adapter, nowNs);
-      const untilFrameMs = this.parts.display.untilFrameNs(nowNs) / 1e6;
+      const untilFrameMs = this.parts.display.pump(this.parts.adapter, nowNs) / 1e6;
       if (sleepMs >= MIN_SLEEP_MS) this.sleep(Math.min(sleepMs, untilFrameMs));
     }
   }

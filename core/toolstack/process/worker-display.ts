@@ -7,6 +7,8 @@ import type { WorkerPort } from './worker-port';
 const MAX_RECTANGLES = 32;
 /** 30 frames a second while somebody watches. */
 export const FRAME_NS = 33_000_000;
+/** While the guest sleeps only the cursor of a text mode moves, every 228 ms. */
+const STILL_FRAME_NS = 3 * FRAME_NS;
 
 function clamp(value: number, low: number, high: number): number {
   return Math.min(Math.max(value, low), high);
@@ -67,18 +69,21 @@ export class WorkerDisplay implements DisplayBackend {
   }
 
   /** How long until the next frame, ns; Infinity while nobody watches. */
-  untilFrameNs(nowNs: number): number {
+  private untilFrameNs(nowNs: number): number {
     if (Atomics.load(this.control, WATCHERS) === 0) return Infinity;
     const due = Math.max(0, this.lastFrameNs + FRAME_NS - nowNs);
     return Atomics.load(this.control, FRAME) === 0 ? due : Math.max(due, FRAME_NS);
   }
 
-  /** Draws and sends a frame when one is due and the last one has been used. */
-  pump(adapter: DisplayAdapter, nowNs: number): void {
-    if (this.untilFrameNs(nowNs) > 0) return;
+  /** Draws and sends a frame when one is due and the last one has been used. How long a guest that sleeps now may be left alone, ns. */
+  pump(adapter: DisplayAdapter, nowNs: number): number {
+    const due = this.untilFrameNs(nowNs);
+    if (due > 0) return due;
     this.lastFrameNs = nowNs;
     adapter.refresh(false);
-    if (this.changed) this.send(0);
+    if (!this.changed) return STILL_FRAME_NS;
+    this.send(0);
+    return FRAME_NS;
   }
 
   /** Draws everything and sends it, for a screenshot. */
