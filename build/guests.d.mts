@@ -8,6 +8,7 @@ export type GuestName =
   | 'busybox-initrd.gz'
   | 'drivers-linux'
   | 'drivers-initrd.gz'
+  | 'debian-13-install.iso'
   | 'small-installer.iso'
   | 'grub-rescue.iso'
   | 'grub-rescue.img'

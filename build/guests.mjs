@@ -19,6 +19,7 @@ import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { CpioWriter } from './guests/cpio.mjs';
 import { unpackFromPackage } from './guests/debian-package.mjs';
+import { makeDebianInstaller } from './guests/debian-installer.mjs';
 import { addDrivers, DISK_DRIVERS, unpackDrivers } from './guests/drivers.mjs';
 import { extractFromIso, makeIsolinuxIso } from './guests/iso.mjs';
 import { makeSmallInstaller } from './guests/small-installer.mjs';
@@ -66,6 +67,10 @@ const GUESTS = {
     about: 'the small initramfs with driver modules: load virtio_blk',
     make: makeDrivers,
   },
+  'debian-13-install.iso': {
+    about: 'Debian 13 network installer that needs of a mirror only what installed systems need',
+    make: makeDebian13Iso,
+  },
   'small-installer.iso': {
     about: 'installs a small Linux by itself: partition, ext2, GRUB; reboots into it',
     make: makeSmallInstallerIso,
@@ -111,6 +116,7 @@ const PARTS = {
   'disk-drivers': {
     make: async (work, output) => unpackDrivers(work, output, DISK_DRIVERS),
   },
+  'debian-13-installer': { make: async (work, output) => makeDebianInstaller(work, output) },
   'grub-i386-pc': { from: fromPackage('grub-pc-bin', 'usr/lib/grub/i386-pc') },
   drivers: { make: async (work, output) => unpackDrivers(work, output) },
 };
@@ -260,6 +266,23 @@ async function makeMemtestIso(work, output) {
     'default memtest\nprompt 0\nlabel memtest\n  linux /memtest\n',
   );
   makeIsolinuxIso(tree, output, 'MEMTEST');
+}
+
+async function makeDebian13Iso(work, output) {
+  const tree = join(work, 'tree');
+  const installer = await guest('debian-13-installer');
+  mkdirSync(join(tree, '.disk'), { recursive: true });
+  writeFileSync(join(tree, '.disk/info'), 'Debian GNU/Linux 13 "Trixie" - amd64 NETBOOT\n');
+  mkdirSync(join(tree, INSTALL_FOLDER));
+  copyFileSync(join(installer, 'linux'), join(tree, INSTALL_FOLDER, 'vmlinuz'));
+  copyFileSync(join(installer, 'initrd.gz'), join(tree, INSTALL_FOLDER, 'initrd.gz'));
+  await addIsolinux(tree);
+  const files = `/${INSTALL_FOLDER}`;
+  writeFileSync(
+    join(tree, 'isolinux/isolinux.cfg'),
+    `default install\nprompt 1\ntimeout 0\nlabel install\n  kernel ${files}/vmlinuz\n  append initrd=${files}/initrd.gz --- quiet\n`,
+  );
+  makeIsolinuxIso(tree, output, 'Debian 13 amd64 n');
 }
 
 async function makeSmallInstallerIso(work, output) {

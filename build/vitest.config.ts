@@ -15,6 +15,8 @@ const SLOW_SUITES: Readonly<Record<string, { readonly setup: string; readonly ti
     toolstack: { setup: 'core', timeout: 2 * MINUTE },
     boot: { setup: 'core', timeout: 5 * MINUTE },
     e2e: { setup: 'app', timeout: 5 * MINUTE },
+    // Real installations from a mirror: `npm run test:install`, by hand.
+    install: { setup: 'core', timeout: 240 * MINUTE },
     bench: { setup: 'core', timeout: 10 * MINUTE },
   };
 

@@ -40,7 +40,8 @@ it('installs from a CD, starts from its disk with the CD out, and keeps what was
     ...['--disk', `path=${disk},size=0.25`, '--noautoconsole', '--wait'],
   );
   expect(install).toMatchObject({ status: 0 });
-  const installed = await until(({ state }) => state === 'running');
+  // The installer was domain 1; the installed system gets a new machine.
+  const installed = await until(({ state, domid }) => state === 'running' && domid === 2);
   expect(installed.config).toMatchObject({ boot: 'cd', kernel: '' });
   expect(installed.config.install).toBeUndefined();
   expect(installed.config.disk.filter(({ cdrom }) => cdrom).map(({ target }) => target)).toEqual([
