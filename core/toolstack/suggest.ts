@@ -80,8 +80,11 @@ export async function suggestConfig(
     on_reboot: 'restart',
     on_crash: 'destroy',
   };
-  if (iso !== undefined)
+  if (iso !== undefined) {
     config.disk.push({ vdev: 'hdc', target: iso, format: 'raw', access: 'r', cdrom: true });
+    // A CD that installs nothing makes no disk bootable, and nothing follows from this.
+    config.install = true;
+  }
   return {
     config,
     ...(report ? { report } : {}),
