@@ -13,10 +13,11 @@ const PAGE = 4096;
 const PAGES = 0x100000;
 const MIB = 1 << 20;
 /** Instructions between comparisons of registers, and comparisons of registers between those of memory. */
-const CHUNK = 1000;
-const CHUNKS_TO_MEMORY = 4000;
+const CHUNK = 4000;
+const CHUNKS_TO_MEMORY = 2000;
 const TRAIL = 12;
-/** Guest time: one nanosecond for each instruction, and this for each slice. */
+/** Guest time: so much for each instruction, and for each slice. Loops that wait then are short. */
+const INSTRUCTION_MS = 10e-6;
 const SLICE_MS = 0.02;
 
 /** What a device or the clock answered, or what it did to memory by itself. */
@@ -261,7 +262,7 @@ export class LockstepMachine {
         const exit = run(part);
         const used = vcpu.instructions - before;
         left -= used;
-        this.ms += used / 1e6;
+        this.ms += used * INSTRUCTION_MS;
         this.compare();
         // Less than a part: a device asked for the run loop.
         if (this.found || exit !== 'budget' || left <= 0 || used < part) return exit;
