@@ -7,4 +7,3 @@ export * from './sockets';
 export * from './system';
 export * from './timers';
 export * from './wasm';
-export * from './zlib';

@@ -84,15 +84,11 @@ function table(max: number, shift: number): Int32Array {
 export class PixelConverter {
   /** Bytes a pixel. */
   readonly bytes: 1 | 2 | 4;
-  /** Bytes a pixel of ZRLE (CPIXEL): 3 when 24 bits hold the colour (RFC 6143 section 7.7.5). */
-  readonly compactBytes: 1 | 2 | 3 | 4;
   readonly isNative: boolean;
   private readonly red: Int32Array;
   private readonly green: Int32Array;
   private readonly blue: Int32Array;
   private readonly bigEndian: boolean;
-  /** The compact pixel leaves out the lowest byte instead of the highest. */
-  private readonly compactHigh: boolean;
 
   constructor(format: PixelFormat) {
     this.bytes = (format.bitsPerPixel / 8) as 1 | 2 | 4;
@@ -103,11 +99,6 @@ export class PixelConverter {
     this.isNative = (Object.keys(NATIVE_FORMAT) as (keyof PixelFormat)[]).every(
       (key) => key === 'depth' || format[key] === NATIVE_FORMAT[key],
     );
-    const bits = (this.red[255] | this.green[255] | this.blue[255]) >>> 0;
-    const compact = format.bitsPerPixel === 32 && format.depth <= 24;
-    const fitsLow = bits < 0x1000000;
-    this.compactHigh = compact && !fitsLow && (bits & 0xff) === 0;
-    this.compactBytes = compact && (fitsLow || this.compactHigh) ? 3 : this.bytes;
   }
 
   pixel(color: number): number {
@@ -121,14 +112,5 @@ export class PixelConverter {
     const { bytes } = this;
     for (let i = 0; i < bytes; i++)
       target[at + i] = value >>> (8 * (this.bigEndian ? bytes - 1 - i : i));
-  }
-
-  putCompact(target: Uint8Array, at: number, color: number): void {
-    if (this.compactBytes !== 3) {
-      this.put(target, at, color);
-      return;
-    }
-    const value = this.compactHigh ? this.pixel(color) >>> 8 : this.pixel(color);
-    for (let i = 0; i < 3; i++) target[at + i] = value >>> (8 * (this.bigEndian ? 2 - i : i));
   }
 }

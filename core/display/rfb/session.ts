@@ -1,10 +1,10 @@
 /**
- * One client of the RFB server: RFB 3.3, 3.7 and 3.8 (RFC 6143) with the encodings Raw, CopyRect, Hextile and ZRLE, the
+ * One client of the RFB server: RFB 3.3, 3.7 and 3.8 (RFC 6143) with the encodings Raw, CopyRect and Hextile, the
  * pseudo-encodings DesktopSize and ExtendedDesktopSize, QEMU's extended key events and pointer motion change.
  * A byte stream in and out; no sockets, no timers of its own. Malformed input closes the session.
- * Missing: Tight, the server's clipboard, cursor pseudo-encodings, audio.
+ * Missing: ZRLE and Tight (clients are on this host, where compression only costs time), the server's clipboard, cursor
+ * pseudo-encodings, audio.
  */
-import type { DeflateStream } from '../../host';
 import type { Rectangle } from '../dirty-region';
 import { KeyTranslator } from '../key-translator';
 import type { Keymap } from '../keymap';
@@ -40,8 +40,6 @@ export interface RfbOptions extends HandshakeOptions {
   readonly screen: () => RfbScreen;
   readonly input: RfbInput;
   readonly keymap: Keymap;
-  /** Compression for ZRLE, which is not offered without it. */
-  deflate?(): DeflateStream;
   /** A clock that never steps back, milliseconds; with it key events are limited to `KEYS_A_SECOND`. */
   monotonicMs?(): number;
   /** Text the client put on its clipboard (Latin-1). */
@@ -91,7 +89,6 @@ export class RfbSession {
       screen: () => options.screen(),
       write,
       queuedBytes: () => transport.queuedBytes,
-      deflate: options.deflate ? () => options.deflate!() : undefined,
     });
     this.keys = new KeyTranslator(options.keymap, (scancode, pressed) =>
       options.input.key(scancode, pressed),

@@ -3,7 +3,6 @@
  * Document: RFC 6143 sections 7.5.3, 7.6.1, 7.7, 7.8.2; RFB extensions ExtendedDesktopSize (-308), QEMU pointer motion
  * change (-257) and extended key event (-258).
  */
-import type { DeflateStream } from '../../host';
 import { DirtyRegion, type Rectangle } from '../dirty-region';
 import { ByteWriter } from './byte-writer';
 import { encodeHextile } from './hextile';
@@ -11,12 +10,10 @@ import { NATIVE_FORMAT, PixelConverter, type PixelFormat } from './pixel-format'
 import { encodeRaw } from './raw';
 import { SentPicture, type Move } from './sent-picture';
 import type { RfbScreen } from './tile';
-import { encodeZrle } from './zrle';
 
 const RAW = 0;
 const COPY_RECT = 1;
 const HEXTILE = 5;
-const ZRLE = 16;
 const DESKTOP_SIZE = -223;
 const POINTER_MOTION_CHANGE = -257;
 const EXTENDED_KEY_EVENT = -258;
@@ -36,7 +33,6 @@ export interface UpdateWires {
   write(bytes: Uint8Array): void;
   /** Bytes the client has not taken yet. */
   queuedBytes(): number;
-  deflate?: (() => DeflateStream) | undefined;
 }
 
 export class UpdateSender {
@@ -44,7 +40,6 @@ export class UpdateSender {
   private converter = new PixelConverter(NATIVE_FORMAT);
   private encoding = RAW;
   private extensions: ReadonlySet<number> = new Set();
-  private stream: DeflateStream | undefined;
   private asked = false;
   private copies = false;
   /** What the client has, if it understands CopyRect. */
@@ -57,7 +52,6 @@ export class UpdateSender {
   private tellKeys = false;
   private tellSize = false;
   private tellRefusal = false;
-  private encodingFrame = false;
   private closed = false;
 
   constructor(private readonly wires: UpdateWires) {}
@@ -82,10 +76,7 @@ export class UpdateSender {
 
   /** The client's list, best first. */
   setEncodings(list: readonly number[]): void {
-    const known = list.find(
-      (code) => code === RAW || code === HEXTILE || (code === ZRLE && this.wires.deflate),
-    );
-    this.encoding = known ?? RAW;
+    this.encoding = list.find((code) => code === RAW || code === HEXTILE) ?? RAW;
     this.copies = list.includes(COPY_RECT);
     this.sent = undefined;
     this.extensions = new Set(list.filter((code) => code < 0));
@@ -122,7 +113,7 @@ export class UpdateSender {
 
   /** Sends an update if one is asked for, something changed and the client has taken the last one. */
   flush(): void {
-    if (!this.asked || this.closed || this.encodingFrame) return;
+    if (!this.asked || this.closed) return;
     if (this.wires.queuedBytes() > MAX_QUEUED_BYTES) return;
     const screen = this.wires.screen();
     const news = this.news(screen);
@@ -144,8 +135,13 @@ export class UpdateSender {
       header(out, to, COPY_RECT);
       out.u16(to[0]).u16(fromY);
     }
-    this.encodingFrame = true;
-    this.encode(out, screen, rest, 0);
+    for (const area of rest) {
+      header(out, area, this.encoding);
+      if (this.encoding === HEXTILE) encodeHextile(out, screen, area, this.converter);
+      else encodeRaw(out, screen, area, this.converter);
+      this.sent?.note(screen, area);
+    }
+    this.wires.write(out.take());
   }
 
   /** What the client can move by itself, and what it must be sent. */
@@ -179,40 +175,6 @@ export class UpdateSender {
 
   close(): void {
     this.closed = true;
-    this.stream?.close();
-    this.stream = undefined;
-  }
-
-  /** Encodes from the area `at` on; compression is waited for. */
-  private encode(
-    out: ByteWriter,
-    screen: RfbScreen,
-    areas: readonly Rectangle[],
-    at: number,
-  ): void {
-    for (let i = at; i < areas.length; i++) {
-      const area = areas[i];
-      const zrle = this.encoding === ZRLE && this.wires.deflate;
-      header(out, area, zrle ? ZRLE : this.encoding === HEXTILE ? HEXTILE : RAW);
-      if (zrle) {
-        const plain = new ByteWriter(64 * 1024);
-        encodeZrle(plain, screen, area, this.converter);
-        this.sent?.note(screen, area);
-        this.stream ??= zrle();
-        this.stream.write(plain.take(), (compressed) => {
-          if (this.closed) return;
-          out.u32(compressed.length).bytes(compressed);
-          this.encode(out, screen, areas, i + 1);
-        });
-        return;
-      }
-      if (this.encoding === HEXTILE) encodeHextile(out, screen, area, this.converter);
-      else encodeRaw(out, screen, area, this.converter);
-      this.sent?.note(screen, area);
-    }
-    this.encodingFrame = false;
-    this.wires.write(out.take());
-    this.flush();
   }
 
   /** An update of pseudo-rectangles: a new size, and what the server can do. */
