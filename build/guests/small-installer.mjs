@@ -44,6 +44,7 @@ mount -t ext2 /dev/sda1 /mnt || fail "mount"
 mkdir -p /mnt/boot/grub
 cp /cd/linux /cd/system/initrd /mnt/boot || fail "copying"
 cp /cd/system/grub.cfg /mnt/boot/grub || fail "copying"
+[ ! -f /preseed.cfg ] || cp /preseed.cfg /mnt || fail "copying"
 umount /mnt
 dd if=/cd/system/core.img of=/dev/sda bs=512 seek=1 2>/dev/null || fail "core.img"
 dd if=/cd/system/boot.img of=/dev/sda bs=440 count=1 conv=notrunc 2>/dev/null || fail "boot.img"
