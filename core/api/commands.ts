@@ -1,6 +1,7 @@
 import type { DomainConfig, DomainInfo, HostInfo, IsoReport } from './domain';
 import type { NetworkConfig, VifInfo } from './network';
 import type { DomainPerformance } from './performance';
+import type { ImageCheck, ImageName, StorageList } from './storage';
 
 /**
  * Every act of the toolstack, as method name -> [params, result]. The CLI calls them over the Unix socket, the
@@ -12,8 +13,11 @@ export interface Commands {
   'domain/get': [{ domain: string }, DomainInfo];
   /** Stores a configuration; creates missing writable disks (raw or qcow2) of `createDiskBytes[vdev]` bytes (sparse). */
   'domain/define': [{ config: DomainConfig; createDiskBytes?: Record<string, number> }, DomainInfo];
-  /** Replaces the stored configuration of a shut-off domain, or for the next boot. */
-  'domain/redefine': [{ domain: string; config: DomainConfig }, DomainInfo];
+  /** Replaces the stored configuration of a shut-off domain, or for the next boot; creates disks as `domain/define` does. */
+  'domain/redefine': [
+    { domain: string; config: DomainConfig; createDiskBytes?: Record<string, number> },
+    DomainInfo,
+  ];
   'domain/start': [{ domain: string; paused?: boolean }, DomainInfo];
   'domain/pause': [{ domain: string }, DomainInfo];
   'domain/unpause': [{ domain: string }, DomainInfo];
@@ -73,6 +77,20 @@ export interface Commands {
   'domain/cdEject': [{ domain: string; vdev: string; force?: boolean }, DomainInfo];
   /** Writes the frames of a running domain's card `devid` to a new pcapng file; '' ends that. */
   'domain/capture': [{ domain: string; devid: number; path: string }, null];
+  /** Folders with images, and every image in them or named by a machine. */
+  'storage/list': [Record<string, never>, StorageList];
+  /** Looks into another folder from now on. */
+  'storage/addFolder': [{ path: string }, null];
+  /** Looks into it no more; its files stay. */
+  'storage/removeFolder': [{ path: string }, null];
+  /** Makes a disk larger. The image must not be in use. */
+  'image/grow': [ImageName & { sizeBytes: number }, null];
+  /** Writes the image anew without what is zeros or unused; how many bytes of this computer that gave back. */
+  'image/compact': [ImageName, { freedBytes: number }];
+  /** Checks the tables of an image; `repair` mends what can be (qcow2). */
+  'image/check': [ImageName & { repair?: boolean }, ImageCheck];
+  /** Removes an image that no machine names. */
+  'image/delete': [{ path: string }, null];
   'task/cancel': [{ task: number }, null];
 }
 

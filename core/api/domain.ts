@@ -98,6 +98,9 @@ export interface DomainStats {
   mips: number;
   diskReadBytes: number;
   diskWriteBytes: number;
+  /** To the guest and from it, all cards, since the domain started. */
+  netRxBytes: number;
+  netTxBytes: number;
 }
 
 export interface DomainInfo {

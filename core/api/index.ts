@@ -5,3 +5,4 @@ export * from './install';
 export * from './ipc';
 export * from './network';
 export * from './performance';
+export * from './storage';

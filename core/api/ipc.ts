@@ -13,10 +13,13 @@ export interface IpcError {
 export type Reply<T> = { ok: true; value: T } | { ok: false; error: IpcError };
 
 /** What a file chosen by the user is for; main decides from it which files it offers. */
-export type FileKind = 'iso' | 'disk' | 'kernel' | 'ramdisk' | 'firmware' | 'config';
+export type FileKind = 'iso' | 'disk' | 'kernel' | 'ramdisk' | 'firmware' | 'config' | 'folder';
 
 /** What the renderer asks main to save under a name the user then chooses. */
 export type SaveKind = 'screenshot' | 'serial-log' | 'config' | 'report';
+
+/** What the renderer asks main for a new file's name for; whoever is told of it writes it. */
+export type NewFileKind = 'capture';
 
 /**
  * A file the user chose. The path is for showing and for naming the file in commands; its power comes from main
@@ -89,9 +92,12 @@ export type MenuCommand =
   | 'quit'
   | 'view-overview'
   | 'view-console'
+  | 'view-hardware'
   | 'view-serial'
   | 'view-performance'
   | 'view-host'
+  | 'view-storage'
+  | 'view-networks'
   | 'scale-fit'
   | 'scale-actual'
   | 'toggle-tasks'
@@ -119,7 +125,7 @@ export type MenuCommand =
 export interface MenuContext {
   /** State of the selected virtual machine; null when the host is selected or a dialog is open. */
   state: DomainState | null;
-  tab: 'overview' | 'console' | 'serial' | 'performance' | null;
+  tab: 'overview' | 'console' | 'hardware' | 'serial' | 'performance' | null;
   scale: ConsoleScale;
   tasks: boolean;
   anyRunning: boolean;
@@ -142,6 +148,7 @@ export interface IpcRequests {
   'preferences/get': [Record<string, never>, Preferences];
   'preferences/set': [Partial<Preferences>, Preferences];
   'file/pick': [{ kind: FileKind }, PickedFile | null];
+  'file/new': [{ kind: NewFileKind; name: string }, string | null];
   'file/dropped': [{ path: string }, PickedFile];
   'file/recent': [Record<string, never>, PickedFile[]];
   'file/read-config': [{ path: string }, string];
@@ -196,6 +203,8 @@ export interface DomusBridge {
   setPreferences(patch: Partial<Preferences>): Promise<Reply<Preferences>>;
   onPreferences(listener: (preferences: Preferences) => void): () => void;
   pickFile(kind: FileKind): Promise<Reply<PickedFile | null>>;
+  /** Lets the user choose where a new file goes that a command will write. */
+  newFile(kind: NewFileKind, name: string): Promise<Reply<string | null>>;
   /** `file` is the `File` of a drop; its path is read in the preload and checked by main to be an ISO image. */
   droppedIso(file: unknown): Promise<Reply<PickedFile>>;
   recentIsos(): Promise<Reply<PickedFile[]>>;

@@ -1,22 +1,7 @@
 /** Every command of core/api as a row: its parameters and what it does. One row and its function add a command. */
 import { z } from 'zod';
-import {
-  DomusError,
-  type CommandName,
-  type DiskConfig,
-  type DomainConfig,
-  type Params,
-  type Result,
-} from '../api';
-import type { FileHost } from '../host';
-import {
-  createQcow2,
-  createRawImage,
-  ImageError,
-  inspectIso,
-  MAX_DISK_BYTES,
-  SECTOR_BYTES,
-} from '../storage';
+import { DomusError, type CommandName, type DomainConfig, type Params, type Result } from '../api';
+import { inspectIso, MAX_DISK_BYTES, SECTOR_BYTES } from '../storage';
 import {
   configProblem,
   domainConfigSchema,
@@ -25,9 +10,12 @@ import {
   parseConfig,
   VDEVS,
 } from './config';
+import { deleteDomain, setLink } from './domain-acts';
 import { changeMedium } from './media';
+import { withNewDisks } from './new-disks';
 import { isAbsolutePath } from './paths';
 import { suggestConfig } from './suggest';
+import type { TaskControl } from './tasks';
 import type { Toolstack } from './toolstack';
 
 /** What a command knows of who calls it. */
@@ -67,6 +55,9 @@ const diskBytes = z
   .min(SECTOR_BYTES)
   .max(MAX_DISK_BYTES)
   .refine((bytes) => bytes % SECTOR_BYTES === 0, 'must be a multiple of 512');
+const atPath = z.strictObject({ path: absolutePath });
+const imageName = { path: absolutePath, format: z.enum(['raw', 'qcow2', 'vhd', 'vmdk', 'vdi']) };
+const newDisks = z.partialRecord(z.enum(VDEVS), diskBytes).optional();
 
 function row<C extends CommandName>(
   name: C,
@@ -84,14 +75,23 @@ const ROWS: readonly AnyRow[] = [
     'domain/define',
     z.strictObject({
       config: domainConfigSchema,
-      createDiskBytes: z.partialRecord(z.enum(VDEVS), diskBytes).optional(),
+      createDiskBytes: newDisks,
     }) as unknown as z.ZodType<Params<'domain/define'>>,
     define,
   ),
   row(
     'domain/redefine',
-    z.strictObject({ domain: domainKey, config: domainConfigSchema }),
-    ({ domain, config }, { toolstack }) => toolstack.redefine(toolstack.find(domain), config),
+    z.strictObject({
+      domain: domainKey,
+      config: domainConfigSchema,
+      createDiskBytes: newDisks,
+    }) as unknown as z.ZodType<Params<'domain/redefine'>>,
+    ({ domain, config, createDiskBytes }, { toolstack }) => {
+      const { files } = toolstack.options.host;
+      return withNewDisks(files, config, createDiskBytes, () =>
+        toolstack.redefine(toolstack.find(domain), config),
+      );
+    },
   ),
   row(
     'domain/start',
@@ -114,7 +114,7 @@ const ROWS: readonly AnyRow[] = [
       domain: domainKey,
       deleteDisks: z.array(absolutePath).max(VDEVS.length).optional(),
     }) as z.ZodType<Params<'domain/delete'>>,
-    remove,
+    deleteDomain,
   ),
   row('domain/screenshot', one, ({ domain }, { toolstack }) => toolstack.find(domain).screenshot()),
   row(
@@ -157,7 +157,7 @@ const ROWS: readonly AnyRow[] = [
   row('config/format', z.strictObject({ config: domainConfigSchema }), ({ config }) => ({
     text: formatConfig(config),
   })),
-  row('iso/inspect', z.strictObject({ path: absolutePath }), ({ path }, { toolstack }) =>
+  row('iso/inspect', atPath, ({ path }, { toolstack }) =>
     inspectIso(toolstack.options.host.files, path),
   ),
   row(
@@ -219,6 +219,45 @@ const ROWS: readonly AnyRow[] = [
       return null;
     },
   ),
+  row('storage/list', none, (_, { toolstack }) => toolstack.storage.list()),
+  row('storage/addFolder', atPath, async ({ path }, { toolstack }) => {
+    await toolstack.storage.addFolder(path);
+    return null;
+  }),
+  row('storage/removeFolder', atPath, async ({ path }, { toolstack }) => {
+    await toolstack.storage.removeFolder(path);
+    return null;
+  }),
+  row(
+    'image/grow',
+    z.strictObject({ ...imageName, sizeBytes: diskBytes }),
+    (params, { toolstack }) =>
+      imageTask(toolstack, 'Enlarge', params, async () => {
+        await toolstack.storage.grow(params, params.sizeBytes);
+        return null;
+      }),
+  ),
+  row('image/compact', z.strictObject(imageName), (params, { toolstack }) =>
+    imageTask(toolstack, 'Compact', params, (control) =>
+      toolstack.storage.compact(params, control),
+    ),
+  ),
+  row(
+    'image/check',
+    z.strictObject({ ...imageName, repair: z.boolean().optional() }) as unknown as z.ZodType<
+      Params<'image/check'>
+    >,
+    (params, { toolstack }) =>
+      imageTask(toolstack, params.repair ? 'Repair' : 'Check', params, () =>
+        toolstack.storage.check(params, params.repair === true),
+      ),
+  ),
+  row('image/delete', atPath, (params, { toolstack }) =>
+    imageTask(toolstack, 'Delete', params, async () => {
+      await toolstack.storage.remove(params.path);
+      return null;
+    }),
+  ),
   row('task/cancel', z.strictObject({ task: z.int() }), ({ task }, { toolstack }) => {
     if (!toolstack.tasks.cancel(task))
       throw new DomusError('BAD_STATE', `task ${task} is not running or cannot be cancelled`);
@@ -264,6 +303,16 @@ export async function runCommand(name: string, params: unknown, caller: Caller):
   return caller.toolstack.tasks.run(`${title} ${domainName}`, uuid, async () =>
     run(checked.data, caller),
   );
+}
+
+/** Work on an image as a task with its name. */
+function imageTask<T>(
+  toolstack: Toolstack,
+  title: string,
+  { path }: { path: string },
+  work: (control: TaskControl) => Promise<T>,
+): Promise<T> {
+  return toolstack.tasks.run(`${title} ${path.slice(path.lastIndexOf('/') + 1)}`, null, work);
 }
 
 /** Whom a task is about. */
@@ -312,66 +361,9 @@ async function define(
       'NAME_TAKEN',
       `a domain with the name ${JSON.stringify(config.name)} exists already; choose another name`,
     );
-  const { files } = toolstack.options.host;
-  const created: string[] = [];
-  try {
-    for (const [vdev, sizeBytes] of Object.entries(createDiskBytes ?? {})) {
-      const disk = config.disk.find((candidate) => candidate.vdev === vdev);
-      if (!disk || disk.access !== 'w' || disk.cdrom)
-        throw new DomusError('INVALID_CONFIG', `there is no writable disk ${vdev} to create`);
-      await files.makeDirectory(disk.target.slice(0, Math.max(1, disk.target.lastIndexOf('/'))));
-      await createDisk(files, disk, sizeBytes);
-      created.push(disk.target);
-    }
-    return await toolstack.define(config);
-  } catch (cause) {
-    for (const path of created) await files.remove(path);
-    if (cause instanceof ImageError)
-      throw new DomusError('IMAGE_BAD', `the disk cannot be created: ${cause.message}`, undefined, {
-        cause,
-      });
-    throw cause;
-  }
-}
-
-async function createDisk(files: FileHost, disk: DiskConfig, sizeBytes: number): Promise<void> {
-  if (disk.format === 'qcow2') await createQcow2(files, { path: disk.target, sizeBytes });
-  else await createRawImage(files, disk.target, sizeBytes);
-}
-
-async function remove(
-  { domain, deleteDisks = [] }: Params<'domain/delete'>,
-  { toolstack }: Caller,
-): Promise<null> {
-  const found = toolstack.find(domain);
-  const { config } = found;
-  for (const path of deleteDisks) {
-    const own = config.disk.find((disk) => disk.target === path);
-    if (!own) throw new DomusError('INVALID_CONFIG', `${path} is not an image of ${config.name}`);
-    if (toolstack.isImageShared(path, config.uuid))
-      throw new DomusError(
-        'IMAGE_IN_USE',
-        `${path} belongs to another domain too and is not deleted`,
-      );
-  }
-  await toolstack.remove(found);
-  for (const path of deleteDisks) await toolstack.options.host.files.remove(path);
-  return null;
-}
-
-async function setLink(
-  { domain, devid, up }: Params<'domain/setLink'>,
-  { toolstack }: Caller,
-): Promise<Result<'domain/setLink'>> {
-  const found = toolstack.find(domain);
-  const { config } = found;
-  // A running machine has the cards of its start; by their address they are found again in the configuration.
-  const mac = (found.info.machine ?? config).vif[devid]?.mac;
-  if (mac === undefined)
-    throw new DomusError('INVALID_CONFIG', `${config.name} has no network card ${devid}`);
-  if (found.active) await found.networkLink(devid, up);
-  const vif = found.config.vif.map((card) => (card.mac === mac ? { ...card, link: up } : card));
-  return toolstack.redefine(found, { ...found.config, vif });
+  return withNewDisks(toolstack.options.host.files, config, createDiskBytes, () =>
+    toolstack.define(config),
+  );
 }
 
 function parse(

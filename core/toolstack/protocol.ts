@@ -64,6 +64,8 @@ const statsEvent = z.strictObject({
   mips: count,
   diskReadBytes: count,
   diskWriteBytes: count,
+  netRxBytes: count,
+  netTxBytes: count,
 });
 const consoleEvent = z.strictObject({
   event: z.literal('console'),

@@ -7,6 +7,7 @@ import {
 } from '../api';
 import { Emitter, type Dispose } from '../base';
 import type {
+  CompressionHost,
   FileHost,
   FrameLinkHost,
   HeldLock,
@@ -24,6 +25,7 @@ import { Domain, type DomainEnd, type DomainListener } from './domain/domain';
 import { DomainStore, type StoredState } from './domain/store';
 import { removeInstallFiles } from './install';
 import { Networks } from './net';
+import { Storage } from './storage';
 import { TaskBoard } from './tasks';
 
 /** What the toolstack needs of the machine it runs on; `nodeHost` of core/host-node is one. */
@@ -35,6 +37,8 @@ export interface ToolstackHost {
   readonly timers: TimerHost;
   readonly lifeline: LifelineHost;
   readonly frameLinks: FrameLinkHost;
+  /** Without it compressed parts of images cannot be read here. */
+  readonly compression?: CompressionHost;
 }
 
 export interface ToolstackOptions {
@@ -54,6 +58,7 @@ const STATS_MS = 1000;
 export class Toolstack {
   readonly tasks: TaskBoard;
   readonly networks: Networks;
+  readonly storage: Storage;
   readonly events = new Emitter<ToolstackEvent>();
   /** What was wrong with stored definitions; nobody listened yet when they were loaded. */
   readonly loadProblems: string[] = [];
@@ -74,6 +79,7 @@ export class Toolstack {
     const { files, timers, system } = options.host;
     this.store = new DomainStore(files, options.dataDir);
     this.networks = new Networks(options.host, options.dataDir);
+    this.storage = new Storage(this);
     this.tasks = new TaskBoard(timers, (task) => this.events.fire({ type: 'task', task }));
     this.hostSample = system.sample();
     this.stopStats = timers.every(STATS_MS, () => this.sampleStats());

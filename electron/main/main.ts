@@ -46,6 +46,8 @@ async function run(): Promise<void> {
   const files = new Files(window);
   await files.load();
   files.serve(ipc);
+  // Where new disks go.
+  files.grantFolderOf(join(toolstack.dataFolder, 'images', 'any'));
   preferences.serve(ipc, (value) => window.send('preferences/changed', value));
   const calls = new ToolstackCalls(toolstack.client, files, window);
   calls.serve(ipc);

@@ -33,6 +33,7 @@ const bridge: DomusBridge = {
   setPreferences: (patch) => ask('preferences/set', patch),
   onPreferences: (listener) => listen('preferences/changed', listener),
   pickFile: (kind) => ask('file/pick', { kind }),
+  newFile: (kind, name) => ask('file/new', { kind, name }),
   droppedIso: (file) => ask('file/dropped', { path: webUtils.getPathForFile(file as File) || ' ' }),
   recentIsos: () => ask('file/recent', {}),
   readConfigFile: (path) => ask('file/read-config', { path }),

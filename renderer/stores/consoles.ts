@@ -3,7 +3,7 @@ import { ref } from 'vue';
 import { fromBase64 } from '../bytes';
 import { bridge, call } from '../api';
 
-export type VmTab = 'overview' | 'console' | 'serial' | 'performance';
+export type VmTab = 'overview' | 'console' | 'hardware' | 'serial' | 'performance';
 
 /** Serial output kept in the window for one virtual machine, as in the toolstack. */
 const MAX_SERIAL_BYTES = 1 << 20;

@@ -1,6 +1,6 @@
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef } from 'vue';
-import type { DomainInfo, PickedFile, QuitRequest } from '../../core/api';
+import type { DomainInfo, PickedFile, QuitRequest, StoredImage } from '../../core/api';
 
 /** A question with one act behind it. */
 export interface Confirmation {
@@ -21,6 +21,9 @@ export const useDialogsStore = defineStore('dialogs', () => {
   const preferences = ref(false);
   const shortcuts = ref(false);
   const about = ref(false);
+  const addingDisk = ref(false);
+  /** The image that is to be made larger. */
+  const growing = shallowRef<StoredImage | null>(null);
   const deleting = shallowRef<DomainInfo | null>(null);
   const confirmation = shallowRef<Confirmation | null>(null);
   const quit = shallowRef<QuitRequest | null>(null);
@@ -33,6 +36,8 @@ export const useDialogsStore = defineStore('dialogs', () => {
       preferences.value ||
       shortcuts.value ||
       about.value ||
+      addingDisk.value ||
+      growing.value !== null ||
       deleting.value !== null ||
       confirmation.value !== null ||
       quit.value !== null,
@@ -64,6 +69,8 @@ export const useDialogsStore = defineStore('dialogs', () => {
     preferences,
     shortcuts,
     about,
+    addingDisk,
+    growing,
     deleting,
     confirmation,
     quit,

@@ -9,12 +9,34 @@ export { isLive, isStartable } from '../domain-state';
 /** Samples of a figure that are kept for graphs: two minutes at one a second. */
 export const HISTORY_LENGTH = 120;
 
+function diskBytes(stats: DomainInfo['stats']): number {
+  return stats.diskReadBytes + stats.diskWriteBytes;
+}
+function netBytes(stats: DomainInfo['stats']): number {
+  return stats.netRxBytes + stats.netTxBytes;
+}
+/** What came since the last sample; a machine that was started anew counts from nothing. */
+function gained(before: number, now: number): number {
+  return Math.max(0, now - before);
+}
+function append(history: Map<string, readonly number[]>, uuid: string, value: number): void {
+  history.set(uuid, [...(history.get(uuid) ?? []).slice(1 - HISTORY_LENGTH), value]);
+}
+
+/** Pages that are about this computer, not about one machine. */
+export type Place = 'host' | 'storage' | 'networks';
+
 /** The virtual machines as the toolstack last told of them, which one is selected, and their recent CPU figures. */
 export const useDomainsStore = defineStore('domains', () => {
   const byUuid = shallowRef(new Map<string, DomainInfo>());
   const selectedUuid = ref<string | null>(null);
+  /** What is shown while no machine is selected. */
+  const place = ref<Place>('host');
   const loaded = ref(false);
   const cpuHistory = shallowRef(new Map<string, readonly number[]>());
+  const diskHistory = shallowRef(new Map<string, readonly number[]>());
+  const netHistory = shallowRef(new Map<string, readonly number[]>());
+  const histories = [cpuHistory, diskHistory, netHistory];
   const filter = ref('');
 
   const all = computed(() =>
@@ -42,13 +64,16 @@ export const useDomainsStore = defineStore('domains', () => {
   function put(domain: DomainInfo): void {
     byUuid.value.set(domain.config.uuid, domain);
     triggerRef(byUuid);
-    if (!isLive(domain.state) && cpuHistory.value.delete(domain.config.uuid))
-      triggerRef(cpuHistory);
+    if (!isLive(domain.state)) forget(domain.config.uuid);
+  }
+
+  function forget(uuid: string): void {
+    for (const history of histories) if (history.value.delete(uuid)) triggerRef(history);
   }
 
   function remove(uuid: string): void {
     byUuid.value.delete(uuid);
-    cpuHistory.value.delete(uuid);
+    forget(uuid);
     triggerRef(byUuid);
     if (selectedUuid.value === uuid) selectedUuid.value = null;
   }
@@ -58,17 +83,23 @@ export const useDomainsStore = defineStore('domains', () => {
       const domain = byUuid.value.get(uuid);
       if (domain === undefined) continue;
       byUuid.value.set(uuid, { ...domain, stats: value });
-      cpuHistory.value.set(uuid, [
-        ...(cpuHistory.value.get(uuid) ?? []).slice(1 - HISTORY_LENGTH),
-        value.cpu,
-      ]);
+      const before = domain.stats;
+      append(cpuHistory.value, uuid, value.cpu);
+      append(diskHistory.value, uuid, gained(diskBytes(before), diskBytes(value)));
+      append(netHistory.value, uuid, gained(netBytes(before), netBytes(value)));
     }
     triggerRef(byUuid);
-    triggerRef(cpuHistory);
+    for (const history of histories) triggerRef(history);
   }
 
   function select(uuid: string | null): void {
     selectedUuid.value = uuid;
+    place.value = 'host';
+  }
+
+  function go(to: Place): void {
+    selectedUuid.value = null;
+    place.value = to;
   }
 
   return {
@@ -78,13 +109,17 @@ export const useDomainsStore = defineStore('domains', () => {
     filter,
     selected,
     selectedUuid,
+    place,
     running,
     loaded,
     cpuHistory,
+    diskHistory,
+    netHistory,
     load,
     put,
     remove,
     sample,
     select,
+    go,
   };
 });

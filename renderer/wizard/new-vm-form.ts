@@ -37,19 +37,24 @@ export const DISK_MAX_GIB = 2048;
 /** RFB's own authentication takes eight characters of a password and ignores the rest (RFC 6143, 7.2.2). */
 export const VNC_PASSWORD_MAX = 8;
 
+/** What is wrong with the name of a virtual machine. */
+export function nameProblem(name: string, takenNames: readonly string[]): string | undefined {
+  if (name === '') return 'Give it a name.';
+  if (name.length > 64) return 'Use at most 64 characters.';
+  if (!/^[A-Za-z0-9_.+:@-]+$/.test(name))
+    return 'Use letters, digits and _ . + : @ - only; no spaces.';
+  if (name.startsWith('-')) return 'Begin with a letter, a digit or one of _ . + : @';
+  if (/^[0-9]+$/.test(name))
+    return 'A name of digits only would look like a domain ID. Add a letter.';
+  if (takenNames.includes(name)) return `There is already a virtual machine named “${name}”.`;
+  return undefined;
+}
+
 /** What is wrong with the answers, in words that say what to do. */
 export function validateForm(form: NewVmForm, limits: FormLimits): FieldErrors {
   const errors: FieldErrors = {};
-  const name = form.name.trim();
-  if (name === '') errors.name = 'Give it a name.';
-  else if (name.length > 64) errors.name = 'Use at most 64 characters.';
-  else if (!/^[A-Za-z0-9_.+:@-]+$/.test(name))
-    errors.name = 'Use letters, digits and _ . + : @ - only; no spaces.';
-  else if (name.startsWith('-')) errors.name = 'Begin with a letter, a digit or one of _ . + : @';
-  else if (/^[0-9]+$/.test(name))
-    errors.name = 'A name of digits only would look like a domain ID. Add a letter.';
-  else if (limits.takenNames.includes(name))
-    errors.name = `There is already a virtual machine named “${name}”.`;
+  const nameWrong = nameProblem(form.name.trim(), limits.takenNames);
+  if (nameWrong !== undefined) errors.name = nameWrong;
 
   if (!Number.isInteger(form.memory) || form.memory < MEMORY_MIN_MIB)
     errors.memory = `Give it at least ${MEMORY_MIN_MIB} MiB.`;

@@ -27,6 +27,8 @@ export const NO_STATS: DomainStats = {
   mips: 0,
   diskReadBytes: 0,
   diskWriteBytes: 0,
+  netRxBytes: 0,
+  netTxBytes: 0,
 };
 
 export interface DomainServices {

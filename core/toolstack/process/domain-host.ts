@@ -1,6 +1,7 @@
 import { DomusError, type DomainConfig, type ErrorCode } from '../../api';
 import { nodeCompression, nodeFiles, nodeLocks } from '../../host-node';
-import { ImageError, type ImageErrorCode } from '../../storage';
+import { ImageError } from '../../storage';
+import { IMAGE_ERROR_CODES } from '../image-errors';
 import type {
   DomainEvent,
   DomainMethod,
@@ -28,19 +29,10 @@ const STATS_MS = 1000;
 /** Notices to the toolstack: at most this many a minute, a guest can cause them. */
 const NOTICES_A_MINUTE = 60;
 
-const IMAGE_CODES: Readonly<Record<ImageErrorCode, ErrorCode>> = {
-  NOT_FOUND: 'IMAGE_NOT_FOUND',
-  UNREADABLE: 'IMAGE_UNREADABLE',
-  NOT_A_FILE: 'IMAGE_BAD',
-  BAD: 'IMAGE_BAD',
-  IN_USE: 'IMAGE_IN_USE',
-  NO_SPACE: 'IMAGE_BAD',
-  FAILED: 'IMAGE_UNREADABLE',
-};
-
 function replyError(cause: unknown): { code: ErrorCode; message: string } {
   if (cause instanceof DomusError) return { code: cause.code, message: cause.message };
-  if (cause instanceof ImageError) return { code: IMAGE_CODES[cause.code], message: cause.message };
+  if (cause instanceof ImageError)
+    return { code: IMAGE_ERROR_CODES[cause.code], message: cause.message };
   return { code: 'INTERNAL', message: cause instanceof Error ? cause.message : String(cause) };
 }
 
@@ -346,7 +338,7 @@ export class DomainHost {
   }
 
   private sendStats(): void {
-    const { guest, images } = this.domain;
+    const { guest, images, networks } = this.domain;
     const { busySeconds, instructions, halted } = guest.counters;
     this.event({
       event: 'stats',
@@ -357,6 +349,7 @@ export class DomainHost {
       mips: Math.max(0, instructions - this.lastInstructions) / 1e6 / (STATS_MS / 1000),
       diskReadBytes: images.readBytes,
       diskWriteBytes: images.writtenBytes,
+      ...networks.traffic,
     });
     this.lastBusySeconds = busySeconds;
     this.lastInstructions = instructions;

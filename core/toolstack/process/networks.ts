@@ -65,6 +65,16 @@ export class DomainNetworks {
     return this.ports.map((port) => port.info);
   }
 
+  /** Bytes to the guest and from it, since the start. */
+  get traffic(): { netRxBytes: number; netTxBytes: number } {
+    let [netRxBytes, netTxBytes] = [0, 0];
+    for (const { traffic } of this.ports) {
+      netRxBytes += traffic.rxBytes;
+      netTxBytes += traffic.txBytes;
+    }
+    return { netRxBytes, netTxBytes };
+  }
+
   connect(post: (message: ToWorker) => void): void {
     this.post = post;
   }

@@ -97,6 +97,10 @@ export class VifPort {
     }
   }
 
+  get traffic(): { readonly rxBytes: number; readonly txBytes: number } {
+    return this.counters;
+  }
+
   get info(): VifInfo {
     const { mac, model, bridge } = this.config;
     const { gateway } = this;

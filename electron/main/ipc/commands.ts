@@ -49,6 +49,13 @@ export const COMMAND_PATHS: { [C in CommandName]: (params: Params<C>) => string[
   'domain/cdInsert': ({ path }) => [path],
   'domain/cdEject': none,
   'domain/capture': ({ path }) => [path],
+  'storage/list': none,
+  'storage/addFolder': ({ path }) => [path],
+  'storage/removeFolder': none,
+  'image/grow': ({ path }) => [path],
+  'image/compact': ({ path }) => [path],
+  'image/check': ({ path }) => [path],
+  'image/delete': ({ path }) => [path],
   'task/cancel': none,
 };
 

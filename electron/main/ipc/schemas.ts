@@ -46,8 +46,9 @@ export const requestSchemas: { [C in IpcChannel]: z.ZodType<IpcParams<C>> } = {
   'preferences/get': none,
   'preferences/set': preferencesSchema.partial() as z.ZodType<IpcParams<'preferences/set'>>,
   'file/pick': z.strictObject({
-    kind: z.enum(['iso', 'disk', 'kernel', 'ramdisk', 'firmware', 'config']),
+    kind: z.enum(['iso', 'disk', 'kernel', 'ramdisk', 'firmware', 'config', 'folder']),
   }),
+  'file/new': z.strictObject({ kind: z.enum(['capture']), name: text(MAX_NAME) }),
   'file/dropped': z.strictObject({ path }),
   'file/recent': none,
   'file/read-config': z.strictObject({ path }),
@@ -63,7 +64,7 @@ export const requestSchemas: { [C in IpcChannel]: z.ZodType<IpcParams<C>> } = {
   'vnc/open': z.strictObject({ domain: text(MAX_NAME) }),
   'menu/context': z.strictObject({
     state: state.nullable(),
-    tab: z.enum(['overview', 'console', 'serial', 'performance']).nullable(),
+    tab: z.enum(['overview', 'console', 'hardware', 'serial', 'performance']).nullable(),
     scale: z.enum(['fit', 'actual']),
     tasks: z.boolean(),
     anyRunning: z.boolean(),

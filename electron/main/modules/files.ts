@@ -1,4 +1,4 @@
-import { open, readFile, realpath, stat, writeFile } from 'node:fs/promises';
+import { open, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { app, dialog, type FileFilter } from 'electron';
 import { z } from 'zod';
@@ -18,7 +18,12 @@ const FILTERS: Record<FileKind, { title: string; filters: FileFilter[] }> = {
   iso: { title: 'Choose an ISO image', filters: [{ name: 'ISO images', extensions: ['iso'] }] },
   disk: {
     title: 'Choose a disk image',
-    filters: [{ name: 'Raw disk images', extensions: ['img', 'raw', 'bin'] }],
+    filters: [
+      {
+        name: 'Disk images',
+        extensions: ['img', 'raw', 'bin', 'qcow2', 'vhd', 'vpc', 'vmdk', 'vdi'],
+      },
+    ],
   },
   kernel: { title: 'Choose a Linux kernel (bzImage)', filters: [] },
   ramdisk: { title: 'Choose an initial RAM disk', filters: [] },
@@ -30,6 +35,7 @@ const FILTERS: Record<FileKind, { title: string; filters: FileFilter[] }> = {
     title: 'Import a configuration',
     filters: [{ name: 'xl configurations', extensions: ['cfg', 'xl', 'conf'] }],
   },
+  folder: { title: 'Choose a folder with images', filters: [] },
 };
 
 const SAVES: Record<SaveKind, { title: string; filter: FileFilter }> = {
@@ -90,6 +96,7 @@ export class Files {
 
   serve(ipc: IpcServer): void {
     ipc.handle('file/pick', ({ kind }) => this.#pick(kind));
+    ipc.handle('file/new', ({ name }) => this.#newCapture(name));
     ipc.handle('file/dropped', ({ path }) => this.#dropped(path));
     ipc.handle('file/recent', () => this.#recent());
     ipc.handle('file/read-config', ({ path }) => this.#readConfig(path));
@@ -102,8 +109,8 @@ export class Files {
     const folder = this.#remembered.folders[kind];
     const options = {
       title,
-      properties: ['openFile' as const],
-      filters: [...filters, { name: 'All files', extensions: ['*'] }],
+      properties: [kind === 'folder' ? ('openDirectory' as const) : ('openFile' as const)],
+      filters: kind === 'folder' ? [] : [...filters, { name: 'All files', extensions: ['*'] }],
       ...(folder === undefined ? {} : { defaultPath: folder }),
     };
     const window = this.window.current;
@@ -112,7 +119,7 @@ export class Files {
       : dialog.showOpenDialog(window, options));
     const path = filePaths[0];
     if (canceled || path === undefined) return null;
-    const picked = await describe(path);
+    const picked = await describe(path, kind === 'folder');
     this.#granted.add(picked.path);
     await this.#remember(kind, picked.path);
     return picked;
@@ -198,6 +205,25 @@ export class Files {
     return filePath;
   }
 
+  /** Where a capture goes. The dialog has asked about a file that is there; the capture itself only makes new ones. */
+  async #newCapture(name: string): Promise<string | null> {
+    const folder = this.#remembered.folders['capture'] ?? app.getPath('documents');
+    const options = {
+      title: 'Capture packets to',
+      defaultPath: join(folder, basename(name)),
+      filters: [{ name: 'Packet capture', extensions: ['pcapng'] }],
+    };
+    const window = this.window.current;
+    const { canceled, filePath } = await (window === null
+      ? dialog.showSaveDialog(options)
+      : dialog.showSaveDialog(window, options));
+    if (canceled || filePath === '') return null;
+    await rm(filePath, { force: true });
+    this.#granted.add(filePath);
+    await this.#remember('capture', filePath);
+    return filePath;
+  }
+
   async #remember(kind: string, path: string): Promise<void> {
     const isos =
       kind === 'iso'
@@ -211,11 +237,15 @@ export class Files {
   }
 }
 
-async function describe(path: string): Promise<PickedFile> {
+async function describe(path: string, folder = false): Promise<PickedFile> {
   try {
     const real = await realpath(path);
     const info = await stat(real);
-    if (!info.isFile()) throw new DomusError('IMAGE_BAD', `“${basename(path)}” is not a file.`);
+    if (folder ? !info.isDirectory() : !info.isFile())
+      throw new DomusError(
+        'IMAGE_BAD',
+        `“${basename(path)}” is not a ${folder ? 'folder' : 'file'}.`,
+      );
     return { path: real, name: basename(path), sizeBytes: info.size };
   } catch (error) {
     if (error instanceof DomusError) throw error;

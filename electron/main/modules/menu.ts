@@ -77,6 +77,8 @@ export class MenuBar {
         label: '&View',
         submenu: [
           this.#item('&Host', 'view-host', { accelerator: 'Alt+Home' }),
+          this.#item('S&torage', 'view-storage'),
+          this.#item('&Networks', 'view-networks'),
           separator,
           this.#item('&Overview', 'view-overview', {
             enabled: selected,
@@ -90,17 +92,23 @@ export class MenuBar {
             checked: tab === 'console',
             accelerator: 'CmdOrCtrl+2',
           }),
+          this.#item('&Hardware', 'view-hardware', {
+            enabled: selected,
+            type: 'radio',
+            checked: tab === 'hardware',
+            accelerator: 'CmdOrCtrl+3',
+          }),
           this.#item('&Serial', 'view-serial', {
             enabled: selected,
             type: 'radio',
             checked: tab === 'serial',
-            accelerator: 'CmdOrCtrl+3',
+            accelerator: 'CmdOrCtrl+4',
           }),
           this.#item('&Performance', 'view-performance', {
             enabled: selected,
             type: 'radio',
             checked: tab === 'performance',
-            accelerator: 'CmdOrCtrl+4',
+            accelerator: 'CmdOrCtrl+5',
           }),
           separator,
           {
@@ -127,6 +135,7 @@ export class MenuBar {
         label: '&Virtual Machine',
         submenu: [
           this.#item('Open &Console', 'view-console', { enabled: selected }),
+          this.#item('Se&ttings', 'view-hardware', { enabled: selected }),
           separator,
           this.#item('&Start', 'start', { enabled: startable, accelerator: 'CmdOrCtrl+R' }),
           state === 'paused'

@@ -47,6 +47,8 @@ export class ToolstackCalls {
     this.#tellEarly();
     await this.#allow(command, params);
     const result = await this.client.call(command, params as Params<typeof command>);
+    if (command === 'storage/list')
+      this.files.grant((result as Result<'storage/list'>).images.map(({ path }) => path));
     if (command === 'domain/suggest') this.#trustSuggestion(result as Result<'domain/suggest'>);
     return result;
   }

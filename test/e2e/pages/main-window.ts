@@ -22,7 +22,7 @@ export class MainWindow {
     await this.page.locator('[data-test="tree-host"]').click();
   }
 
-  async tab(name: 'overview' | 'console' | 'serial' | 'performance'): Promise<void> {
+  async tab(name: 'overview' | 'console' | 'hardware' | 'serial' | 'performance'): Promise<void> {
     await this.page.locator(`[data-test="tab-${name}"]`).click();
   }
 
