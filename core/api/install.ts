@@ -53,6 +53,6 @@ export interface InstallRequest {
   location?: string;
   /** A preseed goes into the ramdisk of `location`, other answers onto a CD of their own. */
   seed?: InstallSeed;
-  /** Behind the installer's own command line. */
+  /** More for the installer's command line; the installed system does not get it. */
   extra?: string;
 }

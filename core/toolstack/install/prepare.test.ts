@@ -51,7 +51,7 @@ describe('prepareInstall', () => {
   it('takes kernel and ramdisk out of the CD and puts the preseed behind the ramdisk', async () => {
     const request = { config: config(), location, seed: PRESEED, extra: 'debug' };
     const result = await prepareInstall(nodeFiles, directory, request, 0);
-    expect(result).toMatchObject({ install: true, extra: 'auto=true debug', disk: config().disk });
+    expect(result).toMatchObject({ install: true, extra: 'debug auto=true', disk: config().disk });
     expect(readFileSync(result.kernel).equals(LINUX)).toBe(true);
     const ramdisk = readFileSync(result.ramdisk);
     expect(ramdisk.subarray(0, RAMDISK.length).equals(RAMDISK)).toBe(true);

@@ -67,7 +67,8 @@ export async function prepareInstall(
       await copyFromIso(files, location, boot.kernel, place('linux'));
       const archive = injected.length > 0 ? cpioOf(injected) : undefined;
       await copyFromIso(files, location, boot.ramdisk, place('initrd'), archive);
-      const words = [boot.commandLine, seed?.commandLine ?? '', extra ?? ''];
+      // The seed's words come last: what stands behind their "---" is kept for the installed system.
+      const words = [boot.commandLine, extra ?? '', seed?.commandLine ?? ''];
       result = {
         ...result,
         kernel: place('linux'),
