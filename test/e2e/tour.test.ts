@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { BUSYBOX_MARKER, guest } from '../../build/guests.mjs';
 import { ConsolePage } from './pages/console';
+import { HardwarePage } from './pages/hardware';
 import { MainWindow } from './pages/main-window';
 import { SerialPage } from './pages/serial';
 import { Wizard } from './pages/wizard';
@@ -190,6 +191,17 @@ it.each(TOURS)('every part fits its place, %s at %d x %d', async (theme, width, 
   await shot('console-off');
   await window.tab('serial');
   await shot('serial-off');
+  await window.tab('hardware');
+  const hardware = new HardwarePage(page);
+  for (const part of ['overview', 'memory', 'disk:hda', 'nic:0', 'display', 'boot']) {
+    await hardware.choose(part);
+    await readShot(`hardware-${part.replace(':', '-')}`);
+  }
+  for (const place of ['storage', 'networks'] as const) {
+    await window.place(place);
+    await page.waitForTimeout(500);
+    await readShot(place);
+  }
 
   await window.problems();
   await readShot('problems');
@@ -306,6 +318,12 @@ if (process.env['DOMUS_TOUR'] === 'docs')
     await page.locator('.shot img').waitFor();
     await page.waitForTimeout(4000);
     await picture('overview');
+    await window.tab('hardware');
+    await new HardwarePage(page).choose('nic:0');
+    await picture('hardware');
+    await window.place('storage');
+    await page.locator('[data-test="image-debian12.img"]').waitFor();
+    await picture('storage');
     await window.selectHost();
     await picture('host');
     await here.setPreferences({ theme: 'dark' });

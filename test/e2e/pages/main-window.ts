@@ -18,6 +18,10 @@ export class MainWindow {
     await this.treeItem(name).click();
   }
 
+  async place(name: 'storage' | 'networks'): Promise<void> {
+    await this.page.locator(`[data-test="tree-${name}"]`).click();
+  }
+
   async selectHost(): Promise<void> {
     await this.page.locator('[data-test="tree-host"]').click();
   }
