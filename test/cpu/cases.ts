@@ -110,7 +110,9 @@ export function makeCases(map: number, use: RowUse, count: number, random: Rando
   const aligned = row.unit === 'sse' || row.mnemonic === 'CMPXCHG16B';
   const place = () =>
     WINDOW + 32 + (aligned && random.chance(85) ? random.below(8) * 16 : random.below(160));
-  const encoding = encode(map, use, random, place());
+  const bitString = /^BT[SRC]?$/.test(row.mnemonic);
+  let encoding = encode(map, use, random, place());
+  while (bitString && addressedByOffset(encoding)) encoding = encode(map, use, random, place());
   const cases: Case[] = [];
   for (let n = 0; n < count; n++) {
     const gpr = new BigUint64Array(16);
@@ -128,8 +130,7 @@ export function makeCases(map: number, use: RowUse, count: number, random: Rando
     const target = random.chance(98)
       ? BigInt(place())
       : random.pick([0x50000000n, 0x123n, 0x8000000000000000n]);
-    const near = /^BT[SRC]?$/.test(row.mnemonic) || random.chance(70);
-    aim(encoding, gpr, use.long ? target : target & 0xffffffffn, near, random);
+    aim(encoding, gpr, use.long ? target : target & 0xffffffffn, bitString, random);
     branchTargets(use, encoding, gpr, memory);
     if (!use.long) for (let i = 0; i < 16; i++) gpr[i] = i < 8 ? gpr[i] & 0xffffffffn : 0n;
     cases.push({
@@ -171,19 +172,27 @@ function implicitOperands(
     gpr[1] = (gpr[1] & ~0xffn) | BigInt(random.below(70));
 }
 
+/** Whether the register operand, which is the bit offset of a bit string, is part of the address as well. */
+function addressedByOffset({ memory, reg }: Encoding): boolean {
+  return memory !== undefined && (reg === memory.base || reg === memory.index);
+}
+
 /**
- * Sets base and index so that the memory operand lies at `target`. `near` keeps the register operand small: a bit
- * string's far bits may be mapped in the native process, and are not in the engine.
+ * Sets base and index so that the memory operand lies at `target`. A bit string's offset is kept small: its far bits
+ * may be mapped in the native process and not in the engine, or hold what an earlier case left outside the window.
  */
 function aim(
   encoding: Encoding,
   gpr: BigUint64Array,
   target: bigint,
-  near: boolean,
+  bitString: boolean,
   random: Random,
 ): void {
   const m = encoding.memory;
-  if (!m || m.base < 0) return;
+  if (!m) return;
+  if (bitString || (m.base >= 0 && !addressedByOffset(encoding) && random.chance(70)))
+    gpr[encoding.reg] = BigInt.asUintN(64, BigInt(random.below(512) - 256));
+  if (m.base < 0) return;
   let rest = target - BigInt(m.displacement);
   if (m.index >= 0) {
     const index = BigInt.asUintN(64, BigInt(random.below(2000) - 1000));
@@ -191,8 +200,6 @@ function aim(
     rest -= BigInt.asIntN(64, index) << BigInt(m.scale);
   }
   gpr[m.base] = BigInt.asUintN(64, rest);
-  if (encoding.reg !== m.base && encoding.reg !== m.index && near)
-    gpr[encoding.reg] = BigInt.asUintN(64, BigInt(random.below(512) - 256));
 }
 
 /** RET, CALL and JMP through a register or memory go to the place the harness watches. */
