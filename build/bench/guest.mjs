@@ -15,8 +15,9 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { CpioWriter } from '../guests/cpio.mjs';
 import { guest } from '../guests.mjs';
+import { addDrivers } from '../guests/drivers.mjs';
 import { hasApt, installPackages } from '../lib/apt.mjs';
-import { filesBelow, fingerprint, withLock } from '../lib/files.mjs';
+import { filesBelow, fingerprint, withLock, writeAtomic } from '../lib/files.mjs';
 import { cacheFolder, ROOT } from '../lib/paths.mjs';
 import { debianSource } from './sources.mjs';
 
@@ -47,6 +48,34 @@ export const COMMAND_LINE = 'console=ttyS0 quiet rdinit=/init';
 /** Kernel, initramfs and the program itself for 64 or 32 bits; built when the sources or the compiler changed. */
 export async function benchGuest(bits) {
   const arch = ARCHES[bits];
+  return {
+    bits,
+    kernel: await guest(arch.kernel),
+    ...(await built(bits)),
+    commandLine: COMMAND_LINE,
+  };
+}
+
+/** The same, 64-bit, with the kernel of installed systems and its drivers, for rows that measure devices. */
+export async function deviceGuest() {
+  const { folder } = await built(64);
+  const ramdisk = join(folder, 'initrd-drivers');
+  if (!existsSync(ramdisk)) {
+    const archive = initramfs((name) => join(folder, name));
+    addDrivers(archive.folder('bin'), join(await guest('drivers'), 'modules'));
+    writeAtomic(ramdisk, archive.bytes());
+  }
+  return {
+    bits: 64,
+    kernel: await guest('drivers-linux'),
+    ramdisk,
+    folder,
+    commandLine: COMMAND_LINE,
+  };
+}
+
+async function built(bits) {
+  const arch = ARCHES[bits];
   installCompilers();
   const mark = fingerprint(
     [...filesBelow([SOURCES]), join(ROOT, 'build/bench/guest.mjs')],
@@ -59,13 +88,7 @@ export async function benchGuest(bits) {
       if (!existsSync(folder)) await build(bits, arch, folder);
     });
   }
-  return {
-    bits,
-    kernel: await guest(arch.kernel),
-    ramdisk: join(folder, 'initrd'),
-    folder,
-    commandLine: COMMAND_LINE,
-  };
+  return { ramdisk: join(folder, 'initrd'), folder };
 }
 
 function installCompilers() {
@@ -108,7 +131,7 @@ async function build(bits, arch, folder) {
     // Line markers name folders of this machine.
     const text = readFileSync(at('tcc-lines.i'), 'latin1').replace(/^# .*\n/gm, '');
     writeFileSync(at('tcc.i'), text, 'latin1');
-    writeFileSync(at('initrd'), initramfs(at));
+    writeFileSync(at('initrd'), initramfs(at).bytes());
     const output = at('output');
     mkdirSync(output);
     for (const name of ['initrd', 'bench', 'tcc', 'tcc.i'])
@@ -126,7 +149,7 @@ function initramfs(at) {
   archive.file('init', readFileSync(at('bench')), 0o755);
   archive.file('bench/tcc', readFileSync(at('tcc')), 0o755);
   archive.file('bench/tcc.i', readFileSync(at('tcc.i')));
-  return archive.bytes();
+  return archive;
 }
 
 function run(command, args, cwd) {

@@ -11,6 +11,8 @@ import { DIST } from '../lib/paths.mjs';
 import { Peer } from './peer.mjs';
 
 const MEMORY_MIB = 512;
+/** Where the guest program listens; a port of this computer leads there. */
+const GUEST_PORT = 7000;
 
 /** DOMUS_DIST names another build to measure; it is taken as it is. */
 const domusDist = () => process.env['DOMUS_DIST'] ?? DIST;
@@ -33,6 +35,9 @@ function startDomus(name, boot, settings) {
       ? []
       : [`kernel = "${boot.kernel}"`, `ramdisk = "${boot.ramdisk}"`, `extra = "${boot.commandLine}"`]),
     ...(boot.iso === undefined ? [] : [`disk = [ "file:${boot.iso},hdc:cdrom,r" ]`, 'boot = "d"']),
+    ...(boot.nic === undefined
+      ? []
+      : [`vif = [ "model=${boot.nic}, hostfwd=tcp::${boot.hostPort}-:${GUEST_PORT}" ]`]),
     ...(boot.vncPort === undefined ? ['vnc = 0'] : ['vnc = 1', `vncdisplay = ${boot.vncPort - 5900}`]),
   ]; // prettier-ignore
   writeFileSync(file, `${lines.join('\n')}\n`);
@@ -66,12 +71,19 @@ function startQemu(name, boot, settings) {
         ? []
         : ['-kernel', boot.kernel, '-initrd', boot.ramdisk, '-append', boot.commandLine]),
       ...(boot.iso === undefined ? [] : ['-cdrom', boot.iso, '-boot', 'd']),
+      ...(boot.nic === undefined ? [] : qemuNetwork(boot)),
       ...(boot.vncPort === undefined
         ? ['-display', 'none']
         : ['-device', 'VGA,xres=1024,yres=768', '-display', `vnc=127.0.0.1:${boot.vncPort - 5900}`]),
     ],
   }); // prettier-ignore
 }
+
+/** QEMU's own user-mode network (slirp), and its usual card of a kind. */
+const qemuNetwork = ({ nic, hostPort }) => [
+  ...['-netdev', `user,id=nat,hostfwd=tcp:127.0.0.1:${hostPort}-:${GUEST_PORT}`],
+  ...['-device', `${nic === 'virtio-net' ? 'virtio-net-pci' : nic},netdev=nat,romfile=`],
+];
 
 /** v86 in Node, with SeaBIOS. */
 function startV86(name, boot) {
@@ -96,16 +108,17 @@ function startNative(name, boot) {
   const scratch = mkdtempSync(join(tmpdir(), 'domus-bench-'));
   return new Peer(name, {
     command: join(boot.folder, 'bench'),
-    args: [boot.folder, scratch],
+    args: [boot.folder, scratch, String(boot.hostPort ?? GUEST_PORT)],
     cleanUp: () => rmSync(scratch, { recursive: true, force: true }),
   });
 }
 
 const KINDS = {
-  domus: { bits: [64, 32], screen: true, prepare: prepareDomus, start: startDomus },
+  domus: { bits: [64, 32], screen: true, devices: true, prepare: prepareDomus, start: startDomus },
   qemu: {
     bits: [64, 32],
     screen: true,
+    devices: true,
     prepare: async () =>
       ensureCommands({ 'qemu-system-x86_64': 'qemu-system-x86' }, 'Comparing with QEMU'),
     start: startQemu,
@@ -114,6 +127,7 @@ const KINDS = {
     bits: [64, 32],
     boots: false,
     screen: false,
+    devices: true,
     prepare: async () => {},
     start: startNative,
   },
@@ -148,8 +162,10 @@ export function peerNamed(text) {
     /** Can start a system of its own; has a screen. */
     boots: kind.boots ?? true,
     screen: kind.screen,
+    /** Has what the rows of devices measure. */
+    devices: kind.devices ?? false,
     prepare: kind.prepare,
-    /** Starts a machine: `{ bits, kernel, ramdisk, commandLine, iso, memory, vncPort }`. */
+    /** Starts a machine: `{ bits, kernel, ramdisk, commandLine, iso, memory, vncPort, nic, hostPort }`. */
     start: async (boot) => kind.start(text, { ...boot, ...(await kind.boot?.()) }, settings),
   };
 }

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { RESULTS_FOLDER } from './results.mjs';
 
-const ROW_WIDTH = 12;
+const ROW_WIDTH = 20;
 const times = (ratio) => (ratio === undefined ? '-' : `${ratio.toFixed(2)}x`);
 
 /** The tables of a run. */
@@ -42,6 +42,10 @@ function formatTable(results, bits, rows) {
   for (const peer of compared) {
     const slower = rows.filter((row) => results.ratio(bits, row, peer) < 1);
     if (slower.length > 0) lines.push(`slower than ${peer}: ${slower.join(', ')}`);
+  }
+  for (const row of rows) {
+    const rates = here.flatMap((peer) => results.bestRate(bits, row, peer) ?? []);
+    if (rates.length > 0) lines.push(`${row}: ${rates.join(', ')}`);
   }
   if (rows.some((row) => Object.values(results.summary(bits, row)).some(({ disturbed }) => disturbed)))
     lines.push('* something else on this machine took processor time meanwhile');

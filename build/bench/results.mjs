@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { cacheFolder, ROOT } from '../lib/paths.mjs';
-import { BOOT_ROWS } from './rows.mjs';
+import { BOOT_ROWS, DEVICE_ROWS } from './rows.mjs';
 
 /** A guest's clock may differ from the host's by this much; the slack is for the way of a line through the serial port. */
 const CLOCK_TOLERANCE = 0.15;
@@ -101,6 +101,12 @@ export class Results {
     return peers;
   }
 
+  /** Megabytes a second of a row that moves some, at its best: `domus 80 MB/s`. */
+  bestRate(bits, row, peer) {
+    const rates = this.of(bits, row, peer).flatMap((s) => s.megabytesPerSecond ?? []);
+    return rates.length === 0 ? undefined : `${peer} ${Math.max(...rates).toFixed(0)} MB/s`;
+  }
+
   /** How many times faster the first peer is than another; undefined when one of them did not run the row. */
   ratio(bits, row, other, what = 'seconds') {
     const { [this.peers[0]]: subject, [other]: compared } = this.summary(bits, row);
@@ -108,10 +114,10 @@ export class Results {
     return compared[what] / Math.max(subject[what], SHORTEST_SECONDS);
   }
 
-  /** The geometric mean of the ratios of the guest program's rows; boots are not in it. Undefined without rows. */
+  /** The geometric mean of the ratios of the guest program's rows; devices and boots are not in it. Undefined without rows. */
   mean(bits, rows, other, what = 'seconds') {
     const ratios = rows
-      .filter((row) => BOOT_ROWS[row] === undefined)
+      .filter((row) => BOOT_ROWS[row] === undefined && DEVICE_ROWS[row] === undefined)
       .map((row) => this.ratio(bits, row, other, what))
       .filter((ratio) => ratio !== undefined);
     return ratios.length === 0 ? undefined : geometricMean(ratios);

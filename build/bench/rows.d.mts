@@ -7,4 +7,5 @@ export interface GuestRow {
 }
 
 export const GUEST_ROWS: Readonly<Record<string, GuestRow>>;
+export const DEVICE_ROWS: Readonly<Record<string, GuestRow>>;
 export const ROW_NAMES: readonly string[];

@@ -21,6 +21,24 @@ export const GUEST_ROWS = {
   compiler: { about: 'the Tiny C Compiler compiles itself', quick: 25 },
 };
 
+/**
+ * Rows of the guest program that measure a device, 64-bit: `row` is the guest program's name, `machine` what its
+ * machine has beside the usual, `megabytes` what is moved. v86 has no such machines.
+ */
+export const DEVICE_ROWS = {
+  ...networkRows('e1000', 'e1000'),
+  ...networkRows('virtio', 'virtio-net'),
+};
+
+/** TCP through user-mode NAT, over a port of this computer that leads to the guest. */
+function networkRows(name, nic) {
+  const common = { quick: 12, megabytes: 256, machine: { nic }, network: true };
+  return {
+    [`net-send-${name}`]: { about: `TCP from the guest, ${nic}`, row: 'net-send', ...common },
+    [`net-receive-${name}`]: { about: `TCP to the guest, ${nic}`, row: 'net-receive', ...common },
+  };
+}
+
 /** Boots: the time from the start of the peer's program to what is waited for. */
 export const BOOT_ROWS = {
   boot: {
@@ -49,4 +67,4 @@ export const BOOT_ROWS = {
 /** The bare processor, without a machine around it; Domus only. */
 export const LOOP_ROW = 'integer-loop';
 
-export const ROW_NAMES = [...Object.keys(GUEST_ROWS), ...Object.keys(BOOT_ROWS), LOOP_ROW];
+export const ROW_NAMES = [GUEST_ROWS, DEVICE_ROWS, BOOT_ROWS].flatMap(Object.keys).concat(LOOP_ROW);

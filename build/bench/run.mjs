@@ -3,12 +3,13 @@
 import { parseArgs } from 'node:util';
 import { SetupError } from '../lib/apt.mjs';
 import { bootOnce } from './boots.mjs';
-import { benchGuest } from './guest.mjs';
+import { benchGuest, deviceGuest } from './guest.mjs';
 import { integerLoop } from './integer-loop.mjs';
+import { exchange, freePort } from './network-host.mjs';
 import { peerNamed } from './peers.mjs';
 import { formatHistory, formatResults } from './report.mjs';
 import { isDisturbed, Results } from './results.mjs';
-import { BOOT_ROWS, GUEST_ROWS, LOOP_ROW, ROW_NAMES } from './rows.mjs';
+import { BOOT_ROWS, DEVICE_ROWS, GUEST_ROWS, LOOP_ROW, ROW_NAMES } from './rows.mjs';
 
 const READY_MS = 600_000;
 const ROW_MS = 900_000;
@@ -67,24 +68,28 @@ function report(results, sample) {
     cpuSeconds,
     sum = '',
     disturbed = false,
+    megabytesPerSecond,
   } = sample;
+  const rate = megabytesPerSecond ? ` ${megabytesPerSecond.toFixed(0)} MB/s` : '';
   print(
-    `${bits}-bit ${row.padEnd(11)} ${peer.padEnd(10)} ${seconds.toFixed(3).padStart(8)} s  thread ${threadSeconds.toFixed(3).padStart(8)} s  cpu ${cpuSeconds.toFixed(2).padStart(6)} s  ${sum}${disturbed ? ' disturbed' : ''}`,
+    `${bits}-bit ${row.padEnd(11)} ${peer.padEnd(10)} ${seconds.toFixed(3).padStart(8)} s  thread ${threadSeconds.toFixed(3).padStart(8)} s  cpu ${cpuSeconds.toFixed(2).padStart(6)} s  ${sum}${rate}${disturbed ? ' disturbed' : ''}`,
   );
 }
 
 const percentOf = (row, bits, quick) => {
-  const { quick: part, percent32 = 100 } = GUEST_ROWS[row];
+  const { quick: part, percent32 = 100 } = GUEST_ROWS[row] ?? DEVICE_ROWS[row];
   return Math.max(1, Math.round((quick ? part : 100) * (bits === 32 ? percent32 / 100 : 1)));
 };
 
 /** One row once: seconds of the guest's clock, of the host's, of processor time, of the thread that runs the guest; the checksum. */
-async function measure(machine, row, percent) {
+async function measure({ machine, hostPort }, name, percent) {
   const from = machine.output.length;
   const failed = 'BENCH error (.*)\n';
+  const { row, megabytes, network } = DEVICE_ROWS[name] ?? { row: name };
   machine.send(`run ${row} 1 ${percent}\n`);
   await machine.match(new RegExp(`BENCH start ${row}\r?\n|${failed}`), ROW_MS, from);
   const stop = machine.stopWatch();
+  const exchanged = network && exchange(hostPort).catch(() => {});
   const found = await machine.match(
     new RegExp(`BENCH row ${row} (\\d+) ([0-9a-f]+)\r?\n|${failed}`),
     ROW_MS,
@@ -94,7 +99,10 @@ async function measure(machine, row, percent) {
   const [, ns, sum, failure] = found;
   if (failure !== undefined) throw new Error(`${machine.name}: ${row}: ${failure}`);
   await machine.match(new RegExp(`BENCH done ${row}\r?\n`), ROW_MS, from);
-  return { row, peer: machine.name, seconds: Number(ns) / 1e9, ...times, sum };
+  await exchanged;
+  const seconds = Number(ns) / 1e9;
+  const rate = megabytes && { megabytesPerSecond: (megabytes * percent) / 100 / seconds };
+  return { row: name, peer: machine.name, seconds, ...times, sum, ...rate };
 }
 
 /** Runs a step of a peer; one that fails is a fault of the results, and the others go on. Undefined when it failed. */
@@ -108,13 +116,14 @@ async function attempt(results, what, step) {
   }
 }
 
-async function startMachines(bits, peers, results) {
-  const boot = await benchGuest(bits);
+async function startMachines(boot, peers, results) {
   const machines = [];
+  const { bits } = boot;
   for (const peer of peers) {
     await attempt(results, `${bits}-bit ${peer.name}`, async () => {
-      const machine = await peer.start(boot);
-      machines.push(machine);
+      const hostPort = boot.nic && (await freePort());
+      const machine = await peer.start({ ...boot, hostPort });
+      machines.push({ machine, hostPort });
       await machine.match(/BENCH ready\r?\n/, READY_MS);
       const { wallSeconds, cpuSeconds } = machine.sinceStart();
       print(
@@ -126,9 +135,9 @@ async function startMachines(bits, peers, results) {
 }
 
 /** One row on one machine, again when it was disturbed. */
-async function runRow(machine, row, bits, quick, results) {
+async function runRow(started, row, bits, quick, results) {
   for (let left = ATTEMPTS; left > 0; left--) {
-    const sample = await measure(machine, row, percentOf(row, bits, quick));
+    const sample = await measure(started, row, percentOf(row, bits, quick));
     const disturbed = isDisturbed(sample);
     report(results, { bits, ...sample, disturbed });
     if (!disturbed) break;
@@ -136,16 +145,16 @@ async function runRow(machine, row, bits, quick, results) {
 }
 
 /** All peers booted at once and idle; each row then runs on one after the other, so that they meet the same conditions. */
-async function runGuestRows(bits, peers, rows, { repeats, quick }, results) {
-  const able = peers.filter((peer) => peer.bits.includes(bits));
-  if (able.length === 0 || rows.length === 0) return;
-  const machines = await startMachines(bits, able, results);
+async function runOn(boot, peers, rows, { repeats, quick }, results) {
+  const { bits } = boot;
+  const started = await startMachines(boot, peers, results);
+  const machines = started.map(({ machine }) => machine);
   try {
     for (const row of rows) {
       for (let repeat = 0; repeat < repeats; repeat++) {
-        for (const machine of machines.filter(({ ended }) => !ended))
-          await attempt(results, `${bits}-bit ${machine.name} ${row}`, () =>
-            runRow(machine, row, bits, quick, results),
+        for (const one of started.filter(({ machine }) => !machine.ended))
+          await attempt(results, `${bits}-bit ${one.machine.name} ${row}`, () =>
+            runRow(one, row, bits, quick, results),
           );
       }
     }
@@ -155,6 +164,22 @@ async function runGuestRows(bits, peers, rows, { repeats, quick }, results) {
   } finally {
     await Promise.all(machines.map((machine) => machine.close()));
   }
+}
+
+async function runGuestRows(bits, peers, rows, options, results) {
+  const able = peers.filter((peer) => peer.bits.includes(bits));
+  if (able.length === 0 || rows.length === 0) return;
+  await runOn(await benchGuest(bits), able, rows, options, results);
+}
+
+/** Rows whose machines are the same run on the same machine. */
+async function runDeviceRows(peers, rows, options, results) {
+  const able = peers.filter((peer) => peer.devices);
+  if (able.length === 0 || rows.length === 0) return;
+  const kinds = new Map(rows.map((row) => [JSON.stringify(DEVICE_ROWS[row].machine), []]));
+  for (const row of rows) kinds.get(JSON.stringify(DEVICE_ROWS[row].machine)).push(row);
+  for (const [machine, its] of kinds)
+    await runOn({ ...(await deviceGuest()), ...JSON.parse(machine) }, able, its, options, results);
 }
 
 async function runBoots(peers, rows, { bits, repeats }, results) {
@@ -193,6 +218,8 @@ async function bench(options) {
   const isGuestRow = (row) => GUEST_ROWS[row] !== undefined;
   for (const bits of options.bits)
     await runGuestRows(bits, peers, options.rows.filter(isGuestRow), options, results);
+  if (options.bits.includes(64))
+    await runDeviceRows(peers, options.rows.filter((row) => DEVICE_ROWS[row] !== undefined), options, results);
   const boots = options.rows.filter((row) => BOOT_ROWS[row] !== undefined);
   await runBoots(peers, boots, options, results);
   results.checkSums();

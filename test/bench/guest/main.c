@@ -6,8 +6,8 @@
  *   list                     BENCH name NAME for every row, then BENCH done list
  *   off                      powers the machine off
  *
- * Times are CLOCK_MONOTONIC of the guest. Started as an ordinary program, with the folder of the compiler and one for
- * its output, it does the same without touching the system: that gives the native figures.
+ * Times are CLOCK_MONOTONIC of the guest. Started as an ordinary program, with the folder of the compiler, one for its
+ * output and a port to listen on, it does the same without touching the system: that gives the native figures.
  */
 #define _GNU_SOURCE
 #include "rows.h"
@@ -17,15 +17,25 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
 static const struct row *const tables[] = {
-    integer_rows, float_rows, memory_rows, kernel_rows, program_rows,
+    integer_rows, float_rows, memory_rows, kernel_rows, program_rows, network_rows,
 };
 #define TABLES (sizeof tables / sizeof *tables)
+
+#define GUEST_PORT 7000
+
+static int first_process;
+static uint16_t port = GUEST_PORT;
+
+int alone(void) { return first_process; }
+
+uint16_t network_port(void) { return port; }
 
 void fail(const char *what) {
   printf("BENCH error %s\n", what);
@@ -44,6 +54,21 @@ static const struct row *find(const char *name) {
     for (const struct row *row = tables[i]; row->name; row++)
       if (strcmp(row->name, name) == 0) return row;
   return NULL;
+}
+
+/* MODULES/NAME.order names the modules to load, one a line, the driver last (build/guests/drivers.mjs). */
+void load_driver(const char *name) {
+  char path[96], module[64];
+  snprintf(path, sizeof path, "/modules/%s.order", name);
+  FILE *order = fopen(path, "r");
+  while (order && fscanf(order, "%63s", module) == 1) {
+    snprintf(path, sizeof path, "/modules/%s.ko", module);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) continue;
+    syscall(SYS_finit_module, file, "", 0);
+    close(file);
+  }
+  if (order) fclose(order);
 }
 
 /* In a process of its own: what a row keeps in memory is not there when the next one forks. */
@@ -93,9 +118,10 @@ static void quiet_terminal(void) {
 }
 
 int main(int count, char **arguments) {
-  int alone = getpid() == 1;
-  set_folders(count == 3 ? arguments[1] : "/bench", count == 3 ? arguments[2] : "/tmp");
-  if (alone) {
+  first_process = getpid() == 1;
+  set_folders(count == 4 ? arguments[1] : "/bench", count == 4 ? arguments[2] : "/tmp");
+  if (count == 4) port = (uint16_t)atoi(arguments[3]);
+  if (first_process) {
     mount("proc", "/proc", "proc", 0, NULL);
     mount("tmpfs", "/tmp", "tmpfs", 0, NULL);
     quiet_terminal();
@@ -114,6 +140,6 @@ int main(int count, char **arguments) {
       break;
     fflush(stdout);
   }
-  if (alone) reboot(RB_POWER_OFF);
+  if (first_process) reboot(RB_POWER_OFF);
   return 0;
 }

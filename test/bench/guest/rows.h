@@ -20,12 +20,22 @@ extern const struct row float_rows[];
 extern const struct row memory_rows[];
 extern const struct row kernel_rows[];
 extern const struct row program_rows[];
+extern const struct row network_rows[];
 
 /* Prints "BENCH error" and why, and ends the row. */
 void fail(const char *what) __attribute__((noreturn));
 
 /* Where the compiler and its input lie, and where its output goes. */
 void set_folders(const char *programs, const char *scratch);
+
+/* True in a machine of its own, as its first process; false for the native figures. */
+int alone(void);
+
+/* Loads a driver and what it depends on; nothing happens when the guest has none of that name or it is loaded. */
+void load_driver(const char *name);
+
+/* Where a guest listens. */
+uint16_t network_port(void);
 
 /* Part of a whole amount of work, at least 1. */
 static inline unsigned part(unsigned whole, unsigned percent) {
