@@ -10,6 +10,7 @@ export type GuestName =
   | 'drivers-initrd.gz'
   | 'debian-13-install.iso'
   | 'small-installer.iso'
+  | 'small-system.img'
   | 'grub-rescue.iso'
   | 'grub-rescue.img'
   | 'memtest.bin'

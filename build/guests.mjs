@@ -23,6 +23,7 @@ import { makeDebianInstaller } from './guests/debian-installer.mjs';
 import { addDrivers, DISK_DRIVERS, unpackDrivers } from './guests/drivers.mjs';
 import { extractFromIso, makeIsolinuxIso } from './guests/iso.mjs';
 import { makeSmallInstaller } from './guests/small-installer.mjs';
+import { makeSmallSystem } from './guests/small-system.mjs';
 import { SetupError } from './lib/apt.mjs';
 import { withLock } from './lib/files.mjs';
 import { cacheFolder } from './lib/paths.mjs';
@@ -74,6 +75,15 @@ const GUESTS = {
   'small-installer.iso': {
     about: 'installs a small Linux by itself: partition, ext2, GRUB; reboots into it',
     make: makeSmallInstallerIso,
+  },
+  'small-system.img': {
+    about: 'disk with GRUB that starts the BusyBox shell with drivers; GRUB writes to it first',
+    make: async (work, output) =>
+      makeSmallSystem(work, output, {
+        linux: await guest('drivers-linux'),
+        ramdisk: await guest('drivers-initrd.gz'),
+        grub: await guest('grub-i386-pc'),
+      }),
   },
   'grub-rescue.iso': {
     about: 'GRUB 2 rescue CD (El Torito, no emulation)',

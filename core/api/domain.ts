@@ -8,7 +8,7 @@ export type DiskAccess = 'r' | 'w';
 /** Formats of disk images; `vhd`, `vmdk` and `vdi` are only read. */
 export type DiskFormat = 'raw' | 'qcow2' | 'vhd' | 'vmdk' | 'vdi';
 
-/** One `disk=` entry, xl-disk-configuration(5). `vdev` names the guest's device: hda..hdd. */
+/** One `disk=` entry, xl-disk-configuration(5). `vdev` names the guest's device, and by it the bus: `DISK_BUSES`. */
 export interface DiskConfig {
   vdev: string;
   target: string;

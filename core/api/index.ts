@@ -1,4 +1,5 @@
 export * from './commands';
+export * from './disk-bus';
 export * from './domain';
 export * from './errors';
 export * from './install';

@@ -1,6 +1,6 @@
 /** Disks and CDs on the command line: xl's block-* and cd-* commands. */
 import { resolve } from 'node:path';
-import type { DiskConfig, DomainConfig } from '../api';
+import { busOf, type DiskConfig, type DomainConfig } from '../api';
 import { parseDiskSpec } from '../toolstack';
 import type { CliCommand } from './commands';
 import { EXIT_FAILED, EXIT_OK, ExitError, printable } from './errors';
@@ -8,14 +8,25 @@ import { withToolstack } from './session';
 
 const FORCE_OPTION = ['-f, --force', 'even when the guest holds the disc'] as const;
 
+const WIDTHS = [5, 3, 7, 6, 7, 7];
+
 /** One line for each disk, in columns as xl block-list prints them as far as they mean something here. */
 export function blockTable(disks: readonly DiskConfig[]): string {
   const row = (...cells: readonly string[]): string =>
-    [5, 3, 6, 7, 7].map((width, i) => (cells[i] ?? '').padEnd(width)).join('') + (cells[5] ?? '');
-  const rows = disks.map(({ vdev, cdrom, access, format, target }) =>
-    row(vdev, '0', cdrom ? 'cdrom' : 'disk', access === 'w' ? 'rw' : 'ro', format, target || '-'),
-  );
-  return `${[row('Vdev', 'BE', 'type', 'access', 'format', 'target'), ...rows].map(printable).join('\n')}\n`;
+    WIDTHS.map((width, i) => (cells[i] ?? '').padEnd(width)).join('') +
+    (cells[WIDTHS.length] ?? '');
+  const rows = disks.map(({ vdev, cdrom, access, format, target }) => {
+    const type = cdrom ? 'cdrom' : 'disk';
+    const bus = busOf(vdev)?.bus ?? '';
+    return row(vdev, '0', bus, type, access === 'w' ? 'rw' : 'ro', format, target || '-');
+  });
+  const head = row('Vdev', 'BE', 'bus', 'type', 'access', 'format', 'target');
+  return `${[head, ...rows].map(printable).join('\n')}\n`;
+}
+
+/** A disk as --json prints it. */
+function withBus(disk: DiskConfig): DiskConfig & { bus: string } {
+  return { ...disk, bus: busOf(disk.vdev)?.bus ?? '' };
 }
 
 async function list(names: readonly string[], json: boolean): Promise<number> {
@@ -23,7 +34,9 @@ async function list(names: readonly string[], json: boolean): Promise<number> {
     for (const name of names) {
       const { config, machine } = await client.call('domain/get', { domain: name });
       const { disk } = machine ?? config;
-      process.stdout.write(json ? `${JSON.stringify(disk, undefined, 2)}\n` : blockTable(disk));
+      process.stdout.write(
+        json ? `${JSON.stringify(disk.map(withBus), undefined, 2)}\n` : blockTable(disk),
+      );
     }
     return EXIT_OK;
   });
@@ -47,9 +60,8 @@ async function changeDisks(
 
 async function attach([name = '', ...words]: readonly string[]): Promise<number> {
   const place = { file: 'block-attach', line: 1, column: 1 };
-  const disk = parseDiskSpec(words.join(','), place, (_, text) =>
-    process.stderr.write(`domus: ${text}\n`),
-  );
+  const warn = (_: unknown, text: string): void => void process.stderr.write(`domus: ${text}\n`);
+  const disk = parseDiskSpec(words.join(','), place, { warn });
   const target = disk.target === '' ? '' : resolve(disk.target);
   return changeDisks(name, (config) => [...config.disk, { ...disk, target }]);
 }

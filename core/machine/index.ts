@@ -9,7 +9,7 @@ export {
   type MachineHost,
   type MachineState,
 } from './machine';
-export type { HardDiskType, MachineDisk } from './machine-disks';
+export type { MachineDisk } from './machine-disks';
 export { Pc } from './pc';
 export type { NicModel, PcNic } from './pc-cards';
 export { RunLoop, type SliceResult, type StopCause } from './run-loop';

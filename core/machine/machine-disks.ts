@@ -18,9 +18,6 @@ export interface MachineDisk {
   readonly onEject?: () => void;
 }
 
-/** What hda to hdd are: drives of the IDE controller, or the first four of the AHCI controller. */
-export type HardDiskType = 'ide' | 'ahci';
-
 export interface DiskPlan {
   readonly ide: readonly PcDrive[];
   readonly sata: readonly PcSataDrive[];
@@ -29,14 +26,14 @@ export interface DiskPlan {
 }
 
 /** Disks with names that are not known are left out. */
-export function planDisks(disks: readonly MachineDisk[], hdtype: HardDiskType): DiskPlan {
+export function planDisks(disks: readonly MachineDisk[]): DiskPlan {
   const ide: PcDrive[] = [];
   const sata: PcSataDrive[] = [];
   const virtio: PcVirtioDisk[] = [];
   const boot: BootDrive[] = [];
   for (const disk of disks) {
     const { vdev, cdrom, backend: medium, onEject } = disk;
-    const place = placeOf(disk, hdtype);
+    const place = placeOf(disk);
     if (!place) continue;
     const { kind, index } = place;
     const serial = `${SERIALS[kind]}${String(index + 1).padStart(5, '0')}`;
@@ -50,12 +47,8 @@ export function planDisks(disks: readonly MachineDisk[], hdtype: HardDiskType): 
 }
 
 /** A disk as the built-in BIOS reads it; `medium` is what lies in it at the time. */
-export function biosDisk(
-  disk: MachineDisk,
-  hdtype: HardDiskType,
-  medium: () => BlockBackend | undefined,
-): BiosDisk[] {
-  const place = placeOf(disk, hdtype);
+export function biosDisk(disk: MachineDisk, medium: () => BlockBackend | undefined): BiosDisk[] {
+  const place = placeOf(disk);
   if (!place) return [];
   const { kind, index } = place;
   return [
@@ -66,6 +59,7 @@ export function biosDisk(
         return medium();
       },
       ...(kind === 'ide' && { channel: index < 2 ? 0 : 1, unit: index & 1 ? 1 : 0 }),
+      ...(kind === 'sata' && { sata: { slot: SLOT_AHCI, port: index } }),
     },
   ];
 }
@@ -81,15 +75,15 @@ const PATHS: Readonly<Record<Kind, (index: number) => string>> = {
   virtio: (index) => `scsi@${(SLOT_VIRTIO_DISKS + index).toString(16)}/disk@0,0`,
 };
 
-function placeOf(
-  { vdev, cdrom, backend }: MachineDisk,
-  hdtype: HardDiskType,
-): { readonly kind: Kind; readonly index: number } | undefined {
+function placeOf({
+  vdev,
+  cdrom,
+  backend,
+}: MachineDisk): { readonly kind: Kind; readonly index: number } | undefined {
   const [, bus, letter] = /^(hd|sd|vd)([a-z])$/.exec(vdev) ?? [];
   if (!bus || !letter) return undefined;
   const index = letter.charCodeAt(0) - 0x61;
-  if (bus === 'hd')
-    return index < 4 ? { kind: hdtype === 'ahci' ? 'sata' : 'ide', index } : undefined;
+  if (bus === 'hd') return index < 4 ? { kind: 'ide', index } : undefined;
   if (bus === 'sd') return index < SATA_PORTS ? { kind: 'sata', index } : undefined;
   const fits = index < MAX_VIRTIO_DISKS && !cdrom && backend !== undefined;
   return fits ? { kind: 'virtio', index } : undefined;

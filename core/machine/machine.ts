@@ -26,7 +26,7 @@ import type {
 import { MachineAddressSpace } from './address-space';
 import { MachineClock, type HostTime } from './clock';
 import { firmwareConfig } from './firmware-config';
-import { biosDisk, planDisks, type HardDiskType, type MachineDisk } from './machine-disks';
+import { biosDisk, planDisks, type MachineDisk } from './machine-disks';
 import { Pc } from './pc';
 import type { PcNic } from './pc-cards';
 import { RunLoop, type SliceResult } from './run-loop';
@@ -57,8 +57,6 @@ export interface MachineConfig {
   /** xl.cfg letters: c disk, d CD-ROM. */
   readonly bootOrder: string;
   readonly disks: readonly MachineDisk[];
-  /** Which controller hda to hdd are on; 'ide' when not given. */
-  readonly hdtype?: HardDiskType;
   /** Network cards, at most eight. */
   readonly nics?: readonly PcNic[];
   /** Direct boot of a Linux kernel. */
@@ -135,8 +133,7 @@ export class Machine {
     this.clock = new MachineClock(host.time);
     const { clock, space } = this;
 
-    const { hdtype = 'ide' } = config;
-    const disks = planDisks(config.disks, hdtype);
+    const disks = planDisks(config.disks);
     const bios = biosConfig(config, vcpus);
     const hardDisks = config.disks.filter((disk) => !disk.cdrom).length;
     // Board and processor know each other; the board is built first.
@@ -209,7 +206,7 @@ export class Machine {
           memory: space,
           registers: vcpu.registers,
           bus: space,
-          disks: config.disks.flatMap((disk) => biosDisk(disk, hdtype, () => this.mediumOf(disk))),
+          disks: config.disks.flatMap((disk) => biosDisk(disk, () => this.mediumOf(disk))),
           clock,
           fonts: vgaFonts(),
           log: this.log.child('bios'),

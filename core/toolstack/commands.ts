@@ -1,6 +1,13 @@
 /** Every command of core/api as a row: its parameters and what it does. One row and its function add a command. */
 import { z } from 'zod';
-import { DomusError, type CommandName, type DomainConfig, type Params, type Result } from '../api';
+import {
+  DomusError,
+  VDEVS,
+  type CommandName,
+  type DomainConfig,
+  type Params,
+  type Result,
+} from '../api';
 import { inspectIso, MAX_DISK_BYTES, SECTOR_BYTES } from '../storage';
 import {
   configProblem,
@@ -8,7 +15,6 @@ import {
   formatConfig,
   networkSchema,
   parseConfig,
-  VDEVS,
 } from './config';
 import { deleteDomain, setLink } from './domain-acts';
 import { changeMedium } from './media';

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { DomainConfig } from '../../core/api';
+import { freeVdev, vdevsOf, DISK_BUSES, type DomainConfig } from '../../core/api';
 import {
+  busChoices,
   differs,
-  freeVdev,
+  moveDisk,
   newDiskFile,
   newMac,
   removedSections,
@@ -101,12 +102,33 @@ describe('validateHardware', () => {
   });
 });
 
+describe('a drive', () => {
+  it('moves to another bus, where it has another name, and stays where there is no place', () => {
+    const moved = moveDisk(CONFIG.disk, 'hda', 'virtio');
+    expect(moved.vdev).toBe('vda');
+    expect(moved.disks.map(({ vdev, target }) => `${vdev} ${target}`)).toEqual([
+      'vda /a.img',
+      'hdc /x.iso',
+    ]);
+    expect(moveDisk(CONFIG.disk, 'hdc', 'sata').vdev).toBe('sda');
+    expect(moveDisk(CONFIG.disk, 'hdc', 'virtio')).toEqual({ disks: CONFIG.disk, vdev: 'hdc' });
+    expect(moveDisk(CONFIG.disk, 'hda', 'ide').vdev).toBe('hda');
+  });
+});
+
 describe('new devices', () => {
   it('take the names and files that are free', () => {
     expect(freeVdev(CONFIG.disk, false)).toBe('hdb');
     expect(freeVdev(CONFIG.disk, true)).toBe('hdd');
-    const full = ['hda', 'hdb', 'hdc', 'hdd'].map((vdev) => ({ ...CONFIG.disk[0]!, vdev }));
-    expect(freeVdev(full, false)).toBeUndefined();
+    const full = DISK_BUSES.slice(0, 2)
+      .flatMap(vdevsOf)
+      .map((vdev) => ({ ...CONFIG.disk[0]!, vdev }));
+    expect(freeVdev(full.slice(0, 4), false)).toBe('sda');
+    expect(freeVdev(full, false)).toBe('vda');
+    expect(freeVdev(full, true)).toBeUndefined();
+    expect(busChoices(full, false).map(({ id }) => id)).toEqual(['virtio']);
+    expect(busChoices(full, false, 'ide').map(({ id }) => id)).toEqual(['ide', 'virtio']);
+    expect(busChoices(CONFIG.disk, true).map(({ id }) => id)).toEqual(['ide', 'sata']);
     const taken = new Set(['/i/a-hdb.qcow2']);
     expect(newDiskFile('/i', 'a', 'hdb', 'qcow2', taken)).toBe('/i/a-hdb-2.qcow2');
     expect(newDiskFile('/i', 'a', 'hdb', 'raw', taken)).toBe('/i/a-hdb.img');

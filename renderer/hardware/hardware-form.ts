@@ -1,4 +1,12 @@
-import type { DiskConfig, DomainConfig, VifConfig } from '../../core/api';
+import {
+  busOf,
+  DISK_BUSES,
+  freeVdev,
+  type DiskBus,
+  type DiskConfig,
+  type DomainConfig,
+  type VifConfig,
+} from '../../core/api';
 import {
   MEMORY_MAX_MIB,
   MEMORY_MIN_MIB,
@@ -33,8 +41,11 @@ export interface HardwareLimits {
   readonly networks: readonly string[];
 }
 
-/** Names of the drives of the two IDE channels, in the order in which new ones take them. */
-export const VDEVS = ['hda', 'hdb', 'hdc', 'hdd'] as const;
+const BUS_NOTES: Readonly<Record<DiskBus, string>> = {
+  ide: 'every system knows it',
+  sata: 'AHCI; most systems know it',
+  virtio: 'needs a driver, as Linux has',
+};
 /** Network cards a machine has slots for. */
 export const MAX_NICS = 8;
 export const NIC_MODELS = [
@@ -187,10 +198,27 @@ function nicProblem(
   return undefined;
 }
 
-/** The first name of a drive that is free; undefined when there is none. */
-export function freeVdev(disks: readonly DiskConfig[], cdrom: boolean): string | undefined {
-  const order = cdrom ? ['hdc', 'hdd', 'hdb', 'hda'] : VDEVS;
-  return order.find((vdev) => disks.every((disk) => disk.vdev !== vdev));
+/** Buses for a drive to choose of: those that take one of its kind and have a place, and the one it is on. */
+export function busChoices(
+  disks: readonly DiskConfig[],
+  cdrom: boolean,
+  current?: DiskBus,
+): { id: DiskBus; label: string }[] {
+  return DISK_BUSES.filter(
+    ({ bus }) => bus === current || freeVdev(disks, cdrom, bus) !== undefined,
+  ).map(({ bus, label }) => ({ id: bus, label: `${label} (${BUS_NOTES[bus]})` }));
+}
+
+/** The drives with one of them on another bus, in its first free place there, and what it is called then. */
+export function moveDisk(
+  disks: readonly DiskConfig[],
+  vdev: string,
+  bus: DiskBus,
+): { disks: DiskConfig[]; vdev: string } {
+  const moving = disks.find((disk) => disk.vdev === vdev);
+  const to = moving && busOf(vdev)?.bus !== bus ? freeVdev(disks, moving.cdrom, bus) : undefined;
+  if (to === undefined) return { disks: [...disks], vdev };
+  return { disks: disks.map((disk) => (disk === moving ? { ...disk, vdev: to } : disk)), vdev: to };
 }
 
 /** A MAC address of Xen's own range (00:16:3e), at random. */

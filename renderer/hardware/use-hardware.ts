@@ -1,5 +1,11 @@
 import { computed, onMounted, ref, watch, type ComputedRef, type Ref } from 'vue';
-import type { DiskConfig, DomainConfig, DomainInfo } from '../../core/api';
+import {
+  freeVdev,
+  type DiskBus,
+  type DiskConfig,
+  type DomainConfig,
+  type DomainInfo,
+} from '../../core/api';
 import { call, errorMessage } from '../api';
 import { useDomainsStore } from '../stores/domains';
 import { useDraftsStore, type Draft } from '../stores/drafts';
@@ -8,7 +14,7 @@ import { useNetworksStore } from '../stores/networks';
 import { useTasksStore } from '../stores/tasks';
 import {
   differs,
-  freeVdev,
+  moveDisk,
   newMac,
   removedSections,
   sectionsOf,
@@ -34,6 +40,8 @@ export interface Hardware {
   badge(id: SectionId): Badge | null;
   edit(patch: Partial<DomainConfig>): void;
   editDisk(vdev: string, patch: Partial<DiskConfig>): void;
+  /** Puts a drive on another bus; its section is another one then. */
+  moveDisk(vdev: string, bus: DiskBus): SectionId;
   addDisk(disk: DiskConfig, sizeBytes: number | null): SectionId;
   addCdrom(): SectionId | null;
   addNic(): SectionId;
@@ -117,6 +125,19 @@ export function useHardware(domain: () => DomainInfo): Hardware {
     edit({ disk });
   }
 
+  function move(vdev: string, bus: DiskBus): SectionId {
+    const moved = moveDisk(draft.value.config.disk, vdev, bus);
+    edit({ disk: moved.disks });
+    const now = drafts.byUuid.get(uuid());
+    const newBytes = now?.newDisks[vdev];
+    if (now !== undefined && newBytes !== undefined && moved.vdev !== vdev) {
+      delete now.newDisks[vdev];
+      now.newDisks[moved.vdev] = newBytes;
+    }
+    const disk = moved.disks.find((each) => each.vdev === moved.vdev);
+    return `${disk?.cdrom ? 'cd' : 'disk'}:${moved.vdev}`;
+  }
+
   function addDisk(disk: DiskConfig, sizeBytes: number | null): SectionId {
     edit({ disk: [...draft.value.config.disk, disk] });
     const now = drafts.byUuid.get(uuid());
@@ -187,6 +208,7 @@ export function useHardware(domain: () => DomainInfo): Hardware {
     badge,
     edit,
     editDisk,
+    moveDisk: move,
     addDisk,
     addCdrom,
     addNic,

@@ -27,8 +27,8 @@ async function boot(name: string, ...lines: string[]): Promise<void> {
   await domus.do('create', config);
 }
 
-const cd = async (name: GuestName): Promise<string> =>
-  `disk = [ "file:${await guest(name)},hdc:cdrom,r" ]\nboot = "d"`;
+const cd = async (name: GuestName, vdev = 'hdc'): Promise<string> =>
+  `disk = [ "file:${await guest(name)},${vdev}:cdrom,r" ]\nboot = "d"`;
 
 /** Waits for a text on the screen of a domain; the whole screen. */
 async function shows(domain: string, text: string | RegExp): Promise<string> {
@@ -43,10 +43,13 @@ async function shows(domain: string, text: string | RegExp): Promise<string> {
 }
 
 describe('from CD-ROM, by the built-in BIOS', () => {
-  it('GRUB shows its menu', async () => {
-    await boot('grub-cd', 'memory = 64', await cd('grub-rescue.iso'));
-    await shows('grub-cd', 'GNU GRUB  version 2');
-    await domus.do('destroy', 'grub-cd');
+  it.each([
+    ['IDE', 'hdc'],
+    ['SATA', 'sdb'],
+  ])('GRUB shows its menu, from a drive on %s', async (_bus, vdev) => {
+    await boot(`grub-${vdev}`, 'memory = 64', await cd('grub-rescue.iso', vdev));
+    await shows(`grub-${vdev}`, 'GNU GRUB  version 2');
+    await domus.do('destroy', `grub-${vdev}`);
   });
 
   it("ISOLINUX shows the Debian installer's menu", async () => {

@@ -51,9 +51,9 @@ describe('CDs', () => {
     expect(await isFree(second)).toBe(true);
     expect(stored()).not.toContain(second);
     expect(await domus.do('block-list', 'a')).toBe(
-      `Vdev BE type  access format target
-hda  0  disk  rw     raw    ${domus.path('a.img')}
-hdc  0  cdrom ro     raw    -
+      `Vdev BE bus    type  access format target
+hda  0  ide    disk  rw     raw    ${domus.path('a.img')}
+hdc  0  ide    cdrom ro     raw    -
 `,
     );
     // The same one again, into a drive that is empty.

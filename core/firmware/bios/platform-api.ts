@@ -20,9 +20,11 @@ export interface BiosDisk {
   readonly backend: BlockBackend | undefined;
   /** The ATA device's default CHS translation, as IDENTIFY DEVICE words 1, 3 and 6 report it (hdd only). */
   readonly geometry?: DiskGeometry;
-  /** ATA channel and unit (hdd and cdrom): 0 primary, 1 secondary; 0 master, 1 slave. */
+  /** ATA channel and unit of a drive on the IDE controller: 0 primary, 1 secondary; 0 master, 1 slave. */
   readonly channel?: 0 | 1;
   readonly unit?: 0 | 1;
+  /** PCI slot of the AHCI controller that the drive is on, and its port there. */
+  readonly sata?: { readonly slot: number; readonly port: number };
 }
 
 /** Bitmap fonts of code page 437, one byte a row, bit 7 leftmost, 256 characters each. */

@@ -135,7 +135,7 @@ uuid = "${UUID.toUpperCase()}"
     ],
     [
       'name = "x"\n  disk = [ "/a,raw,hdz,w" ]\n',
-      "2:13: vdev 'hdz' cannot be had; it is hda, hdb, hdc or hdd",
+      "2:13: vdev 'hdz' cannot be had; there are hda to hdd (IDE), sda to sdf (SATA), vda to vdp (VirtIO)",
     ],
     [
       'name = "x"\ndisk = [ "/a,qed,hda,w" ]\n',
@@ -146,6 +146,11 @@ uuid = "${UUID.toUpperCase()}"
       '2:24: "zz" is one word too many in this disk specification',
     ],
     ['name = "x"\ndisk = [ "/a,,hda", "/b,,hda" ]\n', "2:8: 'disk' two disks are called hda"],
+    ['name = "x"\nhdtype = "scsi"\n', `2:10: 'hdtype' is "ide" or "ahci", not "scsi"`],
+    [
+      'name = "x"\nhdtype = "ahci"\ndisk = [ "/a,,sda", "/b,,hda" ]\n',
+      '3:22: sda is taken: hdtype="ahci" makes hdX the SATA disk sdX',
+    ],
     ['import os\nname = "x"', `1:1: 'import' is Python, which is not run; write plain settings`],
     ['name = "x%d" % 3', "1:14: '%' is Python, which is not run; write the text out"],
     ['memory = 64', `1:1: there is no 'name'; every domain needs one: name = "guest"`],

@@ -7,7 +7,7 @@ import {
   type VifConfig,
 } from '../../api';
 import { isAbsolutePath, joinPath } from '../paths';
-import { parseDiskSpec } from './disk-spec';
+import { parseDiskSpec, type HardDiskType } from './disk-spec';
 import { INERT_KEYS, KEYS } from './keys';
 import { parseSettings, type ConfigValue, type Setting } from './parser';
 import { domainConfigSchema } from './schema';
@@ -152,10 +152,15 @@ function toBoolean(key: string, text: string, position: SourcePosition): boolean
 }
 
 function readDisks(reader: Reader): DiskConfig[] {
+  const hdtype = reader.text('hdtype', 'ide') as HardDiskType;
+  const taken = new Set<string>();
   return reader.list('disk').map((item) => {
     if (item.kind === 'list') throw configError(item.position, "an entry of 'disk' is a string");
     const start = { ...item.position, column: item.position.column + (item.quoted ? 1 : 0) };
-    const disk = parseDiskSpec(item.text, start, reader.warn);
+    const disk = parseDiskSpec(item.text, start, { warn: reader.warn, hdtype });
+    if (hdtype === 'ahci' && taken.has(disk.vdev))
+      throw configError(start, `${disk.vdev} is taken: hdtype="ahci" makes hdX the SATA disk sdX`);
+    taken.add(disk.vdev);
     return {
       ...disk,
       target: disk.target === '' ? '' : reader.absolute(disk.target),

@@ -1,11 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { formatDiskSpec, parseDiskSpec } from './disk-spec';
+import { formatDiskSpec, parseDiskSpec, type HardDiskType } from './disk-spec';
 
 const AT = { file: 'f', line: 1, column: 1 };
+const QUIET = { warn: () => undefined };
 
-function read(spec: string): string {
+function read(spec: string, hdtype: HardDiskType = 'ide'): string {
   const warnings: string[] = [];
-  const disk = parseDiskSpec(spec, AT, (_, message) => warnings.push(message));
+  const disk = parseDiskSpec(spec, AT, {
+    warn: (_, message) => warnings.push(message),
+    hdtype,
+  });
   return `${disk.vdev} ${disk.format} ${disk.access}${disk.cdrom ? ' cdrom' : ''} ${disk.target}${warnings.length > 0 ? ` (${warnings.join('; ')})` : ''}`;
 }
 
@@ -33,8 +37,11 @@ describe('parseDiskSpec', () => {
     ['devtype=cdrom, vdev=hdd, target=/a, b.iso', 'hdd raw r cdrom /a, b.iso'],
     [
       'file:/x.img,xvda,w',
-      'hda raw w /x.img (the guest sees xvda as hda: disks are IDE disks here)',
+      'hda raw w /x.img (the guest sees xvda as hda: there are no Xen disks here)',
     ],
+    ['/x.img,raw,sdf,w', 'sdf raw w /x.img'],
+    ['/x.iso,,sdb,cdrom', 'sdb raw r cdrom /x.iso'],
+    ['format=raw, vdev=vdp, target=/x', 'vdp raw w /x'],
     ['/x.qcow2,qcow2,hda,w', 'hda qcow2 w /x.qcow2'],
     ['format=vmdk, vdev=hda, access=ro, target=/x.vmdk', 'hda vmdk r /x.vmdk'],
     ['discard, backendtype=qdisk, vdev=hda, target=/x', 'hda raw w /x'],
@@ -43,7 +50,19 @@ describe('parseDiskSpec', () => {
   });
 
   it.each([
-    ['/x.img', 'this disk has no vdev, the name the guest knows it by: hda, hdb, hdc or hdd'],
+    [
+      '/x.img',
+      'this disk has no vdev, the name the guest knows it by: hda to hdd (IDE), sda to sdf (SATA), vda to vdp (VirtIO)',
+    ],
+    ['/x.img,,hde,w', "vdev 'hde' cannot be had; there are hda to hdd (IDE), sda to sdf (SATA)"],
+    ['/x.img,,sdg,w', "vdev 'sdg' cannot be had"],
+    ['/x.img,,vdq,w', "vdev 'vdq' cannot be had"],
+    ['/x.img,,nvme0,w', "vdev 'nvme0' cannot be had"],
+    ['/x.img,,vda2,w', "vdev 'vda2' is a partition; give the whole disk, vda"],
+    [
+      '/x.iso,,vdb,cdrom',
+      'vdb cannot be a CD-ROM drive: VirtIO has none; it is hda to hdd (IDE) or sda to sdf (SATA)',
+    ],
     ['/x.img,,hda1,w', "vdev 'hda1' is a partition; give the whole disk, hda"],
     [',,hda,w', 'hda has no target, the image file'],
     ['/x.img,raw,hda,x', "the access 'x' of hda is not known; it is r or w"],
@@ -59,6 +78,17 @@ describe('parseDiskSpec', () => {
     expect(() => read(spec)).toThrow(message);
   });
 
+  // xl.cfg(5), hdtype; libxl_dm.c has disks 0 to 5 on AHCI, CDs on IDE.
+  it.each([
+    ['/x.img,,hda,w', 'sda raw w /x.img (hda is the SATA disk sda, as hdtype="ahci" says)'],
+    ['/x.img,,hdf,w', 'sdf raw w /x.img (hdf is the SATA disk sdf, as hdtype="ahci" says)'],
+    ['/x.img,,xvdb,w', 'sdb raw w /x.img (xvdb is the SATA disk sdb, as hdtype="ahci" says)'],
+    ['/x.iso,,hdc,cdrom', 'hdc raw r cdrom /x.iso'],
+    ['/x.img,,vda,w', 'vda raw w /x.img'],
+  ])('with hdtype="ahci" reads %s', (spec, expected) => {
+    expect(read(spec, 'ahci')).toBe(expected);
+  });
+
   it('formats what it reads', () => {
     const disk = {
       vdev: 'hdc',
@@ -67,7 +97,7 @@ describe('parseDiskSpec', () => {
       access: 'r',
       cdrom: true,
     } as const;
-    expect(parseDiskSpec(formatDiskSpec(disk), AT, () => undefined)).toEqual(disk);
+    expect(parseDiskSpec(formatDiskSpec(disk), AT, QUIET)).toEqual(disk);
   });
 
   it('formats an overlay with the place of what it lies on', () => {
@@ -79,6 +109,6 @@ describe('parseDiskSpec', () => {
       cdrom: false,
       backing: '/images/base',
     } as const;
-    expect(parseDiskSpec(formatDiskSpec(disk), AT, () => undefined)).toEqual(disk);
+    expect(parseDiskSpec(formatDiskSpec(disk), AT, QUIET)).toEqual(disk);
   });
 });

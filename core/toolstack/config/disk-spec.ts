@@ -1,10 +1,21 @@
 /**
  * `disk=` entries, xl-disk-configuration(5), Xen 4.17: `key=value` words and positional `target, format, vdev, access`
- * in one string, and xm's older `file:/x.img,hda,w` and `file:/x.iso,hdc:cdrom,r`.
- * Beyond xl: the formats vmdk and vdi, and `backing=`, the directory of the images that an overlay lies on.
+ * in one string, and xm's older `file:/x.img,hda,w` and `file:/x.iso,hdc:cdrom,r`. The vdev tells the controller:
+ * hdX IDE, sdX SATA (xl: SCSI), xvdX as hdX; with `hdtype="ahci"` hard disks that are called hdX are SATA disks.
+ * Beyond xl: vdX, a VirtIO disk; the formats vmdk and vdi; `backing=`, the directory of the images that an overlay
+ * lies on.
  * Missing: the formats qcow and qed, `script=`, backends in other domains.
  */
-import type { DiskConfig, DiskFormat, SourcePosition } from '../../api';
+import {
+  busOf,
+  DISK_BUSES,
+  vdevRange,
+  VDEVS,
+  type DiskConfig,
+  type DiskFormat,
+  type SourcePosition,
+} from '../../api';
+import { noCdrom } from './schema';
 import { configError } from './tokens';
 
 /** What `libxlu_disk_l.l` strips from old spellings without looking at it. */
@@ -27,7 +38,9 @@ const ACCESS: Readonly<Record<string, DiskConfig['access']>> = {
   w: 'w',
   'w!': 'w',
 };
-const VDEV = /^(hd|xvd|sd)([a-z])(\d*)$/;
+const VDEV = /^(hd|xvd|sd|vd)([a-z])(\d*)$/;
+/** The names there are, for messages. */
+const ALL_VDEVS = DISK_BUSES.map((row) => `${vdevRange(row)} (${row.label})`).join(', ');
 /** Words that say nothing a file-backed disk needs. */
 const IGNORED_WORDS = new Set(['direct-io-safe', 'discard', 'no-discard', 'trusted', 'untrusted']);
 const IGNORED_KEYS = new Set(['backend', 'backendtype', 'specification']);
@@ -110,10 +123,15 @@ function named(draft: Draft, key: string, value: string, word: Word): void {
     throw configError(word.position, `'${key}' is not part of a disk specification`);
 }
 
+/** `vdi`, where a format may stand, is one. */
+function isVdev(text: string): boolean {
+  return !isFormat(text) && VDEV.test(text.split(':')[0] ?? '');
+}
+
 function positional(draft: Draft, word: Word): void {
   const { text } = word;
   if (draft.target === undefined) draft.target = stripPrefixes(text, draft);
-  else if (!draft.prefixed && draft.format === undefined && !VDEV.test(text.split(':')[0] ?? ''))
+  else if (!draft.prefixed && draft.format === undefined && !isVdev(text))
     draft.format = text === '' ? 'raw' : text;
   else if (draft.vdev === undefined) setVdev(draft, text);
   else if (draft.access === undefined) draft.access = text;
@@ -124,35 +142,48 @@ function positional(draft: Draft, word: Word): void {
     );
 }
 
+/** Which controller hard disks called hdX stand on, xl.cfg(5) `hdtype`. */
+export type HardDiskType = 'ide' | 'ahci';
+
+/** What a disk specification is read with. */
+export interface DiskSpecOptions {
+  readonly warn: (position: SourcePosition, message: string) => void;
+  /** Absent: ide. */
+  readonly hdtype?: HardDiskType;
+}
+
 function checkedVdev(
   draft: Draft,
   position: SourcePosition,
-  warn: (position: SourcePosition, message: string) => void,
+  { warn, hdtype = 'ide' }: DiskSpecOptions,
 ): string {
   if (!draft.vdev)
     throw configError(
       position,
-      'this disk has no vdev, the name the guest knows it by: hda, hdb, hdc or hdd',
+      `this disk has no vdev, the name the guest knows it by: ${ALL_VDEVS}`,
     );
-  const parts = VDEV.exec(draft.vdev);
-  const letter = parts?.[2] ?? '';
-  if (!parts || !'abcd'.includes(letter))
-    throw configError(position, `vdev '${draft.vdev}' cannot be had; it is hda, hdb, hdc or hdd`);
-  if (parts[3] !== '')
+  const [, prefix, letter = '', partition] = VDEV.exec(draft.vdev) ?? [];
+  const moved = hdtype === 'ahci' && !draft.cdrom && (prefix === 'hd' || prefix === 'xvd');
+  const vdev = `${moved ? 'sd' : prefix === 'xvd' ? 'hd' : prefix}${letter}`;
+  if (prefix === undefined || !VDEVS.includes(vdev))
+    throw configError(position, `vdev '${draft.vdev}' cannot be had; there are ${ALL_VDEVS}`);
+  if (partition !== '')
     throw configError(
       position,
-      `vdev '${draft.vdev}' is a partition; give the whole disk, hd${letter}`,
+      `vdev '${draft.vdev}' is a partition; give the whole disk, ${prefix}${letter}`,
     );
-  if (parts[1] !== 'hd')
-    warn(position, `the guest sees ${draft.vdev} as hd${letter}: disks are IDE disks here`);
-  return `hd${letter}`;
+  if (draft.cdrom && busOf(vdev)?.cdroms === false) throw configError(position, noCdrom(vdev));
+  if (moved) warn(position, `${draft.vdev} is the SATA disk ${vdev}, as hdtype="ahci" says`);
+  else if (prefix === 'xvd')
+    warn(position, `the guest sees ${draft.vdev} as ${vdev}: there are no Xen disks here`);
+  return vdev;
 }
 
 /** Reads one `disk=` entry whose first character stands at `position`. The target is as written, not made absolute. */
 export function parseDiskSpec(
   spec: string,
   position: SourcePosition,
-  warn: (position: SourcePosition, message: string) => void,
+  options: DiskSpecOptions,
 ): DiskConfig {
   const draft: Draft = { cdrom: false, prefixed: false };
   for (const word of words(spec, position)) {
@@ -161,7 +192,7 @@ export function parseDiskSpec(
     else if (word.text === 'cdrom') draft.cdrom = true;
     else if (!IGNORED_WORDS.has(word.text)) positional(draft, word);
   }
-  const vdev = checkedVdev(draft, position, warn);
+  const vdev = checkedVdev(draft, position, options);
   const format = checkedFormat(draft.format ?? 'raw', vdev, position);
   const access = draft.cdrom
     ? 'r'

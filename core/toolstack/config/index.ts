@@ -11,7 +11,6 @@ export {
   MAX_MEMORY_MIB,
   MAX_VCPUS,
   MIN_MEMORY_MIB,
-  VDEVS,
 } from './schema';
 export {
   DEFAULT_MODEL,

@@ -61,7 +61,14 @@ export const KEYS: readonly KeyRow[] = [
     name: 'disk',
     type: 'list',
     default: '[]',
-    doc: 'Disks and CD-ROM drives, xl-disk-configuration(5): "format=qcow2, vdev=hda, access=rw, target=/x.qcow2" or "file:/x.iso,hdc:cdrom,r".',
+    doc: 'Disks and CD-ROM drives, xl-disk-configuration(5): "format=qcow2, vdev=hda, access=rw, target=/x.qcow2" or "file:/x.iso,hdc:cdrom,r". The vdev tells the controller: hda to hdd IDE, sda to sdf SATA (AHCI), vda to vdp VirtIO (no CD-ROM drives); xvda is hda.',
+  },
+  {
+    name: 'hdtype',
+    type: 'string',
+    default: '"ide"',
+    values: ['ide', 'ahci'],
+    doc: 'Controller of the hard disks hda to hdd: with "ahci" they are the SATA disks sda to sdd. CD-ROM drives stay on IDE, as with xl; on SATA they are sda to sdf.',
   },
   {
     name: 'vif',
@@ -217,7 +224,6 @@ export const INERT_KEYS: ReadonlySet<string> = new Set([
   'shadow_memory',
   'oos',
   'vnuma',
-  'hdtype',
   'acpi_s3',
   'acpi_s4',
   'pci',

@@ -1,12 +1,17 @@
 import { z } from 'zod';
-import type { DomainConfig, NetworkConfig } from '../../api';
+import {
+  busOf,
+  DISK_BUSES,
+  VDEVS,
+  vdevRange,
+  type DomainConfig,
+  type NetworkConfig,
+} from '../../api';
 
 /** Guest RAM the engine can host, MiB. */
 export const MIN_MEMORY_MIB = 16;
 export const MAX_MEMORY_MIB = 3072;
 export const MAX_VCPUS = 32;
-/** The devices of the two IDE channels. */
-export const VDEVS = ['hda', 'hdb', 'hdc', 'hdd'] as const;
 /** Keyboard layouts of the screen's server; xl calls them by QEMU's names. */
 export const KEYMAPS = ['en-us', 'en-gb', 'de', 'fr'] as const;
 export const END_ACTIONS = ['destroy', 'restart', 'preserve', 'rename-restart'] as const;
@@ -35,13 +40,20 @@ const line = z
   .regex(/^[^\0\r\n]*$/, 'must be one line');
 
 export const diskSchema = z.strictObject({
-  vdev: z.enum(VDEVS),
+  vdev: z.enum(VDEVS, { error: `must be ${DISK_BUSES.map(vdevRange).join(', ')}` }),
   target: optionalPath,
   format: z.enum(['raw', 'qcow2', 'vhd', 'vmdk', 'vdi']),
   access: z.enum(['r', 'w']),
   cdrom: z.boolean(),
   backing: path.exactOptional(),
 });
+
+/** Why a vdev is none for a CD-ROM drive. */
+export function noCdrom(vdev: string): string {
+  const able = DISK_BUSES.filter((row) => row.cdroms);
+  const names = able.map((row) => `${vdevRange(row)} (${row.label})`).join(' or ');
+  return `${vdev} cannot be a CD-ROM drive: ${busOf(vdev)?.label ?? ''} has none; it is ${names}`;
+}
 
 const disks = z
   .array(diskSchema)
@@ -54,6 +66,8 @@ const disks = z
       seen.add(disk.vdev);
       if (disk.cdrom && disk.access === 'w')
         context.addIssue({ code: 'custom', message: `the CD-ROM ${disk.vdev} cannot be writable` });
+      if (disk.cdrom && busOf(disk.vdev)?.cdroms === false)
+        context.addIssue({ code: 'custom', message: noCdrom(disk.vdev) });
       if (disk.access === 'w' && disk.format !== 'raw' && disk.format !== 'qcow2')
         context.addIssue({
           code: 'custom',

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { DomainConfig, InstallSeed } from '../../api';
+import { VDEVS, type DomainConfig, type InstallSeed } from '../../api';
 import { nodeFiles } from '../../host-node';
 import { buildIso, inspectIso } from '../../storage';
 import { parseConfig } from '../config';
@@ -74,7 +74,13 @@ describe('prepareInstall', () => {
     const empty = config(", ',raw,hdc:cdrom,r'");
     const result = await prepareInstall(nodeFiles, directory, { config: empty, seed: CLOUD }, 0);
     expect(result.disk.map(({ vdev }) => vdev)).toEqual(['hda', 'hdc']);
-    const full = config(", '/b,raw,hdb,w', '/c,raw,hdc,w', '/d,raw,hdd,w'");
+    const disks = (...names: string[]): string =>
+      names.map((name) => `, '/${name},raw,${name},w'`).join('');
+    const ide = config(disks('hdb', 'hdc', 'hdd'));
+    const sata = await prepareInstall(nodeFiles, directory, { config: ide, seed: CLOUD }, 0);
+    expect(sata.disk.at(-1)).toMatchObject({ vdev: 'sdf', cdrom: true });
+    await removeInstallFiles(nodeFiles, directory, UUID);
+    const full = config(disks(...VDEVS.filter((vdev) => vdev !== 'hda')));
     await expect(
       prepareInstall(nodeFiles, directory, { config: full, seed: CLOUD }, 0),
     ).rejects.toThrow('no free place for the CD');

@@ -1,8 +1,14 @@
 /** Files that start an installation: an installer's kernel and ramdisk out of its CD, and a CD of answers. */
-import { DomusError, type DiskConfig, type DomainConfig, type InstallRequest } from '../../api';
+import {
+  DISK_BUSES,
+  DomusError,
+  vdevsOf,
+  type DiskConfig,
+  type DomainConfig,
+  type InstallRequest,
+} from '../../api';
 import type { FileHost } from '../../host';
 import { buildIso, copyFromIso, findBootFiles, ImageError } from '../../storage';
-import { VDEVS } from '../config';
 import { cpioOf } from './cpio';
 import { utf8 } from './utf8';
 
@@ -19,10 +25,13 @@ function path(dataDir: string, uuid: string, part: Part): string {
   return `${dataDir}/install/${uuid}-${part}`;
 }
 
+/** Places for CD-ROM drives. */
+const CD_VDEVS = DISK_BUSES.filter((row) => row.cdroms).flatMap((row) => vdevsOf(row).reverse());
+
 /** An answer CD goes where a drive is empty or can be added; the highest place is the least in the way. */
 function withCd(config: DomainConfig, target: string): DomainConfig {
   const used = new Set(config.disk.map(({ vdev }) => vdev));
-  const vdev = [...VDEVS].reverse().find((name) => !used.has(name));
+  const vdev = CD_VDEVS.find((name) => !used.has(name));
   const empty = config.disk.find((disk) => disk.cdrom && disk.target === '');
   if (vdev === undefined && !empty)
     throw new DomusError(

@@ -1,10 +1,12 @@
 /**
  * INT 13h AH=41h to 49h: enhanced disk drive services.
- * Spec: T13 1572D, BIOS Enhanced Disk Drive Services 3.0.
+ * Specs: T13 1572D, BIOS Enhanced Disk Drive Services 3.0; T13 2132 (EDD-4) for the path of SATA drives. It knows no
+ * interface type for VirtIO: such drives have no path.
  */
 import { ByteBuilder } from '../../bytes';
 import * as bda from '../bda';
 import type { ServiceCall } from '../call';
+import type { BiosDisk } from '../platform-api';
 import {
   type Drive,
   readSectors,
@@ -100,8 +102,9 @@ function parameters(call: ServiceCall, drive: Drive): number {
   if (drive.sectors === 0) return STATUS_NO_MEDIA;
   const cd = drive.kind === 'cdrom';
   const physical = drive.disk.geometry ?? drive.geometry;
-  const length = room >= 66 ? 66 : room >= 30 ? 30 : 26;
-  const hasPath = drive.disk.channel !== undefined;
+  const path = devicePath(drive.disk, cd);
+  const length = room >= 66 && path ? 66 : room >= 30 ? 30 : 26;
+  const hasExtension = drive.disk.channel !== undefined;
   const { channel = 0, unit = 0 } = drive.disk;
   const table = new ByteBuilder()
     .u16(length)
@@ -112,22 +115,28 @@ function parameters(call: ServiceCall, drive: Drive): number {
     .u32(cd ? 0xffff_ffff : physical.sectors)
     .u64(drive.sectors)
     .u16(drive.sectorBytes)
-    .u16(hasPath ? (bda.DPTE + (channel * 2 + unit) * 16) & 0xf : 0xffff)
-    .u16(hasPath ? (bda.DPTE + (channel * 2 + unit) * 16) >> 4 : 0xffff);
-  const path = new ByteBuilder()
+    .u16(hasExtension ? (bda.DPTE + (channel * 2 + unit) * 16) & 0xf : 0xffff)
+    .u16(hasExtension ? (bda.DPTE + (channel * 2 + unit) * 16) >> 4 : 0xffff);
+  if (path) table.raw(path);
+  call.memory.write(at, table.build().subarray(0, length));
+  return STATUS_OK;
+}
+
+/** The device path, with its checksum: on PCI, by which interface, and where there. */
+function devicePath(disk: BiosDisk, cd: boolean): Uint8Array | undefined {
+  const { channel, unit = 0, sata } = disk;
+  if (channel === undefined && !sata) return undefined;
+  const bytes = new ByteBuilder()
     .u16(PATH_KEY)
     .u8(36, 0)
     .u16(0)
     .text('PCI ')
-    .text(cd ? 'ATAPI' : 'ATA', 8)
-    .u8(0, 1, 1, channel, 0, 0, 0, 0) // IDE function 00:01.1, channel
-    .u8(unit, 0, 0, 0, 0, 0, 0, 0)
-    .u8(0, 0);
-  const pathBytes = path.build();
-  let sum = 0;
-  for (const byte of pathBytes) sum += byte;
-  pathBytes[pathBytes.length - 1] = -sum & 0xff;
-  table.raw(pathBytes);
-  call.memory.write(at, table.build().subarray(0, length));
-  return STATUS_OK;
+    .text(sata ? 'SATA' : cd ? 'ATAPI' : 'ATA', 8)
+    // Bus, slot, function, channel: the IDE function is 00:01.1.
+    .u8(0, sata?.slot ?? 1, sata ? 0 : 1, channel ?? 0, 0, 0, 0, 0)
+    .u8(sata?.port ?? unit, 0, 0, 0, 0, 0, 0, 0)
+    .u8(0, 0)
+    .build();
+  bytes[bytes.length - 1] = -bytes.reduce((sum, byte) => sum + byte, 0) & 0xff;
+  return bytes;
 }

@@ -153,6 +153,33 @@ describe('INT 13h', () => {
     expect(b.memory.readU16(0x20018)).toBe(2048);
   });
 
+  it('describes SATA drives by slot and port (EDD-4), VirtIO disks without a path', () => {
+    const b = new BiosBench([
+      {
+        kind: 'hdd',
+        name: 'sdb',
+        backend: arrayBackend(numbered(SECTORS)),
+        sata: { slot: 11, port: 1 },
+      },
+      { kind: 'hdd', name: 'vda', backend: arrayBackend(numbered(SECTORS)) },
+    ]);
+    const parameters = (drive: number): Uint8Array => {
+      b.memory.writeU16(0x20000, 74);
+      b.call(0x13, { rax: 0x4800, rsi: 0, rdx: drive });
+      return b.memory.read(0x20000, 66);
+    };
+    b.segment('ds', 0x2000);
+    const sata = parameters(0x80);
+    expect(sata[0]).toBe(66);
+    expect(String.fromCharCode(...sata.subarray(36, 48))).toBe('PCI SATA    ');
+    expect([...sata.subarray(48, 51), sata[56]]).toEqual([0, 11, 0, 1]);
+    expect(sata.subarray(30).reduce((sum, byte) => sum + byte, 0) & 0xff).toBe(0);
+    const virtio = parameters(0x81);
+    expect(virtio[0]).toBe(30);
+    // No device parameter table extension for either: they have no ATA ports.
+    expect([...sata.subarray(26, 30), ...virtio.subarray(26, 30)]).toEqual(Array(8).fill(255));
+  });
+
   it('reads CDs in sectors of 2048 bytes', () => {
     const { bench: b } = bench();
     packet(b, 1, 0x30000000, 16n);
