@@ -3,8 +3,8 @@
  * Prints one line of JSON: millions of guest instructions a second by tier, the best of some runs.
  * `npm run bench -- --rows integer-loop` bundles and starts it.
  */
-import { nodeWasm } from '../../core/host-node';
-import { PHYS_MAP_BASE, PHYS_READ, PHYS_WRITE, RAM_BASE, WasmVcpu } from '../../core/cpu';
+import { RAM_BASE, type WasmVcpu } from '../../core/cpu';
+import { bareVcpu } from '../support/bare-vcpu';
 
 const RAM_BYTES = 16 << 20;
 // Guest-physical places.
@@ -44,11 +44,9 @@ function expected(rounds: bigint): bigint {
 }
 
 function makeVcpu(translateAfter?: number): WasmVcpu {
-  const memoryBytes = RAM_BASE + RAM_BYTES;
-  const memory = nodeWasm.createMemory(memoryBytes / 65536);
-  const map = new Uint32Array(memory.buffer, PHYS_MAP_BASE, RAM_BYTES / 4096);
-  for (let page = 0; page < map.length; page++)
-    map[page] = (RAM_BASE + page * 4096) | PHYS_READ | PHYS_WRITE;
+  const { vcpu, memory } = bareVcpu(RAM_BYTES, {
+    ...(translateAfter !== undefined && { translateAfter }),
+  });
   const view = new DataView(memory.buffer);
   const entry = (gpa: number, value: number): void =>
     view.setBigUint64(RAM_BASE + gpa, BigInt(value), true);
@@ -57,29 +55,7 @@ function makeVcpu(translateAfter?: number): WasmVcpu {
   // 2 MiB at 0, present and writable.
   entry(PD, 0x83);
   new Uint8Array(memory.buffer).set(LOOP, RAM_BASE + CODE);
-  return new WasmVcpu({
-    index: 0,
-    memory,
-    memoryBytes,
-    wasm: nodeWasm,
-    bus: {
-      readPort: () => 0xffffffff,
-      writePort: () => undefined,
-      readMmio: () => 0xffffffff,
-      writeMmio: () => undefined,
-    },
-    interrupts: {
-      hasPending: () => false,
-      acknowledge: () => -1,
-      taskPriority: 0,
-      readApicBase: () => 0xfee00900n,
-      writeApicBase: () => true,
-    },
-    readTsc: () => 0n,
-    random: () => 0n,
-    vcpus: 1,
-    ...(translateAfter !== undefined && { translateAfter }),
-  });
+  return vcpu;
 }
 
 /** Runs the loop from its start to its HLT; guest instructions a second. */

@@ -2,9 +2,9 @@
  * Runs cases in the engine as a user-mode program: 4-level page tables, GDT, TSS and an IDT whose handlers halt, so
  * that what a case did is read from the registers and from the exception frame.
  */
-import { nodeWasm } from '../../core/host-node';
-import { PHYS_MAP_BASE, PHYS_READ, PHYS_WRITE, RAM_BASE, WasmVcpu } from '../../core/cpu';
+import { RAM_BASE, type WasmVcpu } from '../../core/cpu';
 import * as L from '../../core/cpu/layout';
+import { bareVcpu } from '../support/bare-vcpu';
 import {
   CODE,
   CODE_AT,
@@ -53,40 +53,13 @@ export class EngineRunner {
     translateAfter: number,
     private readonly tiny = false,
   ) {
-    const memoryBytes = RAM_BASE + RAM_BYTES;
-    const wasm = nodeWasm;
-    const memory = wasm.createMemory(memoryBytes / 65536);
-    this.u8 = new Uint8Array(memory.buffer);
-    this.view = new DataView(memory.buffer);
-    const map = new Uint32Array(memory.buffer, PHYS_MAP_BASE, RAM_BYTES / 4096);
-    for (let page = 0; page < map.length; page++)
-      map[page] = (RAM_BASE + page * 4096) | PHYS_READ | PHYS_WRITE;
-    const none = {
-      readPort: () => 0xffffffff,
-      writePort: () => undefined,
-      readMmio: () => 0xffffffff,
-      writeMmio: () => undefined,
-    };
-    const quiet = {
-      hasPending: () => false,
-      acknowledge: () => -1,
-      taskPriority: 0,
-      readApicBase: () => 0xfee00900n,
-      writeApicBase: () => true,
-    };
-    this.vcpu = new WasmVcpu({
-      index: 0,
-      memory,
-      memoryBytes,
-      wasm,
-      bus: none,
-      interrupts: quiet,
-      readTsc: () => 0n,
-      random: () => 0n,
-      vcpus: 1,
+    const { vcpu, memory } = bareVcpu(RAM_BYTES, {
       translateAfter,
       ...(tiny && { blockInstructions: 1 }),
     });
+    this.vcpu = vcpu;
+    this.u8 = new Uint8Array(memory.buffer);
+    this.view = new DataView(memory.buffer);
     this.buildTables();
     this.start = { long: this.prepare(false), compatibility: this.prepare(true) };
   }

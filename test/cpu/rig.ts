@@ -2,17 +2,10 @@
  * A vcpu with memory and nothing else, for programs in privileged 64-bit code: memory mapped one to one by tables that a
  * program may change, an IDT whose handlers are the program's labels, interrupts that the test raises.
  */
-import { nodeWasm } from '../../core/host-node';
-import {
-  DIRTY_MAP_BASE,
-  PHYS_MAP_BASE,
-  PHYS_READ,
-  PHYS_WRITE,
-  RAM_BASE,
-  WasmVcpu,
-} from '../../core/cpu';
+import { DIRTY_MAP_BASE, RAM_BASE, type WasmVcpu } from '../../core/cpu';
 import * as L from '../../core/cpu/layout';
 import { GPR_NAMES, type GprName, type Vcpu, type VcpuExit } from '../../core/hw';
+import { bareVcpu } from '../support/bare-vcpu';
 import type { Program } from './assemble';
 
 /** Physical memory, all of it mapped at its own address and, as far as the tables go, nothing else. */
@@ -87,21 +80,8 @@ export class Rig {
   private readonly dirty: Uint8Array;
 
   constructor(config: RigConfig) {
-    const memoryBytes = RAM_BASE + RAM_BYTES;
-    const memory = nodeWasm.createMemory(memoryBytes / 65536);
-    this.ram = new Uint8Array(memory.buffer, RAM_BASE, RAM_BYTES);
-    this.view = new DataView(memory.buffer, RAM_BASE, RAM_BYTES);
-    this.state = new DataView(memory.buffer, L.VCPU_BASE, L.VCPU_STRIDE);
-    this.dirty = new Uint8Array(memory.buffer, DIRTY_MAP_BASE, RAM_BYTES / PAGE);
-    const map = new Uint32Array(memory.buffer, PHYS_MAP_BASE, RAM_BYTES / PAGE);
-    for (let page = 0; page < map.length; page++)
-      map[page] = (RAM_BASE + page * PAGE) | PHYS_READ | PHYS_WRITE;
     const { interrupts } = this;
-    this.vcpu = new WasmVcpu({
-      index: 0,
-      memory,
-      memoryBytes,
-      wasm: nodeWasm,
+    const { vcpu, memory } = bareVcpu(RAM_BYTES, {
       bus: {
         readPort: (port) => config.readPort?.(port) ?? 0xffffffff,
         writePort: (port, _width, value) => config.writePort?.(port, value),
@@ -120,13 +100,16 @@ export class Rig {
         writeApicBase: () => true,
       },
       readTsc: () => config.readTsc?.() ?? 0n,
-      random: () => 0n,
-      vcpus: 1,
       translateAfter: config.translateAfter,
       ...(config.blockInstructions !== undefined && {
         blockInstructions: config.blockInstructions,
       }),
     });
+    this.vcpu = vcpu;
+    this.ram = new Uint8Array(memory.buffer, RAM_BASE, RAM_BYTES);
+    this.view = new DataView(memory.buffer, RAM_BASE, RAM_BYTES);
+    this.state = new DataView(memory.buffer, L.VCPU_BASE, L.VCPU_STRIDE);
+    this.dirty = new Uint8Array(memory.buffer, DIRTY_MAP_BASE, RAM_BYTES / PAGE);
   }
 
   private set64(gpa: number, value: bigint): void {

@@ -1,8 +1,9 @@
 /** Runs a guest loop at CPL 3 in a vcpu of its own and measures the WebAssembly that is made of it. No clock, no randomness: the same bytes come out each time. */
-import { PHYS_MAP_BASE, PHYS_READ, PHYS_WRITE, RAM_BASE, WasmVcpu } from '../../../core/cpu';
+import { RAM_BASE, type WasmVcpu } from '../../../core/cpu';
 import * as L from '../../../core/cpu/layout';
 import type { WasmHost } from '../../../core/host';
 import { nodeWasm } from '../../../core/host-node';
+import { bareVcpu } from '../../support/bare-vcpu';
 import { moduleSize } from './operators';
 
 const RAM_BYTES = 8 << 20;
@@ -57,37 +58,11 @@ export class LoopTranslator {
     loop: Loop,
     private readonly long: boolean,
   ) {
-    const memoryBytes = RAM_BASE + RAM_BYTES;
-    const memory = nodeWasm.createMemory(memoryBytes / 65536);
+    const { vcpu, memory } = bareVcpu(RAM_BYTES, { wasm: this.watchingHost(), translateAfter: 1 });
+    this.vcpu = vcpu;
     this.view = new DataView(memory.buffer);
-    const map = new Uint32Array(memory.buffer, PHYS_MAP_BASE, RAM_BYTES / 4096);
-    for (let page = 0; page < map.length; page++)
-      map[page] = (RAM_BASE + page * 4096) | PHYS_READ | PHYS_WRITE;
     new Uint8Array(memory.buffer).set(Buffer.from(loop.code, 'base64'), RAM_BASE + CODE);
     this.fillData();
-    this.vcpu = new WasmVcpu({
-      index: 0,
-      memory,
-      memoryBytes,
-      wasm: this.watchingHost(),
-      bus: {
-        readPort: () => 0xffffffff,
-        writePort: () => undefined,
-        readMmio: () => 0xffffffff,
-        writeMmio: () => undefined,
-      },
-      interrupts: {
-        hasPending: () => false,
-        acknowledge: () => -1,
-        taskPriority: 0,
-        readApicBase: () => 0xfee00900n,
-        writeApicBase: () => true,
-      },
-      readTsc: () => 0n,
-      random: () => 0n,
-      vcpus: 1,
-      translateAfter: 1,
-    });
     this.enterUserMode(loop.entry ?? 0);
   }
 
