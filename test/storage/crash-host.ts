@@ -26,6 +26,12 @@ class CrashFile {
     this.pending.push({ offset, bytes: bytes.slice() });
   }
 
+  /** A hole, which reads as zeros and is lost like a write. */
+  punch(offset: number, length: number): void {
+    const inside = Math.min(length, this.current.length - offset);
+    if (inside > 0) this.write(offset, new Uint8Array(inside));
+  }
+
   resize(length: number): void {
     if (length === this.current.length) return;
     const resized = Buffer.alloc(length);
@@ -127,6 +133,11 @@ export class CrashHost {
         await turn();
       },
       truncate: async (size) => file.resize(size),
+      punchHole: async (offset, length) => {
+        await turn();
+        file.punch(offset, length);
+        return true;
+      },
       close: async () => undefined,
     };
   }
