@@ -202,7 +202,7 @@ export class DomainHost {
     const keys = new KeyPump((scancode, pressed) => guest.post({ type: 'key', scancode, pressed }));
     try {
       const install = config.install ? await InstallWatch.begin(config.disk, images) : undefined;
-      networks.connect((message) => guest.post(message));
+      networks.connect(guest);
       networks.setPaused(paused);
       const vncPort = await screen.listen();
       await guest.start({

@@ -53,6 +53,11 @@ export class FrameRing {
     return this.tryPush(frame);
   }
 
+  /** Bytes that wait to be taken, of records and gaps. */
+  get length(): number {
+    return (Atomics.load(this.control, WRITTEN) - Atomics.load(this.control, TAKEN)) >>> 0;
+  }
+
   /** Writer: true when the reader must be told that there is something. */
   shouldSignal(): boolean {
     return Atomics.exchange(this.control, SIGNAL, 1) === 0;

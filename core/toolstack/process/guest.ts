@@ -10,7 +10,7 @@ import {
   VCPU_COUNTERS,
   type SharedBuffers,
 } from './shared';
-import { postToWorker } from './worker-port';
+import { postToWorker, wakeForFrames } from './worker-port';
 import type { FromWorker, ToWorker, WorkerData } from './worker-messages';
 
 /** Heap of the worker outside guest RAM and buffers; a machine model needs a few MiB (reliability P6). */
@@ -85,6 +85,11 @@ export class Guest {
 
   post(message: ToWorker, transfer: ArrayBuffer[] = []): void {
     postToWorker(this.channel.port1, this.control, message, transfer);
+  }
+
+  /** Frames lie in the ring of a card. */
+  wakeForFrames(): void {
+    wakeForFrames(this.control);
   }
 
   get counters(): GuestCounters {

@@ -5,11 +5,18 @@ import { openCaptureFile } from './capture-file';
 import type { ToWorker } from './worker-messages';
 import { VifPort } from './vif-port';
 
+/** What cards tell the guest's worker. */
+export interface GuestLine {
+  post(message: ToWorker): void;
+  wakeForFrames(): void;
+}
+
 /** The network cards of one domain, in the event loop. */
 export class DomainNetworks {
   private readonly ports: readonly VifPort[];
   /** Set when the guest's worker can be told things. */
-  private post: (message: ToWorker) => void = () => undefined;
+  private guest: GuestLine | undefined;
+  private waking = false;
 
   private constructor(
     config: DomainConfig,
@@ -26,8 +33,8 @@ export class DomainNetworks {
         frameLinks: nodeFrameLinks,
         notice,
         hostName: config.name.replace(/[^A-Za-z0-9-]/g, '-'),
-        wakeGuest: () => this.post({ type: 'network', vif: index }),
-        linkChanged: (up) => this.post({ type: 'network-link', vif: index, up }),
+        wakeGuest: () => this.wakeGuest(),
+        linkChanged: (up) => this.guest?.post({ type: 'network-link', vif: index, up }),
       });
     });
   }
@@ -75,8 +82,18 @@ export class DomainNetworks {
     return { netRxBytes, netTxBytes };
   }
 
-  connect(post: (message: ToWorker) => void): void {
-    this.post = post;
+  connect(guest: GuestLine): void {
+    this.guest = guest;
+  }
+
+  /** At the end of what the event loop is at: the guest finds all frames of a batch at once. */
+  private wakeGuest(): void {
+    if (this.waking) return;
+    this.waking = true;
+    queueMicrotask(() => {
+      this.waking = false;
+      this.guest?.wakeForFrames();
+    });
   }
 
   /** A card's ring has frames, or room. */

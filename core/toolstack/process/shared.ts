@@ -9,6 +9,7 @@ import type { VcpuCounters } from '../../hw';
  *                   WATCHERS  how many look at the screen
  *                   HALTED    1 while the worker sleeps
  *                   PENDING   how many messages lie in the worker's port: a look without a system call
+ *                   NETWORK   1 while frames lie in the ring of a card that the worker has not looked at
  *   counters        BUSY_NS, then VCPU_COUNTERS in order, written by the worker only
  *   serial ring     bytes from the guest, one producer (worker), one consumer (event loop)
  *   framebuffer     the picture, drawn by the worker, read by the event loop between two frames
@@ -19,6 +20,7 @@ export const FRAME = 2;
 export const WATCHERS = 3;
 export const HALTED = 4;
 export const PENDING = 5;
+export const NETWORK = 6;
 const CONTROL_WORDS = 8;
 
 export const BUSY_NS = 0;

@@ -53,15 +53,16 @@ export class VcpuLoop {
       this.drain();
       if (this.paused || this.stopped) {
         // Nothing moves: pictures are drawn when somebody asks for one.
-        this.sleep(MAX_SLEEP_MS);
+        this.sleep(MAX_SLEEP_MS, false);
         continue;
       }
       this.parts.networks.pump();
       const sleepMs = this.slice();
+      this.parts.networks.flush();
       this.parts.serial.flush();
       const nowNs = this.parts.monotonicMs() * 1e6;
       const untilFrameMs = this.parts.display.pump(this.parts.adapter, nowNs) / 1e6;
-      if (sleepMs >= MIN_SLEEP_MS) this.sleep(Math.min(sleepMs, untilFrameMs));
+      if (sleepMs >= MIN_SLEEP_MS) this.sleep(Math.min(sleepMs, untilFrameMs), true);
     }
   }
 
@@ -96,9 +97,9 @@ export class VcpuLoop {
     return `at ${hex(selector)}:${hex(registers.rip)}, CR0 ${hex(registers.cr0)}, CR2 ${hex(registers.cr2)}, CR3 ${hex(registers.cr3)}, CR4 ${hex(registers.cr4)}, EFER ${hex(registers.efer)}`;
   }
 
-  private sleep(ms: number): void {
+  private sleep(ms: number, forFrames: boolean): void {
     Atomics.store(this.control, HALTED, 1);
-    this.parts.port.sleep(Math.max(MIN_SLEEP_MS, ms));
+    this.parts.port.sleep(Math.max(MIN_SLEEP_MS, ms), forFrames);
     Atomics.store(this.control, HALTED, 0);
   }
 
@@ -114,7 +115,6 @@ export class VcpuLoop {
         return blocks.complete(message);
       case 'serial-in':
         return serial.onReceive?.(message.bytes);
-      case 'network':
       case 'network-link':
         return networks.handle(message);
       case 'key':

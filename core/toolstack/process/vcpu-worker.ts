@@ -50,7 +50,7 @@ function main(data: WorkerData): void {
   const blocks = new BlockClient(port);
   const serial = new WorkerSerial(shared.serial, control, port);
   const display = new WorkerDisplay(shared.framebuffer, control, port);
-  const networks = new WorkerNetworks(data.vifs, port);
+  const networks = new WorkerNetworks(data.vifs, port, control);
   const disks: MachineDisk[] = data.disks.map((disk, index) => ({
     vdev: disk.vdev,
     cdrom: disk.cdrom,

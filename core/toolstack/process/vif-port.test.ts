@@ -72,13 +72,17 @@ class Cable {
 
   /** Carries messages until there are none. */
   settle(): void {
+    this.card.flush();
     while (this.up.length > 0 || this.down.length > 0) {
       this.messages += this.up.length + this.down.length;
       for (const message of this.up.splice(0))
         if (message.type === 'network') this.port.drain();
         else this.port.roomAgain();
-      for (const message of this.down.splice(0)) this.card.handle({ ...message, vif: 0 });
+      for (const message of this.down.splice(0))
+        if (message.type === 'network') this.card.ready();
+        else this.card.handle({ ...message, vif: 0 });
       this.card.pump();
+      this.card.flush();
     }
   }
 

@@ -88,8 +88,6 @@ export type ToWorker =
   | { type: 'serial-in'; bytes: Uint8Array<ArrayBuffer> }
   | { type: 'key'; scancode: number; pressed: boolean }
   | ({ type: 'pointer' } & PointerMotion)
-  /** Frames lie in the ring of a card. */
-  | { type: 'network'; vif: number }
   /** The cable of a card is plugged in or pulled. */
   | { type: 'network-link'; vif: number; up: boolean }
   /** Another disc for a CD-ROM drive, or none; `force` takes out one that the guest holds. `medium-done` answers. */

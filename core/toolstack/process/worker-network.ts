@@ -1,9 +1,13 @@
 import { ETHERNET_HEADER_BYTES, MAX_ETHERNET_FRAME_BYTES, type NetworkBackend } from '../../hw';
 import { FrameRing } from './frame-ring';
+import { NETWORK } from './shared';
 import type { SharedVif, ToWorker } from './worker-messages';
 import type { WorkerPort } from './worker-port';
 
-type NetworkMessage = Extract<ToWorker, { type: 'network' | 'network-link' }>;
+type LinkMessage = Extract<ToWorker, { type: 'network-link' }>;
+
+/** Frames that wait for the end of the slice before the event loop is told, bytes. More are told at once. */
+const EAGER_BYTES = 128 << 10;
 
 /** The cable of one network card in the worker: frames go through shared rings, the event loop does the rest. */
 export class WorkerNetwork implements NetworkBackend {
@@ -12,6 +16,8 @@ export class WorkerNetwork implements NetworkBackend {
   private readonly toLoop: FrameRing;
   private readonly fromLoop: FrameRing;
   private pending = false;
+  /** Frames lie in the ring that the event loop may not have been told of. */
+  private sent = false;
   private up: boolean;
 
   constructor(
@@ -31,19 +37,23 @@ export class WorkerNetwork implements NetworkBackend {
   send(frame: Uint8Array): void {
     const { length } = frame;
     if (!this.up || length < ETHERNET_HEADER_BYTES || length > MAX_ETHERNET_FRAME_BYTES) return;
-    if (this.toLoop.push(frame) && this.toLoop.shouldSignal())
-      this.port.post({ type: 'network', vif: this.index });
+    if (!this.toLoop.push(frame)) return;
+    this.sent = true;
+    if (this.toLoop.length > EAGER_BYTES) this.flush();
+  }
+
+  /** Tells the event loop of what was sent: one message for all frames of a slice. */
+  flush(): void {
+    if (!this.sent) return;
+    this.sent = false;
+    if (this.toLoop.shouldSignal()) this.port.post({ type: 'network', vif: this.index });
   }
 
   ready(): void {
     this.pending = true;
   }
 
-  handle(message: NetworkMessage): void {
-    if (message.type === 'network') {
-      this.pending = true;
-      return;
-    }
+  handle(message: LinkMessage): void {
     if (message.up === this.up) return;
     this.up = message.up;
     this.onLinkChange?.(message.up);
@@ -66,15 +76,30 @@ export class WorkerNetwork implements NetworkBackend {
 export class WorkerNetworks {
   readonly backends: readonly WorkerNetwork[];
 
-  constructor(shared: readonly SharedVif[], port: WorkerPort) {
+  constructor(
+    shared: readonly SharedVif[],
+    port: WorkerPort,
+    private readonly control: Int32Array,
+  ) {
     this.backends = shared.map((vif, index) => new WorkerNetwork(index, vif, port));
   }
 
+  /** Before a slice. */
   pump(): void {
+    if (Atomics.load(this.control, NETWORK) !== 0) {
+      // Set again by what comes while they are looked at.
+      Atomics.store(this.control, NETWORK, 0);
+      for (const backend of this.backends) backend.ready();
+    }
     for (const backend of this.backends) backend.pump();
   }
 
-  handle(message: NetworkMessage): void {
+  /** After a slice. */
+  flush(): void {
+    for (const backend of this.backends) backend.flush();
+  }
+
+  handle(message: LinkMessage): void {
     this.backends[message.vif]?.handle(message);
   }
 }

@@ -1,5 +1,5 @@
 import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
-import { KICK, PENDING } from './shared';
+import { KICK, NETWORK, PENDING } from './shared';
 import type { FromWorker, ToWorker } from './worker-messages';
 
 /** The worker's end of the line to the event loop. The worker never returns to an event loop of its own: it polls and sleeps. */
@@ -30,10 +30,12 @@ export class WorkerPort {
     }
   }
 
-  /** Sleeps until a message comes or `timeoutMs` is over; returns at once when one waits already. */
-  sleep(timeoutMs: number): void {
+  /** Sleeps until a message comes or, with `forFrames`, frames do, or `timeoutMs` is over; returns at once when they are there already. */
+  sleep(timeoutMs: number, forFrames: boolean): void {
     const seen = Atomics.load(this.control, KICK);
-    if (this.deferred.length > 0 || Atomics.load(this.control, PENDING) > 0) return;
+    const { control } = this;
+    if (this.deferred.length > 0 || Atomics.load(control, PENDING) > 0) return;
+    if (forFrames && Atomics.load(control, NETWORK) !== 0) return;
     Atomics.wait(this.control, KICK, seen, timeoutMs);
   }
 
@@ -55,6 +57,13 @@ export function postToWorker(
 ): void {
   port.postMessage(message, transfer);
   Atomics.add(control, PENDING, 1);
+  Atomics.add(control, KICK, 1);
+  Atomics.notify(control, KICK);
+}
+
+/** The same for frames in the ring of a card: no message goes with them. */
+export function wakeForFrames(control: Int32Array): void {
+  Atomics.store(control, NETWORK, 1);
   Atomics.add(control, KICK, 1);
   Atomics.notify(control, KICK);
 }
