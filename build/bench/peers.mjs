@@ -8,6 +8,7 @@ import { buildAll } from '../build.mjs';
 import { guest } from '../guests.mjs';
 import { ensureCommands } from '../lib/apt.mjs';
 import { DIST } from '../lib/paths.mjs';
+import { domusDisks, imageFolder, makeDiskImages, qemuDisks } from './disk-image.mjs';
 import { Peer } from './peer.mjs';
 
 const MEMORY_MIB = 512;
@@ -16,6 +17,11 @@ const GUEST_PORT = 7000;
 
 /** DOMUS_DIST names another build to measure; it is taken as it is. */
 const domusDist = () => process.env['DOMUS_DIST'] ?? DIST;
+
+const remove = (...folders) => {
+  for (const folder of folders)
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+};
 
 async function prepareDomus() {
   if (process.env['DOMUS_DIST'] === undefined) await buildAll({ parts: ['core'] });
@@ -26,6 +32,7 @@ async function prepareDomus() {
 /** Settings are keys of xl.cfg; those in capitals are environment variables. */
 function startDomus(name, boot, settings) {
   const folder = mkdtempSync(join(tmpdir(), 'domus-bench-'));
+  const disks = boot.disks && imageFolder();
   const file = join(folder, 'bench.cfg');
   const lines = [
     'name = "bench"',
@@ -38,6 +45,7 @@ function startDomus(name, boot, settings) {
     ...(boot.nic === undefined
       ? []
       : [`vif = [ "model=${boot.nic}, hostfwd=tcp::${boot.hostPort}-:${GUEST_PORT}" ]`]),
+    ...(disks ? domusDisks(disks) : []),
     ...(boot.vncPort === undefined ? ['vnc = 0'] : ['vnc = 1', `vncdisplay = ${boot.vncPort - 5900}`]),
   ]; // prettier-ignore
   writeFileSync(file, `${lines.join('\n')}\n`);
@@ -52,7 +60,7 @@ function startDomus(name, boot, settings) {
       ...pairs.filter((pair) => !isVariable(pair)).map(([key, value]) => `${key}=${value}`),
     ],
     env: { DOMUS_HOME: folder, ...Object.fromEntries(pairs.filter(isVariable)) },
-    cleanUp: () => rmSync(folder, { recursive: true, force: true }),
+    cleanUp: () => remove(folder, disks),
   });
 }
 
@@ -61,6 +69,7 @@ function startQemu(name, boot, settings) {
   const { cpu = 'qemu64', ...others } = settings;
   const unknown = Object.keys(others);
   if (unknown.length > 0) throw new Error(`qemu has no setting ${unknown.join(', ')} here`);
+  const folder = boot.disks && imageFolder();
   return new Peer(name, {
     command: boot.bits === 32 ? 'qemu-system-i386' : 'qemu-system-x86_64',
     args: [
@@ -72,10 +81,12 @@ function startQemu(name, boot, settings) {
         : ['-kernel', boot.kernel, '-initrd', boot.ramdisk, '-append', boot.commandLine]),
       ...(boot.iso === undefined ? [] : ['-cdrom', boot.iso, '-boot', 'd']),
       ...(boot.nic === undefined ? [] : qemuNetwork(boot)),
+      ...(folder === undefined ? [] : qemuDisks(folder)),
       ...(boot.vncPort === undefined
         ? ['-display', 'none']
         : ['-device', 'VGA,xres=1024,yres=768', '-display', `vnc=127.0.0.1:${boot.vncPort - 5900}`]),
     ],
+    cleanUp: () => remove(folder),
   }); // prettier-ignore
 }
 
@@ -105,11 +116,12 @@ function startV86(name, boot) {
 
 /** The program itself on this machine's own processor and kernel. */
 function startNative(name, boot) {
-  const scratch = mkdtempSync(join(tmpdir(), 'domus-bench-'));
+  const scratch = boot.disks ? imageFolder() : mkdtempSync(join(tmpdir(), 'domus-bench-'));
+  if (boot.disks) makeDiskImages(scratch);
   return new Peer(name, {
     command: join(boot.folder, 'bench'),
     args: [boot.folder, scratch, String(boot.hostPort ?? GUEST_PORT)],
-    cleanUp: () => rmSync(scratch, { recursive: true, force: true }),
+    cleanUp: () => remove(scratch),
   });
 }
 
@@ -165,7 +177,7 @@ export function peerNamed(text) {
     /** Has what the rows of devices measure. */
     devices: kind.devices ?? false,
     prepare: kind.prepare,
-    /** Starts a machine: `{ bits, kernel, ramdisk, commandLine, iso, memory, vncPort, nic, hostPort }`. */
+    /** Starts a machine: `{ bits, kernel, ramdisk, commandLine, iso, memory, vncPort, nic, hostPort, disks }`. */
     start: async (boot) => kind.start(text, { ...boot, ...(await kind.boot?.()) }, settings),
   };
 }

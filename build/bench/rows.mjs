@@ -28,6 +28,7 @@ export const GUEST_ROWS = {
 export const DEVICE_ROWS = {
   ...networkRows('e1000', 'e1000'),
   ...networkRows('virtio', 'virtio-net'),
+  ...diskRows('ide', 'sata', 'virtio'),
 };
 
 /** TCP through user-mode NAT, over a port of this computer that leads to the guest. */
@@ -37,6 +38,25 @@ function networkRows(name, nic) {
     [`net-send-${name}`]: { about: `TCP from the guest, ${nic}`, row: 'net-send', ...common },
     [`net-receive-${name}`]: { about: `TCP to the guest, ${nic}`, row: 'net-receive', ...common },
   };
+}
+
+/** Disks past the guest's page cache: 1 MiB at a time, and 4 KiB at random with 16 requests under way. */
+function diskRows(...buses) {
+  const machine = { disks: true };
+  const kinds = {
+    'disk-read': { about: 'reads of 1 MiB in order', megabytes: 512 },
+    'disk-randread': { about: 'reads of 4 KiB at random', megabytes: 32 },
+    'disk-write': { about: 'writes of 1 MiB in order', megabytes: 512 },
+    'disk-randwrite': { about: 'writes of 4 KiB at random', megabytes: 32 },
+  };
+  return Object.fromEntries(
+    buses.flatMap((bus) =>
+      Object.entries(kinds).map(([kind, { about, megabytes }]) => {
+        const row = `${kind}-${bus}`;
+        return [row, { about: `${about}, ${bus}`, row, quick: 12, megabytes, machine }];
+      }),
+    ),
+  );
 }
 
 /** Boots: the time from the start of the peer's program to what is waited for. */

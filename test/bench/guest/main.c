@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 static const struct row *const tables[] = {
-    integer_rows, float_rows, memory_rows, kernel_rows, program_rows, network_rows,
+    integer_rows, float_rows, memory_rows, kernel_rows, program_rows, network_rows, disk_rows,
 };
 #define TABLES (sizeof tables / sizeof *tables)
 

@@ -12,12 +12,16 @@
 #include <unistd.h>
 
 static char compiler[PATH_MAX], input[PATH_MAX], object[PATH_MAX];
+static const char *folder;
 
 void set_folders(const char *programs, const char *scratch) {
   snprintf(compiler, sizeof compiler, "%s/tcc", programs);
   snprintf(input, sizeof input, "%s/tcc.i", programs);
   snprintf(object, sizeof object, "%s/tcc.o", scratch);
+  folder = scratch;
 }
+
+const char *scratch_folder(void) { return folder; }
 
 struct content {
   unsigned char *bytes;

@@ -21,12 +21,14 @@ extern const struct row memory_rows[];
 extern const struct row kernel_rows[];
 extern const struct row program_rows[];
 extern const struct row network_rows[];
+extern const struct row disk_rows[];
 
 /* Prints "BENCH error" and why, and ends the row. */
 void fail(const char *what) __attribute__((noreturn));
 
 /* Where the compiler and its input lie, and where its output goes. */
 void set_folders(const char *programs, const char *scratch);
+const char *scratch_folder(void);
 
 /* True in a machine of its own, as its first process; false for the native figures. */
 int alone(void);
