@@ -52,16 +52,20 @@ export interface VcpuConfig {
   random(): bigint;
   /** Logical processors of the domain. */
   readonly vcpus: number;
-  /** Times the interpreter runs a block before it is translated; 0: everything is interpreted. Default TRANSLATE_AFTER. */
+  /**
+   * Times the interpreter runs a block before it is translated, then at once; 0: everything is interpreted. By default
+   * TRANSLATE_AFTER, and translations wait for each other up to BATCH_MS.
+   */
   readonly translateAfter?: number;
   /** Longest decoded block, in instructions: with 1 a budget of n - 1 runs n instructions, no more. For lockstep. */
   readonly blockInstructions?: number;
-  /** Monotonic milliseconds, for `counters` only; without it they tell no times. */
+  /** Monotonic milliseconds, for `counters` and batches; without it counters tell no times, and no translation waits. */
   nowMs?(): number;
 }
 
 /** A translation costs about as much as interpreting this many runs of a block. */
 const TRANSLATE_AFTER = 3000;
+const BATCH_MS = 80;
 
 /** Exports of the helpers module that TypeScript calls. */
 interface HelperExports {
@@ -159,6 +163,7 @@ export class WasmVcpu implements Vcpu {
         helpers: exports,
         services: this.helpers,
         threshold,
+        batchMs: config.translateAfter === undefined ? BATCH_MS : 0,
         ...(nowMs && { nowMs }),
       },
       long.tier,

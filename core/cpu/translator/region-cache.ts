@@ -1,6 +1,6 @@
 /**
- * The translated regions of a vcpu: made when a block turns hot, dropped when a block they were made of changes, the
- * oldest evicted when there are too many.
+ * The translated regions of a vcpu: made when a block turns hot, dropped when a block they were made of changes, those
+ * that have not run for long evicted when there are too many.
  */
 import type { WasmHost } from '../../host';
 import { ModuleBuilder, type FunctionBuilder } from '../../wasm';
@@ -41,6 +41,8 @@ export interface RegionCacheConfig {
   readonly services: RegionServices;
   /** Times a block runs in the interpreter before it is translated. */
   readonly threshold: number;
+  /** Milliseconds by `nowMs` that a region waits for others to be compiled with. */
+  readonly batchMs: number;
   /** Monotonic milliseconds, for `counters`. */
   readonly nowMs?: () => number;
 }
@@ -48,8 +50,11 @@ export interface RegionCacheConfig {
 /** Runs of a region after which it is made anew, larger: it then has earned a longer compilation. */
 const ENLARGE_AFTER = 50_000;
 
-/** Regions that are compiled together at most. */
-const BATCH = 16;
+/**
+ * Regions that are compiled together at most. A module has code, jumps and data in pages of its own: a dispatch finds them
+ * in the caches if many regions share them.
+ */
+const BATCH = 128;
 
 /** Times a region may be left for the interpreter until checks that serve several accesses are given up there. */
 const STUCK_LIMIT = 2_000;
@@ -70,6 +75,8 @@ interface Region {
   readonly limits: RegionLimits;
   /** Pages besides the entry's: distance in pages -> GPA. */
   readonly pages: ReadonlyMap<number, number>;
+  /** REGION_HEAT when room was made last, which changes when the region runs. */
+  heat: number | undefined;
   dropped: boolean;
 }
 
@@ -111,6 +118,8 @@ export class RegionCache {
     (_, i) => L.REGION_MAX - 1 - i,
   );
   private pending: PendingRegion[] = [];
+  /** `nowMs` when the first of them began to wait. */
+  private waitingSince = 0;
   /** Helpers that the pending regions call. */
   private imports = new HelperImports();
   /** By number, oldest first. */
@@ -167,7 +176,10 @@ export class RegionCache {
       long,
       distanceOf: (rip) => Number(BigInt.asIntN(bits, rip - entryRip)),
       peek: (distance) => services.peekBlock(BigInt.asUintN(bits, entryRip + BigInt(distance))),
-      executions: (block) => threshold - views.i32[(block + L.BLOCK_HEAT) >> 2],
+      executions: (block) =>
+        views.u32[(block + L.BLOCK_REGION) >> 2] !== 0
+          ? threshold
+          : threshold - views.i32[(block + L.BLOCK_HEAT) >> 2],
       minExecutions: threshold / 8,
     };
     const nodes = growRegion(graph, header, limits);
@@ -187,6 +199,7 @@ export class RegionCache {
       !this.exactFloats.has(header),
     );
     const region = this.register(header, translation.nodes, tier.table, pages, limits);
+    if (this.pending.length === 0) this.waitingSince = this.config.nowMs?.() ?? 0;
     this.pending.push({ region, code: translation.function });
     if (this.pending.length >= BATCH) this.compile();
   }
@@ -219,10 +232,19 @@ export class RegionCache {
     pages: ReadonlyMap<number, number>,
     limits: RegionLimits,
   ): Region {
-    if (this.free.length === 0) this.evict(L.REGION_MAX / 4);
+    if (this.free.length === 0) this.evict(L.REGION_MAX / 8);
     const number = this.free.pop()!;
     const members = [...new Set(nodes.map((node) => node.header))];
-    const region: Region = { number, table, entry, members, limits, pages, dropped: false };
+    const region: Region = {
+      number,
+      table,
+      entry,
+      members,
+      limits,
+      pages,
+      heat: undefined,
+      dropped: false,
+    };
     this.regions.set(number, region);
     for (const member of members) {
       this.config.views.u32[(member + L.BLOCK_MEMBER_OF) >> 2]++;
@@ -235,9 +257,11 @@ export class RegionCache {
     return region;
   }
 
-  /** Compiles what waits, as one module, and lets it run. */
+  /** Compiles what waits, as one module, and lets it run, if it has waited for long. */
   flush(): void {
-    if (this.pending.length > 0) this.timed(() => this.compile());
+    if (this.pending.length === 0) return;
+    const now = this.config.nowMs?.() ?? Infinity;
+    if (now - this.waitingSince >= this.config.batchMs) this.timed(() => this.compile());
   }
 
   private compile(): void {
@@ -272,6 +296,8 @@ export class RegionCache {
       u32[item++] = gpa;
     }
     u32[(region.entry + L.BLOCK_REGION) >> 2] = region.number;
+    // Counted down where an address space has the region's pages elsewhere: one for that space takes its place then.
+    i32[(region.entry + L.BLOCK_HEAT) >> 2] = this.config.threshold;
     this.config.services.dropJumpsOf(region.entry + L.BLOCK_HEADER_BYTES);
   }
 
@@ -280,8 +306,14 @@ export class RegionCache {
     for (const region of this.byMember.get(header) ?? []) this.drop(region);
   }
 
+  /** Drops those that have not run since the last time, the oldest first; then the oldest of all. */
   private evict(count: number): void {
-    for (const region of [...this.regions.values()].slice(0, count)) this.drop(region);
+    const all = [...this.regions.values()];
+    const heatOf = ({ number }: Region): number =>
+      this.config.views.i32[(L.REGION_AREA_BASE + number * L.REGION_BYTES + L.REGION_HEAT) >> 2];
+    const idle = all.filter((region) => region.heat === heatOf(region));
+    for (const region of [...new Set([...idle, ...all])].slice(0, count)) this.drop(region);
+    for (const region of this.regions.values()) region.heat = heatOf(region);
   }
 
   private drop(region: Region): void {

@@ -34,6 +34,12 @@ export const LARGE: RegionLimits = {
   entryCopies: Infinity,
 };
 
+/**
+ * Bytes a region may reach from its entry: an executable and its libraries lie farther apart, by another distance in
+ * each process (address space layout randomisation), and would be no region to the next one.
+ */
+const REACH = 2 ** 31;
+
 /** Left to the interpreter: they write memory twice, and a miss between the writes could not be taken back. */
 const INTERPRETED = new Set(['CMPXCHG8B', 'CMPXCHG16B']);
 
@@ -201,6 +207,7 @@ export function growRegion(source: GraphSource, entry: number, limits: RegionLim
     at: number,
     calls: CallChain | undefined,
   ): void => {
+    if (Math.abs(at) >= REACH) return;
     const header = source.peek(at);
     if (header === 0) return;
     const executions = source.executions(header);
