@@ -121,6 +121,9 @@ export interface DomainInfo {
   machine?: DomainConfig;
 }
 
+/** Figures of the host and of running domains are told once in so many seconds: an idle app shall sleep. */
+export const STATS_SECONDS = 2;
+
 export interface HostInfo {
   hostname: string;
   cpus: number;

@@ -1,5 +1,6 @@
 import {
   DomusError,
+  STATS_SECONDS,
   type DomainConfig,
   type DomainInfo,
   type HostInfo,
@@ -52,8 +53,6 @@ export interface ToolstackOptions {
   readonly version: string;
 }
 
-const STATS_MS = 1000;
-
 /** All domains of one data directory and what can be done with them. */
 export class Toolstack {
   readonly tasks: TaskBoard;
@@ -82,7 +81,7 @@ export class Toolstack {
     this.storage = new Storage(this);
     this.tasks = new TaskBoard(timers, (task) => this.events.fire({ type: 'task', task }));
     this.hostSample = system.sample();
-    this.stopStats = timers.every(STATS_MS, () => this.sampleStats());
+    this.stopStats = timers.every(STATS_SECONDS * 1000, () => this.sampleStats());
   }
 
   /** Takes the data directory, or says who has it, and loads what is defined there. */

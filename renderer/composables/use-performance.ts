@@ -1,6 +1,7 @@
 import { onScopeDispose, ref, shallowRef, watch, type Ref, type ShallowRef } from 'vue';
 import {
   performanceRates,
+  STATS_SECONDS,
   type DomainInfo,
   type DomainPerformance,
   type PerformanceRates,
@@ -8,13 +9,13 @@ import {
 import { call } from '../api';
 import { HISTORY_LENGTH, isLive } from '../stores/domains';
 
-const EVERY_MS = 1000;
+const EVERY_MS = STATS_SECONDS * 1000;
 
-/** What the CPU engine of a virtual machine does, each second while it can be seen. */
+/** What the CPU engine of a virtual machine does, again and again while it can be seen. */
 export function usePerformance(domain: () => DomainInfo): {
   counts: ShallowRef<DomainPerformance | null>;
   rates: ShallowRef<PerformanceRates | null>;
-  /** Million instructions of guest code in each of the last seconds. */
+  /** Million instructions of guest code a second, the last samples. */
   speeds: Ref<number[]>;
 } {
   const counts = shallowRef<DomainPerformance | null>(null);

@@ -1,13 +1,13 @@
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef, triggerRef } from 'vue';
-import type { DomainInfo } from '../../core/api';
+import { STATS_SECONDS, type DomainInfo } from '../../core/api';
 import { call } from '../api';
 import { isLive } from '../domain-state';
 
 export { isLive, isStartable } from '../domain-state';
 
-/** Samples of a figure that are kept for graphs: two minutes at one a second. */
-export const HISTORY_LENGTH = 120;
+/** Samples of a figure that are kept for graphs: two minutes. */
+export const HISTORY_LENGTH = 120 / STATS_SECONDS;
 
 function diskBytes(stats: DomainInfo['stats']): number {
   return stats.diskReadBytes + stats.diskWriteBytes;
@@ -15,9 +15,9 @@ function diskBytes(stats: DomainInfo['stats']): number {
 function netBytes(stats: DomainInfo['stats']): number {
   return stats.netRxBytes + stats.netTxBytes;
 }
-/** What came since the last sample; a machine that was started anew counts from nothing. */
+/** What came since the last sample, a second; a machine that was started anew counts from nothing. */
 function gained(before: number, now: number): number {
-  return Math.max(0, now - before);
+  return Math.max(0, now - before) / STATS_SECONDS;
 }
 function append(history: Map<string, readonly number[]>, uuid: string, value: number): void {
   history.set(uuid, [...(history.get(uuid) ?? []).slice(1 - HISTORY_LENGTH), value]);

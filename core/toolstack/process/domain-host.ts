@@ -1,4 +1,4 @@
-import { DomusError, type DomainConfig, type ErrorCode } from '../../api';
+import { DomusError, STATS_SECONDS, type DomainConfig, type ErrorCode } from '../../api';
 import { nodeCompression, nodeFiles, nodeLocks } from '../../host-node';
 import { ImageError } from '../../storage';
 import { IMAGE_ERROR_CODES } from '../image-errors';
@@ -25,7 +25,6 @@ import type { BlockRequest } from './worker-messages';
 const LINGER_MS = 5000;
 /** Closing images and worker must end in this time when the toolstack is gone; then the process ends anyway. */
 const LAST_RESORT_MS = 4000;
-const STATS_MS = 1000;
 /** Notices to the toolstack: at most this many a minute, a guest can cause them. */
 const NOTICES_A_MINUTE = 60;
 
@@ -219,7 +218,7 @@ export class DomainHost {
         paused,
       });
       this.running = { config, images, drives, networks, guest, screen, keys, install };
-      this.statsTimer = setInterval(() => this.sendStats(), STATS_MS);
+      this.statsTimer = setInterval(() => this.sendStats(), STATS_SECONDS * 1000);
       return { vncPort };
     } catch (cause) {
       await Promise.allSettled([networks.close(), guest.stop(), screen.close(), images.close()]);
@@ -342,11 +341,11 @@ export class DomainHost {
     const { busySeconds, instructions, halted } = guest.counters;
     this.event({
       event: 'stats',
-      cpu: Math.max(0, busySeconds - this.lastBusySeconds) / (STATS_MS / 1000),
+      cpu: Math.max(0, busySeconds - this.lastBusySeconds) / STATS_SECONDS,
       cpuSeconds: busySeconds,
       blocked: halted,
       rssBytes: process.memoryUsage.rss(),
-      mips: Math.max(0, instructions - this.lastInstructions) / 1e6 / (STATS_MS / 1000),
+      mips: Math.max(0, instructions - this.lastInstructions) / 1e6 / STATS_SECONDS,
       diskReadBytes: images.readBytes,
       diskWriteBytes: images.writtenBytes,
       ...networks.traffic,
