@@ -20,7 +20,7 @@ import { gzipSync } from 'node:zlib';
 import { CpioWriter } from './guests/cpio.mjs';
 import { unpackFromPackage } from './guests/debian-package.mjs';
 import { makeDebianInstaller } from './guests/debian-installer.mjs';
-import { addDrivers, DISK_DRIVERS, unpackDrivers } from './guests/drivers.mjs';
+import { addDrivers, SMALL_DRIVERS, unpackDrivers } from './guests/drivers.mjs';
 import { extractFromIso, makeIsolinuxIso } from './guests/iso.mjs';
 import { makeSmallInstaller } from './guests/small-installer.mjs';
 import { makeSmallSystem } from './guests/small-system.mjs';
@@ -28,7 +28,7 @@ import { SetupError } from './lib/apt.mjs';
 import { withLock } from './lib/files.mjs';
 import { cacheFolder } from './lib/paths.mjs';
 
-/** Part of the cache's path: raise it when what is made below changes. */
+/** Part of the cache's path: raise it when what is made below changes; of one guest alone, its row's `revision`. */
 const REVISION = 2;
 const FOLDER = cacheFolder('guests', String(REVISION));
 
@@ -73,7 +73,8 @@ const GUESTS = {
     make: makeDebian13Iso,
   },
   'small-installer.iso': {
-    about: 'installs a small Linux by itself: partition, ext2, GRUB; reboots into it',
+    about: 'installs a small Linux by itself: partition, ext2, GRUB; reboots into it; login root, password domus',
+    revision: 3,
     make: makeSmallInstallerIso,
   },
   'small-system.img': {
@@ -123,8 +124,8 @@ const PARTS = {
   'vesamenu.c32': { from: syslinux('vesamenu.c32') },
   busybox: { from: fromPackage('busybox-static', 'bin/busybox') },
   'boot-screens': { from: installer('amd64', 'boot-screens') },
-  'disk-drivers': {
-    make: async (work, output) => unpackDrivers(work, output, DISK_DRIVERS),
+  'small-drivers': {
+    make: async (work, output) => unpackDrivers(work, output, SMALL_DRIVERS),
   },
   'debian-13-installer': { make: async (work, output) => makeDebianInstaller(work, output) },
   'grub-i386-pc': { from: fromPackage('grub-pc-bin', 'usr/lib/grub/i386-pc') },
@@ -139,9 +140,9 @@ export async function guest(name) {
   const row = ROWS[name];
   if (row === undefined)
     throw new Error(`there is no guest ${name}; there are ${GUEST_NAMES.join(' ')}`);
-  const path = join(FOLDER, name);
+  const path = pathOf(name);
   if (existsSync(path)) return path;
-  mkdirSync(FOLDER, { recursive: true });
+  mkdirSync(dirname(path), { recursive: true });
   await withLock(join(FOLDER, `${row.from?.package ?? name}.lock`), async () => {
     if (existsSync(path)) return;
     const work = mkdtempSync(join(FOLDER, 'new-'));
@@ -169,13 +170,18 @@ function unpackPackage(name, work) {
   for (const [file, row] of rows) {
     const output = join(work, row.from.path);
     row.finish?.(output);
-    if (!existsSync(join(FOLDER, file))) keep(output, file);
+    if (!existsSync(pathOf(file))) keep(output, file);
   }
 }
 
 function keep(output, name) {
   if (!statSync(output).isDirectory()) chmodSync(output, 0o644);
-  renameSync(output, join(FOLDER, name));
+  renameSync(output, pathOf(name));
+}
+
+function pathOf(name) {
+  const { revision } = ROWS[name];
+  return join(FOLDER, ...(revision === undefined ? [] : [`revision-${revision}`]), name);
 }
 
 const INSTALL_FOLDER = 'install.amd';
@@ -298,7 +304,7 @@ async function makeDebian13Iso(work, output) {
 async function makeSmallInstallerIso(work, output) {
   const tree = join(work, 'tree');
   await addIsolinux(tree);
-  const drivers = await guest('disk-drivers');
+  const drivers = await guest('small-drivers');
   makeSmallInstaller(tree, {
     busybox: readFileSync(await guest('busybox')),
     grub: await guest('grub-i386-pc'),

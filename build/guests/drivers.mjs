@@ -33,7 +33,15 @@ function imagePackage() {
 }
 
 /** Drivers of the small installer and of the system it installs. */
-export const DISK_DRIVERS = ['ata_piix', 'sd_mod', 'sr_mod', 'isofs', 'ext4', 'crc32c_generic'];
+export const SMALL_DRIVERS = [
+  'ata_piix',
+  'sd_mod',
+  'sr_mod',
+  'isofs',
+  'ext4',
+  'crc32c_generic',
+  'e1000',
+];
 
 /** Makes a folder of `linux` and `modules`, which holds the drivers and what they depend on. */
 export function unpackDrivers(work, output, drivers = DRIVERS) {

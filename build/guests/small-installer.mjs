@@ -1,9 +1,12 @@
 // The files of a CD that installs a small system as the big ones do: it partitions the disk, makes a file system,
 // copies kernel and ramdisk, writes GRUB and reboots. What tests of installing use where Debian's installer takes too long.
+// The system has a host name, an address from DHCP when there is an e1000, and a login on the screen and the serial port:
+// root with the password of the preseed it was installed with, or with "domus".
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { encrypt } from 'unixcrypt';
 import { ensureCommands } from '../lib/apt.mjs';
 import { CpioWriter } from './cpio.mjs';
 import { addDrivers } from './drivers.mjs';
@@ -54,26 +57,50 @@ reboot -f
 `;
 
 const SYSTEM_INIT = `${START}
-load ata_piix sd_mod crc32c_generic ext4
+load ata_piix sd_mod crc32c_generic ext4 e1000
 await /dev/sda1
 mount -t ext2 /dev/sda1 /mnt
+answer() { sed -n "s|^d-i $1 [a-z]* ||p" /mnt/preseed.cfg 2>/dev/null; }
+name=$(answer netcfg/get_hostname)
+hostname "\${name:-small}"
+hash=$(answer passwd/root-password-crypted)
+[ -z "$hash" ] || printf 'root:%s:0:0:::::\\n' "$hash" > /etc/shadow
 echo start >> /mnt/starts
 sync
 echo "SMALL-SYSTEM start $(wc -l < /mnt/starts)"
 trap 'umount /mnt; poweroff -f' USR2
 trap 'umount /mnt; reboot -f' TERM
-while true; do
-  setsid cttyhack sh &
-  wait $!
-done
+ifconfig lo 127.0.0.1
+[ ! -d /sys/class/net/eth0 ] || { ifconfig eth0 up; udhcpc -b -i eth0 -s /etc/lease >/dev/null 2>&1; }
+login_on() { while true; do setsid getty 115200 "$1" linux; sleep 1; done; }
+login_on tty1 &
+login_on ttyS0 &
+while true; do wait; done
 `;
+
+/** What udhcpc runs when it has an address. */
+const LEASE_SCRIPT = `#!/bin/sh
+[ "$1" = bound ] || [ "$1" = renew ] || exit 0
+ifconfig "$interface" "$ip" netmask "$subnet"
+[ -z "$router" ] || route add default gw "$router" 2>/dev/null
+echo "nameserver $dns" > /etc/resolv.conf
+`;
+
+function addAccounts(archive) {
+  archive.file('etc/passwd', 'root:x:0:0:root:/:/bin/sh\n');
+  archive.file('etc/group', 'root:x:0:\n');
+  archive.file('etc/shadow', `root:${encrypt('domus')}:0:0:::::\n`, 0o600);
+  archive.file('etc/lease', LEASE_SCRIPT, 0o755);
+}
 
 function ramdisk({ busybox, modules }, init) {
   const archive = new CpioWriter();
-  for (const folder of ['bin', 'cd', 'dev', 'proc', 'sys', 'tmp', 'mnt']) archive.folder(folder);
+  for (const folder of ['bin', 'cd', 'dev', 'etc', 'proc', 'sys', 'tmp', 'mnt'])
+    archive.folder(folder);
   archive.characterDevice('dev/console', 5, 1).characterDevice('dev/null', 1, 3, 0o666);
   archive.file('bin/busybox', busybox, 0o755).link('bin/sh', 'busybox');
   addDrivers(archive, modules);
+  addAccounts(archive);
   return gzipSync(archive.file('init', init, 0o755).bytes(), { level: 9 });
 }
 

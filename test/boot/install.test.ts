@@ -23,6 +23,18 @@ async function consoleUntil(text: string): Promise<Program> {
   return program;
 }
 
+/** Answers the login that is asked for behind `mark`. */
+async function logIn(program: Program, mark: string): Promise<void> {
+  const start = program.stdout.indexOf(mark);
+  const asked = (text: string): Promise<void> =>
+    program.until(() => program.stdout.includes(text, start), text, PATIENCE_MS);
+  await asked('small login:');
+  program.type('root\n');
+  await asked('Password:');
+  program.type('correct horse\n');
+  await asked('~ #');
+}
+
 /** Waits for the domain to be as `done` wants it. */
 async function until(done: (domain: DomainInfo) => boolean): Promise<DomainInfo> {
   const deadline = Date.now() + PATIENCE_MS;
@@ -55,12 +67,15 @@ it('installs from a location, starts from its disk with the CD out, and keeps wh
   const first = await consoleUntil('SMALL-SYSTEM start 1');
   // Kernel and ramdisk of the installer are gone from the data directory.
   expect(readdirSync(join(domus.home, 'install'))).toEqual([]);
+  // Whoever knows the password that the answers had only the hash of.
+  await logIn(first, 'SMALL-SYSTEM start 1');
   first.type('cat /mnt/preseed.cfg\n');
   await first.printed('d-i netcfg/get_hostname string small', PATIENCE_MS);
   await first.printed('d-i passwd/root-password-crypted password $6$', PATIENCE_MS);
   first.type('echo kept > /mnt/file; sync; kill -TERM 1\n');
   // A reboot, and it is not the installer that comes back.
   await first.printed('SMALL-SYSTEM start 2', PATIENCE_MS);
+  await logIn(first, 'SMALL-SYSTEM start 2');
   first.type('cat /mnt/file\n');
   await first.printed('\nkept', PATIENCE_MS);
 
