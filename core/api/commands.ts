@@ -1,7 +1,9 @@
 import type { DomainConfig, DomainInfo, HostInfo, IsoReport } from './domain';
+import type { AnswerFormat, InstallAnswers, InstallRequest, InstallSeed } from './install';
 import type { NetworkConfig, VifInfo } from './network';
 import type { DomainPerformance } from './performance';
 import type { ImageCheck, ImageName, StorageList } from './storage';
+import type { TrashEntry } from './trash';
 
 /**
  * Every act of the toolstack, as method name -> [params, result]. The CLI calls them over the Unix socket, the
@@ -29,8 +31,21 @@ export interface Commands {
   'domain/reset': [{ domain: string }, DomainInfo];
   /** Force off. */
   'domain/destroy': [{ domain: string }, DomainInfo];
-  /** Removes the definition; images named in `deleteDisks` (paths of its own disks) are removed too. */
-  'domain/delete': [{ domain: string; deleteDisks?: string[] }, null];
+  /**
+   * Moves a domain that is off into the trash, with the images named in `deleteDisks` (paths of its own disks); or
+   * removes them `forGood`, and answers null. IMAGE_IN_USE when another domain needs one of them.
+   */
+  'domain/delete': [
+    { domain: string; deleteDisks?: string[]; forGood?: boolean },
+    TrashEntry | null,
+  ];
+  /** Deleted domains, the latest first. */
+  'trash/list': [Record<string, never>, TrashEntry[]];
+  /** Gives a deleted domain (by id, or name when it is the only one) back, under another name when `name` is given. */
+  'trash/restore': [{ entry: string; name?: string }, DomainInfo];
+  /** Removes a deleted domain and its images for good. */
+  'trash/delete': [{ entry: string }, { freedBytes: number }];
+  'trash/empty': [Record<string, never>, { freedBytes: number }];
   /** PNG of the current screen, base64. */
   'domain/screenshot': [
     { domain: string },
@@ -54,8 +69,24 @@ export interface Commands {
   /** A configuration with every default filled for an image (name unique). */
   'domain/suggest': [
     { iso?: string },
-    { config: DomainConfig; report?: IsoReport; hostFreeMiB: number; diskGiB: number },
+    {
+      config: DomainConfig;
+      report?: IsoReport;
+      hostFreeMiB: number;
+      diskGiB: number;
+      /** Which answers the installer on the image reads, when it is one that can be left alone with them. */
+      unattended?: AnswerFormat;
+    },
   ];
+  /** A password as installers take it (SHA-512 crypt); it is kept nowhere. */
+  'install/hashPassword': [{ password: string }, { hash: string }];
+  /** The answer files as they will be used. `instanceId` tells domains apart, as a uuid does. */
+  'install/answers': [
+    { format: AnswerFormat; answers: InstallAnswers; instanceId: string },
+    InstallSeed,
+  ];
+  /** `domain/define` of a domain that installs a system: kernel and ramdisk out of a CD, answers beside them. */
+  'domain/install': [InstallRequest, DomainInfo];
   /** The networks that cards can be plugged into. */
   'network/list': [Record<string, never>, NetworkConfig[]];
   /** Stores a network, new or changed; running domains see the change at their next start. */
@@ -115,6 +146,7 @@ export interface TaskInfo {
 export type ToolstackEvent =
   | { type: 'domain-changed'; domain: DomainInfo }
   | { type: 'domain-removed'; uuid: string }
+  | { type: 'trash-changed' }
   | { type: 'stats'; host: HostInfo; domains: Record<string, DomainInfo['stats']> }
   | { type: 'task'; task: TaskInfo }
   /** Serial output, base64; sent to clients that called `console/history` for that domain. */

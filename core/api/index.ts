@@ -7,3 +7,4 @@ export * from './ipc';
 export * from './network';
 export * from './performance';
 export * from './storage';
+export * from './trash';

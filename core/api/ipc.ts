@@ -98,6 +98,7 @@ export type MenuCommand =
   | 'view-host'
   | 'view-storage'
   | 'view-networks'
+  | 'view-trash'
   | 'scale-fit'
   | 'scale-actual'
   | 'toggle-tasks'

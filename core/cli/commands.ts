@@ -17,6 +17,7 @@ import { domainRow, domainZeroRow, infoTable, listTable, uptime } from './output
 import { PERF_COMMAND } from './perf-command';
 import { runInForeground } from './run';
 import { waitForDomain, withToolstack } from './session';
+import { DELETE_COMMAND, TRASH_COMMANDS, UNDELETE_COMMAND } from './trash-commands';
 
 type Flags = Readonly<Record<string, unknown>>;
 
@@ -45,6 +46,7 @@ export const CLI_GROUPS: readonly CliGroup[] = [
     summary: 'Create, inspect, convert and check disk images.',
     commands: DISK_COMMANDS,
   },
+  { name: 'trash', summary: 'List and remove deleted domains.', commands: TRASH_COMMANDS },
 ];
 
 const MIB = 2 ** 20;
@@ -174,7 +176,7 @@ async function create([file = '', ...overrides]: readonly string[], flags: Flags
       .catch(async (cause: unknown) => {
         // As with xl, a domain that could not be created is not there.
         if (!known.includes(stored.uuid))
-          await client.call('domain/delete', { domain: stored.uuid });
+          await client.call('domain/delete', { domain: stored.uuid, forGood: true });
         throw cause;
       });
     return flags['console'] === true ? attachConsole(client, domain, ended) : EXIT_OK;
@@ -188,20 +190,6 @@ async function start([name = '']: readonly string[], flags: Flags): Promise<numb
       paused: flags['paused'] === true,
     });
     return flags['console'] === true ? attachConsole(client, domain, ended) : EXIT_OK;
-  });
-}
-
-async function remove([name = '']: readonly string[], flags: Flags): Promise<number> {
-  return withToolstack(async (client) => {
-    const { config } = await client.call('domain/get', { domain: name });
-    const deleteDisks =
-      flags['disks'] === true
-        ? config.disk
-            .filter((disk) => disk.access === 'w' && !disk.cdrom)
-            .map((disk) => disk.target)
-        : [];
-    await client.call('domain/delete', { domain: config.uuid, deleteDisks });
-    return EXIT_OK;
   });
 }
 
@@ -322,13 +310,8 @@ export const CLI_COMMANDS: readonly CliCommand[] = [
   verb('reboot', 'domain/reboot', 'Press the power button of a domain and start it again.'),
   verb('reset', 'domain/reset', 'Press the reset button of a domain.'),
   verb('destroy', 'domain/destroy', 'Force a domain off at once.'),
-  {
-    name: 'delete',
-    summary: 'Remove a shut-off domain.',
-    arguments: '<domain>',
-    options: [['--disks', 'delete its writable disk images too']],
-    run: remove,
-  },
+  DELETE_COMMAND,
+  UNDELETE_COMMAND,
   {
     name: 'screenshot',
     summary: 'Write the screen of a domain to a PNG file.',

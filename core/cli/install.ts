@@ -5,6 +5,7 @@ import type { AnswerFormat, DomainConfig, InstallSeed, ToolstackClient } from '.
 import { domusPaths, nodeFiles, nodeTimers } from '../host-node';
 import {
   answerFiles,
+  answerFormatOf,
   answersSchema,
   defaultMac,
   formatConfig,
@@ -45,8 +46,8 @@ function formatFor(osId: string, given: string | undefined): AnswerFormat {
   if (given === 'preseed' || given === 'kickstart' || given === 'cloud-init') return given;
   if (given !== undefined)
     throw wrong(`format is preseed, kickstart or cloud-init, not '${given}'`);
-  if (/^(?:debian|ubuntu)/.test(osId)) return 'preseed';
-  if (/^(?:fedora|rhel|centos|rocky|almalinux)/.test(osId)) return 'kickstart';
+  const known = answerFormatOf(osId);
+  if (known !== undefined) return known;
   throw wrong(
     'it is not known which answers this installer reads; say it: --unattended format=preseed,...',
   );

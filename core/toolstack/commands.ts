@@ -9,14 +9,10 @@ import {
   type Result,
 } from '../api';
 import { inspectIso, MAX_DISK_BYTES, SECTOR_BYTES } from '../storage';
-import {
-  configProblem,
-  domainConfigSchema,
-  formatConfig,
-  networkSchema,
-  parseConfig,
-} from './config';
-import { deleteDomain, setLink } from './domain-acts';
+import { domainConfigSchema, formatConfig, networkSchema, parseConfig } from './config';
+import { UUID_PATTERN } from './config/schema';
+import { defineDomain, deleteDomain, installDomain, setLink } from './domain-acts';
+import { ANSWER_FORMATS, answerFiles, answersSchema, seedSchema } from './install';
 import { changeMedium } from './media';
 import { withNewDisks } from './new-disks';
 import { isAbsolutePath } from './paths';
@@ -44,10 +40,13 @@ const MAX_CONFIG_TEXT = 1 << 20;
 const MAX_TYPED_TEXT = 16384;
 const MAX_CONSOLE_WRITE = 256 << 10;
 const MAX_SCANCODES = 1024;
+const MAX_COMMAND_LINE = 2047;
+const MAX_PASSWORD = 256;
 
 const none = z.strictObject({});
 const domainKey = z.string().min(1).max(128);
 const one = z.strictObject({ domain: domainKey });
+const inTrash = z.strictObject({ entry: domainKey });
 const absolutePath = z
   .string()
   .max(4096)
@@ -83,7 +82,38 @@ const ROWS: readonly AnyRow[] = [
       config: domainConfigSchema,
       createDiskBytes: newDisks,
     }) as unknown as z.ZodType<Params<'domain/define'>>,
-    define,
+    defineDomain,
+  ),
+  row(
+    'domain/install',
+    z.strictObject({
+      config: domainConfigSchema,
+      createDiskBytes: newDisks,
+      location: absolutePath.optional(),
+      seed: seedSchema.optional(),
+      extra: z
+        .string()
+        .max(MAX_COMMAND_LINE)
+        .regex(/^[^\0\r\n]*$/)
+        .optional(),
+    }) as unknown as z.ZodType<Params<'domain/install'>>,
+    installDomain,
+  ),
+  row(
+    'install/hashPassword',
+    z.strictObject({ password: z.string().min(1).max(MAX_PASSWORD) }),
+    ({ password }, { toolstack }) => ({
+      hash: toolstack.options.host.system.hashPassword(password),
+    }),
+  ),
+  row(
+    'install/answers',
+    z.strictObject({
+      format: z.enum(ANSWER_FORMATS),
+      answers: answersSchema,
+      instanceId: z.string().regex(UUID_PATTERN),
+    }),
+    ({ format, answers, instanceId }) => answerFiles(format, answers, instanceId),
   ),
   row(
     'domain/redefine',
@@ -119,9 +149,21 @@ const ROWS: readonly AnyRow[] = [
     z.strictObject({
       domain: domainKey,
       deleteDisks: z.array(absolutePath).max(VDEVS.length).optional(),
-    }) as z.ZodType<Params<'domain/delete'>>,
+      forGood: z.boolean().optional(),
+    }) as unknown as z.ZodType<Params<'domain/delete'>>,
     deleteDomain,
   ),
+  row('trash/list', none, (_, { toolstack }) => toolstack.trash.list()),
+  row(
+    'trash/restore',
+    z.strictObject({
+      entry: domainKey,
+      name: domainConfigSchema.shape.name.optional(),
+    }) as unknown as z.ZodType<Params<'trash/restore'>>,
+    ({ entry, name }, { toolstack }) => toolstack.trash.restore(entry, name),
+  ),
+  row('trash/delete', inTrash, ({ entry }, { toolstack }) => toolstack.trash.purge(entry)),
+  row('trash/empty', none, (_, { toolstack }) => toolstack.trash.empty()),
   row('domain/screenshot', one, ({ domain }, { toolstack }) => toolstack.find(domain).screenshot()),
   row(
     'domain/sendKeys',
@@ -276,6 +318,7 @@ const BY_NAME = new Map<string, AnyRow>(ROWS.map((entry) => [entry.name, entry])
 /** Acts that show up in the Tasks pane, with their titles. */
 const TITLES: { readonly [C in CommandName]?: string } = {
   'domain/define': 'Create',
+  'domain/install': 'Create',
   'domain/start': 'Start',
   'domain/pause': 'Pause',
   'domain/unpause': 'Resume',
@@ -354,22 +397,6 @@ function start(
   { toolstack }: Caller,
 ): Promise<Result<'domain/start'>> {
   return toolstack.start(toolstack.find(domain), paused === true);
-}
-
-async function define(
-  { config, createDiskBytes }: Params<'domain/define'>,
-  { toolstack }: Caller,
-): Promise<Result<'domain/define'>> {
-  const problem = configProblem(config);
-  if (problem) throw new DomusError('INVALID_CONFIG', problem);
-  if (!toolstack.isNameFree(config.name, config.uuid))
-    throw new DomusError(
-      'NAME_TAKEN',
-      `a domain with the name ${JSON.stringify(config.name)} exists already; choose another name`,
-    );
-  return withNewDisks(toolstack.options.host.files, config, createDiskBytes, () =>
-    toolstack.define(config),
-  );
 }
 
 function parse(

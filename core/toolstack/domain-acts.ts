@@ -1,24 +1,52 @@
-import { DomusError, type Params, type Result } from '../api';
+import { DomusError, type DomainConfig, type Params, type Result } from '../api';
+import { configProblem } from './config';
+import { prepareInstall, removeInstallFiles } from './install';
+import { withNewDisks } from './new-disks';
 import type { Toolstack } from './toolstack';
 
-/** Removes a definition, and those of its images that are named and that no other domain has. */
-export async function deleteDomain(
-  { domain, deleteDisks = [] }: Params<'domain/delete'>,
+/** Refuses what cannot be stored as a new domain, before anything is made for it. */
+function checkNew(config: DomainConfig, toolstack: Toolstack): void {
+  const problem = configProblem(config);
+  if (problem) throw new DomusError('INVALID_CONFIG', problem);
+  toolstack.requireFree(config);
+}
+
+/** Stores a new domain, and makes its disks. */
+export async function defineDomain(
+  { config, createDiskBytes }: Params<'domain/define'>,
   { toolstack }: { readonly toolstack: Toolstack },
-): Promise<null> {
-  const found = toolstack.find(domain);
-  const { config } = found;
-  for (const path of deleteDisks) {
-    const own = config.disk.find((disk) => disk.target === path);
-    if (!own) throw new DomusError('INVALID_CONFIG', `${path} is not an image of ${config.name}`);
-    if (toolstack.isImageShared(path, config.uuid))
-      throw new DomusError(
-        'IMAGE_IN_USE',
-        `${path} belongs to another domain too and is not deleted`,
-      );
+): Promise<Result<'domain/define'>> {
+  checkNew(config, toolstack);
+  return withNewDisks(toolstack.options.host.files, config, createDiskBytes, () =>
+    toolstack.define(config),
+  );
+}
+
+/** The same for one that installs a system; what was made is removed when it fails. */
+export async function installDomain(
+  { createDiskBytes, ...request }: Params<'domain/install'>,
+  { toolstack }: { readonly toolstack: Toolstack },
+): Promise<Result<'domain/install'>> {
+  checkNew(request.config, toolstack);
+  const { host, dataDir } = toolstack.options;
+  const { files, timers } = host;
+  const config = await prepareInstall(files, dataDir, request, timers.wallMs());
+  try {
+    return await withNewDisks(files, config, createDiskBytes, () => toolstack.define(config));
+  } catch (cause) {
+    await removeInstallFiles(files, dataDir, config.uuid);
+    throw cause;
   }
-  await toolstack.remove(found);
-  for (const path of deleteDisks) await toolstack.options.host.files.remove(path);
+}
+
+/** Moves a domain into the trash, or away for good: from there, so that it is whole or gone at any time. */
+export async function deleteDomain(
+  { domain, deleteDisks = [], forGood = false }: Params<'domain/delete'>,
+  { toolstack }: { readonly toolstack: Toolstack },
+): Promise<Result<'domain/delete'>> {
+  const entry = await toolstack.trash.put(toolstack.find(domain), deleteDisks);
+  if (!forGood) return entry;
+  await toolstack.trash.purge(entry.id);
   return null;
 }
 

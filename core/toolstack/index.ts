@@ -9,7 +9,13 @@ export {
   type DomainListener,
   type DomainServices,
 } from './domain/domain';
-export { answerFiles, answersSchema, prepareInstall, removeInstallFiles } from './install';
+export {
+  answerFiles,
+  answerFormatOf,
+  answersSchema,
+  prepareInstall,
+  removeInstallFiles,
+} from './install';
 export { BUILT_IN_NETWORKS, plugInAlone } from './net';
 export { connectToolstack } from './rpc/client';
 export { serveToolstack } from './rpc/server';

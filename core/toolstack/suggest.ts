@@ -1,6 +1,7 @@
 import type { DomainConfig, IsoReport, Result } from '../api';
 import { inspectIso } from '../storage';
 import { DEFAULT_MODEL, DEFAULT_NETWORK, defaultMac, MIN_MEMORY_MIB } from './config';
+import { unattendedFormat } from './install';
 import type { Toolstack } from './toolstack';
 
 const MIB = 2 ** 20;
@@ -85,9 +86,11 @@ export async function suggestConfig(
     // A CD that installs nothing makes no disk bootable, and nothing follows from this.
     config.install = true;
   }
+  const unattended = report && (await unattendedFormat(host.files, report.path, report.osId));
   return {
     config,
     ...(report ? { report } : {}),
+    ...(unattended === undefined ? {} : { unattended }),
     hostFreeMiB,
     diskGiB: report?.suggested.diskGiB ?? DEFAULT_DISK_GIB,
   };

@@ -20,7 +20,7 @@ import type {
   SystemHost,
   TimerHost,
 } from '../host';
-import { checkStart, promisedMiB } from './domain/checks';
+import { checkStart, promisedMiB, requireOff } from './domain/checks';
 import type { SpawnDomain } from './domain/connection';
 import { Domain, type DomainEnd, type DomainListener } from './domain/domain';
 import { DomainStore, type StoredState } from './domain/store';
@@ -28,6 +28,7 @@ import { removeInstallFiles } from './install';
 import { Networks } from './net';
 import { Storage } from './storage';
 import { TaskBoard } from './tasks';
+import { Trash } from './trash';
 
 /** What the toolstack needs of the machine it runs on; `nodeHost` of core/host-node is one. */
 export interface ToolstackHost {
@@ -58,6 +59,7 @@ export class Toolstack {
   readonly tasks: TaskBoard;
   readonly networks: Networks;
   readonly storage: Storage;
+  readonly trash: Trash;
   readonly events = new Emitter<ToolstackEvent>();
   /** What was wrong with stored definitions; nobody listened yet when they were loaded. */
   readonly loadProblems: string[] = [];
@@ -79,6 +81,7 @@ export class Toolstack {
     this.store = new DomainStore(files, options.dataDir);
     this.networks = new Networks(options.host, options.dataDir);
     this.storage = new Storage(this);
+    this.trash = new Trash(this);
     this.tasks = new TaskBoard(timers, (task) => this.events.fire({ type: 'task', task }));
     this.hostSample = system.sample();
     this.stopStats = timers.every(STATS_SECONDS * 1000, () => this.sampleStats());
@@ -162,14 +165,12 @@ export class Toolstack {
     );
   }
 
-  /** Stores a new definition. */
-  async define(config: DomainConfig): Promise<DomainInfo> {
-    this.requireName(config.name, config.uuid);
-    if (this.domains.has(config.uuid))
-      throw new DomusError('NAME_TAKEN', `a domain with the uuid ${config.uuid} exists already`);
+  /** Stores a new definition; `save` when that takes more than writing it. */
+  async define(config: DomainConfig, save?: () => Promise<void>): Promise<DomainInfo> {
+    this.requireFree(config);
     const domain = this.add(config);
     try {
-      await this.store.save(config, this.stateOf(domain));
+      await (save ? save() : this.store.save(config, this.stateOf(domain)));
     } catch (cause) {
       this.forget(config.uuid);
       throw cause;
@@ -192,6 +193,8 @@ export class Toolstack {
   async start(domain: Domain, paused: boolean): Promise<DomainInfo> {
     const { files, system } = this.options.host;
     await checkStart(files, domain.config, system.sample(), this.promisedMiB(domain));
+    if (!this.domains.has(domain.config.uuid))
+      throw new DomusError('NO_SUCH_DOMAIN', `${domain.config.name} has just been deleted`);
     await domain.start(paused);
     return domain.info;
   }
@@ -203,25 +206,32 @@ export class Toolstack {
       .reduce((sum, { info }) => sum + promisedMiB(info.config, info.stats.rssBytes), 0);
   }
 
-  /** Removes a definition; its images stay. */
-  async remove(domain: Domain): Promise<void> {
-    if (domain.active)
-      throw new DomusError(
-        'BAD_STATE',
-        `${domain.config.name} is running; shut it down or force it off first`,
-      );
+  /** Takes a domain that is off out of the list while `act` does away with what is stored of it; it is back when that fails. */
+  async withoutDomain<T>(domain: Domain, act: () => Promise<T>): Promise<T> {
+    const { uuid, name } = domain.config;
+    requireOff(domain);
+    if (this.domains.get(uuid) !== domain)
+      throw new DomusError('NO_SUCH_DOMAIN', `${name} has been deleted already`);
+    const definedAtMs = this.definedAt.get(uuid) ?? 0;
+    this.forget(uuid);
     await this.saving;
-    await this.store.remove(domain.config.uuid);
-    await removeInstallFiles(this.options.host.files, this.options.dataDir, domain.config.uuid);
-    this.forget(domain.config.uuid);
-    this.events.fire({ type: 'domain-removed', uuid: domain.config.uuid });
+    try {
+      const result = await act();
+      this.events.fire({ type: 'domain-removed', uuid });
+      return result;
+    } catch (cause) {
+      this.domains.set(uuid, domain);
+      this.definedAt.set(uuid, definedAtMs);
+      this.saveState(domain);
+      throw cause;
+    }
   }
 
-  /** Whether another domain names this image. */
-  isImageShared(path: string, uuid: string): boolean {
-    return [...this.domains.values()].some(
-      ({ config }) => config.uuid !== uuid && config.disk.some((disk) => disk.target === path),
-    );
+  /** Refuses a new domain whose name or uuid another one has. */
+  requireFree({ name, uuid }: DomainConfig): void {
+    this.requireName(name, uuid);
+    if (this.domains.has(uuid))
+      throw new DomusError('NAME_TAKEN', `a domain with the uuid ${uuid} exists already`);
   }
 
   notice(level: 'info' | 'warn' | 'error', domain: string | null, message: string): void {
@@ -239,6 +249,7 @@ export class Toolstack {
   private async load(): Promise<void> {
     const problem = (message: string): void => void this.loadProblems.push(message);
     await this.networks.load(problem);
+    await this.trash.recover(problem);
     for (const { config, state } of await this.store.load(problem)) {
       if (!this.isNameFree(config.name)) {
         problem(

@@ -110,3 +110,15 @@ export async function checkStart(
       `${config.name} has nothing to start from: no disk, no CD and no kernel`,
     );
 }
+
+/** Refuses what cannot be done with a domain that runs. */
+export function requireOff(domain: {
+  readonly active: boolean;
+  readonly config: { readonly name: string };
+}): void {
+  if (domain.active)
+    throw new DomusError(
+      'BAD_STATE',
+      `${domain.config.name} is running; shut it down or force it off first`,
+    );
+}

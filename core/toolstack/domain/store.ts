@@ -59,6 +59,10 @@ export class DomainStore {
     await this.files.writeText(this.path(uuid, 'json'), `${JSON.stringify(state, undefined, 2)}\n`);
   }
 
+  async has(uuid: string): Promise<boolean> {
+    return (await this.files.stat(this.path(uuid, 'cfg'))) !== undefined;
+  }
+
   async remove(uuid: string): Promise<void> {
     await this.files.remove(this.path(uuid, 'cfg'));
     await this.files.remove(this.path(uuid, 'json'));

@@ -78,6 +78,15 @@ export const seedSchema = z.strictObject({
     .regex(/^[^\p{Cc}]*$/u, 'must be one line'),
 }) satisfies z.ZodType<InstallSeed>;
 
+/**
+ * The answers that the installer of a system reads, by what its CD was found to be; undefined when that is not known.
+ * Live systems and children of these have installers of their own.
+ */
+export function answerFormatOf(osId: string): AnswerFormat | undefined {
+  if (/^(?:debian|ubuntu)[\d.]*$/.test(osId)) return 'preseed';
+  return /^(?:fedora|rhel|centos|rocky|almalinux)\d*$/.test(osId) ? 'kickstart' : undefined;
+}
+
 /** The answer files of a format. `instanceId` tells cloud-init one domain from another. */
 export function answerFiles(
   format: AnswerFormat,

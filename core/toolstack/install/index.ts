@@ -5,5 +5,6 @@ export {
   isBootSector,
   sameBootCode,
 } from './finish';
-export { ANSWER_FORMATS, answerFiles, answersSchema, seedSchema } from './answers';
+export { ANSWER_FORMATS, answerFiles, answerFormatOf, answersSchema, seedSchema } from './answers';
 export { prepareInstall, removeInstallFiles } from './prepare';
+export { unattendedFormat } from './unattended';

@@ -79,6 +79,7 @@ export class MenuBar {
           this.#item('&Host', 'view-host', { accelerator: 'Alt+Home' }),
           this.#item('S&torage', 'view-storage'),
           this.#item('&Networks', 'view-networks'),
+          this.#item('T&rash', 'view-trash'),
           separator,
           this.#item('&Overview', 'view-overview', {
             enabled: selected,
