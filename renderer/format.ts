@@ -34,6 +34,19 @@ export function formatUptime(startedAtMs: number | null, nowMs: number): string 
   return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`;
 }
 
+/** How long ago something was, as people say it: `just now`, `5 minutes ago`, `3 days ago`. */
+export function formatAge(atMs: number, nowMs: number): string {
+  const minutes = Math.floor(Math.max(0, nowMs - atMs) / 60_000);
+  if (minutes === 0) return 'just now';
+  const [count, unit] =
+    minutes < 60
+      ? [minutes, 'minute']
+      : minutes < 1440
+        ? [Math.floor(minutes / 60), 'hour']
+        : [Math.floor(minutes / 1440), 'day'];
+  return `${count} ${unit}${count === 1 ? '' : 's'} ago`;
+}
+
 /** The words for a state that the whole app uses (gui.md 3.2). */
 export const STATE_LABEL: Record<DomainState, string> = {
   running: 'Running',

@@ -4,6 +4,7 @@ import { useConsolesStore } from '../stores/consoles';
 import { isLive, useDomainsStore } from '../stores/domains';
 import { useHostStore } from '../stores/host';
 import { useTasksStore } from '../stores/tasks';
+import { useTrashStore } from '../stores/trash';
 
 /** Brings what the toolstack tells into the stores. */
 export function useEvents(): void {
@@ -11,6 +12,7 @@ export function useEvents(): void {
   const host = useHostStore();
   const tasks = useTasksStore();
   const consoles = useConsolesStore();
+  const trash = useTrashStore();
   const nameOf = (uuid: string | null): string | null =>
     uuid === null ? null : (domains.byUuid.get(uuid)?.config.name ?? null);
   const stop = bridge.onEvent((event) => {
@@ -26,6 +28,9 @@ export function useEvents(): void {
       case 'domain-removed':
         domains.remove(event.uuid);
         consoles.forget(event.uuid);
+        return;
+      case 'trash-changed':
+        void trash.load();
         return;
       case 'stats':
         host.sample(event.host);

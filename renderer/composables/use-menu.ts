@@ -56,6 +56,7 @@ export function useMenu(targets: { find: () => void; problems: () => void }): vo
       'view-host': () => domains.select(null),
       'view-storage': () => domains.go('storage'),
       'view-networks': () => domains.go('networks'),
+      'view-trash': () => domains.go('trash'),
       'view-overview': () => view('overview'),
       'view-console': () => view('console'),
       'view-hardware': () => view('hardware'),

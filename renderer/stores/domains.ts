@@ -24,7 +24,7 @@ function append(history: Map<string, readonly number[]>, uuid: string, value: nu
 }
 
 /** Pages that are about this computer, not about one machine. */
-export type Place = 'host' | 'storage' | 'networks';
+export type Place = 'host' | 'storage' | 'networks' | 'trash';
 
 /** The virtual machines as the toolstack last told of them, which one is selected, and their recent CPU figures. */
 export const useDomainsStore = defineStore('domains', () => {

@@ -1,6 +1,6 @@
 import { ElNotification } from 'element-plus';
 import { defineStore } from 'pinia';
-import { computed, ref } from 'vue';
+import { computed, h, ref } from 'vue';
 import type { TaskInfo } from '../../core/api';
 import { call, errorMessage, sentence } from '../api';
 
@@ -82,19 +82,44 @@ export const useTasksStore = defineStore('tasks', () => {
   };
 });
 
-/** A message in the corner: text only. Errors stay until they are read. */
+/** What can be done about a message, from the message. */
+export interface NoticeAction {
+  label: string;
+  run: () => void;
+}
+
+/** A message in the corner: text, and perhaps a button. Errors, and what can be acted on, stay longer. */
 export function notify(
   level: 'info' | 'warn' | 'error' | 'success',
   title: string,
   message: string,
+  action?: NoticeAction,
 ): void {
-  ElNotification({
+  const shown = ElNotification({
     title,
-    message,
+    message:
+      action === undefined
+        ? message
+        : h('span', [
+            message,
+            ' ',
+            h(
+              'button',
+              {
+                type: 'button',
+                class: 'notice-action',
+                onClick: () => {
+                  shown.close();
+                  action.run();
+                },
+              },
+              action.label,
+            ),
+          ]),
     type: level === 'warn' ? 'warning' : level,
     position: 'bottom-right',
     offset: 34,
-    duration: level === 'error' ? 12_000 : 4_500,
+    duration: level === 'error' || action !== undefined ? 12_000 : 4_500,
     dangerouslyUseHTMLString: false,
   });
 }

@@ -197,7 +197,7 @@ it.each(TOURS)('every part fits its place, %s at %d x %d', async (theme, width, 
     await hardware.choose(part);
     await readShot(`hardware-${part.replace(':', '-')}`);
   }
-  for (const place of ['storage', 'networks'] as const) {
+  for (const place of ['storage', 'networks', 'trash'] as const) {
     await window.place(place);
     await page.waitForTimeout(500);
     await readShot(place);

@@ -18,7 +18,7 @@ export class MainWindow {
     await this.treeItem(name).click();
   }
 
-  async place(name: 'storage' | 'networks'): Promise<void> {
+  async place(name: 'storage' | 'networks' | 'trash'): Promise<void> {
     await this.page.locator(`[data-test="tree-${name}"]`).click();
   }
 
