@@ -1,5 +1,11 @@
 import { computed, reactive, ref, watch, type ComputedRef, type Ref } from 'vue';
-import { DomusError, type DomainConfig, type IsoReport, type PickedFile } from '../../core/api';
+import {
+  DomusError,
+  type DomainConfig,
+  type DomainInfo,
+  type IsoReport,
+  type PickedFile,
+} from '../../core/api';
 import { call, errorMessage, sentence } from '../api';
 import { useConsolesStore } from '../stores/consoles';
 import { useDialogsStore } from '../stores/dialogs';
@@ -14,6 +20,7 @@ import {
   type FieldName,
   type NewVmForm,
 } from './new-vm-form';
+import { useUnattended, type Unattended } from './use-unattended';
 
 const PREVIEW_DELAY_MS = 200;
 
@@ -49,6 +56,8 @@ export interface NewVm {
   /** xl.cfg of what would be stored. */
   readonly preview: Ref<string>;
   readonly built: ComputedRef<ReturnType<typeof buildConfig> | null>;
+  /** Answers for an installer that is to be left alone. */
+  readonly unattended: Unattended;
   open(iso: PickedFile | null): Promise<void>;
   setIso(iso: PickedFile | null): Promise<void>;
   /** The user changed an answer: it is not filled in any more, and its `error` may be shown. */
@@ -77,6 +86,10 @@ export function useNewVm(): NewVm {
   const problem = ref('');
   const serverErrors = ref<FieldErrors>({});
   const preview = ref('');
+  const unattended = useUnattended(() => ({
+    name: form.name.trim(),
+    uuid: suggested.value?.uuid ?? '',
+  }));
   let round = 0;
 
   const limits = computed(() => ({
@@ -84,19 +97,28 @@ export function useNewVm(): NewVm {
     hostCpus: host.info?.cpus ?? 1,
     hostFreeMiB: freeMiB.value,
   }));
+  /** The answers that count: an installer that is left alone has a kernel of its own. */
+  const asked = computed<NewVmForm>(() => ({
+    ...form,
+    directBoot: form.directBoot && !unattended.on.value,
+  }));
   const errors = computed<FieldErrors>(() => {
-    const found = suggested.value === null ? {} : validateForm(form, limits.value);
+    const found = suggested.value === null ? {} : validateForm(asked.value, limits.value);
     if (report.value?.problem !== undefined) found.iso = sentence(report.value.problem);
+    if (unattended.on.value && form.disk === 'none')
+      found.disk = 'An unattended installation needs a disk.';
     return { ...serverErrors.value, ...found };
   });
   const valid = computed(
     () =>
       suggested.value !== null &&
       !reading.value &&
-      Object.keys(validateForm(form, limits.value)).length === 0,
+      Object.keys(validateForm(asked.value, limits.value)).length === 0 &&
+      !(unattended.on.value && form.disk === 'none') &&
+      unattended.valid.value,
   );
   const built = computed(() =>
-    suggested.value === null ? null : buildConfig(form, suggested.value),
+    suggested.value === null ? null : buildConfig(asked.value, suggested.value),
   );
 
   /** Starts over, with an image or without. */
@@ -109,6 +131,7 @@ export function useNewVm(): NewVm {
     report.value = null;
     suggested.value = null;
     busy.value = null;
+    unattended.reset(preferences.value.keymap);
     await setIso(iso);
   }
 
@@ -119,12 +142,14 @@ export function useNewVm(): NewVm {
     report.value = null;
     serverErrors.value = {};
     reading.value = true;
+    unattended.format.value = null;
     try {
       const suggestion = await call('domain/suggest', iso === null ? {} : { iso: iso.path });
       if (mine !== round) return;
       fill(suggestion.config, suggestion.diskGiB);
       freeMiB.value = suggestion.hostFreeMiB;
       report.value = suggestion.report ?? null;
+      unattended.format.value = suggestion.unattended ?? null;
     } catch (error) {
       if (mine !== round) return;
       serverErrors.value = { iso: errorMessage(error) };
@@ -169,9 +194,18 @@ export function useNewVm(): NewVm {
       : '';
   }
 
+  /** Stores the machine; one whose installer is left alone gets its kernel and the answers, too. */
+  async function define(wanted: ReturnType<typeof buildConfig>): Promise<DomainInfo> {
+    const location = form.iso?.path;
+    if (!unattended.on.value || location === undefined) return call('domain/define', wanted);
+    const seed = await unattended.answers();
+    return call('domain/install', { ...wanted, location, seed });
+  }
+
   async function create(start: boolean): Promise<boolean> {
     for (const field of ['name', 'memory', 'vcpus', 'disk', 'kernel', 'vncpasswd'] as const)
       shownErrors.add(field);
+    unattended.showErrors();
     const wanted = built.value;
     if (!valid.value || wanted === null) {
       problem.value = 'Some answers need a change; they are marked.';
@@ -180,7 +214,7 @@ export function useNewVm(): NewVm {
     problem.value = '';
     busy.value = start ? 'start' : 'create';
     try {
-      const domain = await call('domain/define', wanted);
+      const domain = await define(wanted);
       domains.put(domain);
       domains.select(domain.config.uuid);
       if (start) {
@@ -226,6 +260,7 @@ export function useNewVm(): NewVm {
     problem,
     preview,
     built,
+    unattended,
     open,
     setIso,
     touch,
