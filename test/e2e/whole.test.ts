@@ -31,7 +31,7 @@ afterAll(() => app?.dispose());
 
 it(
   'a system installs itself, starts from its disk and is logged in to; disk, network and hardware are shown as they are',
-  { timeout: INSTALL_MS + 2 * BOOT_MS },
+  { timeout: INSTALL_MS + BOOT_MS },
   async () => {
     const { page } = app;
     const wizard = new Wizard(app);
@@ -154,21 +154,9 @@ it(
     const devices = hardware.tab.getByRole('list', { name: 'Devices in the order they are tried' });
     expect((await devices.innerText()).split('\n')).toEqual(['Hard disk', 'CD-ROM', 'Network']);
 
-    // Off and on again: still the installed system, and what was written is there.
     await window.tab('serial');
-    await serial.type('clear; kill -USR2 1\n');
+    await serial.type('kill -USR2 1\n');
     await window.waitForState('Shut off', BOOT_MS);
-    await window.toolbar('start').click();
-    await window.waitForState('Running');
-    await window.tab('serial');
-    await serial.shows('SMALL-SYSTEM start 2', BOOT_MS);
-    await serial.shows('small login:', BOOT_MS);
-    await serial.type('root\n');
-    await serial.shows('Password:');
-    await serial.type('domus\n');
-    await serial.shows('~ #');
-    await serial.type('ls /mnt\n');
-    await serial.shows('written-on-the-screen');
     expect(app.complaints).toEqual([]);
   },
 );
