@@ -23,6 +23,7 @@ import {
 import { useUnattended, type Unattended } from './use-unattended';
 
 const PREVIEW_DELAY_MS = 200;
+const NEEDS_CHANGE = 'Some answers need a change; they are marked.';
 
 function emptyForm(keymap: string): NewVmForm {
   return {
@@ -208,7 +209,7 @@ export function useNewVm(): NewVm {
     unattended.showErrors();
     const wanted = built.value;
     if (!valid.value || wanted === null) {
-      problem.value = 'Some answers need a change; they are marked.';
+      problem.value = NEEDS_CHANGE;
       return false;
     }
     problem.value = '';
@@ -234,6 +235,10 @@ export function useNewVm(): NewVm {
       busy.value = null;
     }
   }
+
+  watch(valid, (now) => {
+    if (now && problem.value === NEEDS_CHANGE) problem.value = '';
+  });
 
   let previewTimer: ReturnType<typeof setTimeout> | null = null;
   watch(
