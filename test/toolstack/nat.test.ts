@@ -1,117 +1,27 @@
 /** The NAT on the host's real sockets, loopback only: the guest is played, the servers are real. */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { afterEach, describe, expect, it } from 'vitest';
-import { nodeNetwork, nodeTimers } from '../../core/host-node';
-import { UserNat, type EgressRule } from '../../core/net';
-import { ADDRESSES, GATEWAY, GATEWAY_MAC, GUEST, GUEST6, ip } from '../support/nat-lab';
-import { GuestTcp, hear, udpFrame, type Heard } from '../support/net-guest';
+import { GATEWAY, GATEWAY_MAC, GUEST, ip } from '../support/nat-lab';
+import {
+  allow,
+  closeAll,
+  CLOSERS,
+  portOf,
+  serve,
+  SocketLab,
+  until,
+} from '../support/nat-on-sockets';
+import { udpFrame } from '../support/net-guest';
 
-const CLOSERS: (() => void)[] = [];
-afterEach(() => {
-  for (const close of CLOSERS.splice(0)) close();
-});
-
-/** A guest behind a NAT that uses this computer's sockets. */
-class Lab {
-  readonly nat: UserNat;
-  readonly heard: Heard[] = [];
-  readonly guests: GuestTcp[] = [];
-  private queue: Uint8Array[] = [];
-  private scheduled = false;
-
-  constructor(rules: EgressRule[] = []) {
-    this.nat = new UserNat(
-      { network: nodeNetwork, timers: nodeTimers, random32: () => (Math.random() * 2 ** 32) >>> 0 },
-      {
-        addresses: ADDRESSES,
-        firstHost: 15,
-        domainName: '',
-        hostName: 'guest',
-        egress: { outside: true, lan: false, rules },
-      },
-      (frame) => {
-        this.deliver(hear(frame));
-        return true;
-      },
-    );
-    CLOSERS.push(() => this.nat.close());
-  }
-
-  /** Frames are handed over in batches, as the rings do. */
-  send(frame: Uint8Array): void {
-    this.queue.push(frame.slice());
-    if (this.scheduled) return;
-    this.scheduled = true;
-    setImmediate(() => {
-      this.scheduled = false;
-      for (const next of this.queue.splice(0)) this.nat.receive(next);
-      this.nat.flush();
-    });
-  }
-
-  guest(remote: Uint8Array, port: number, from = 40_000 + this.guests.length): GuestTcp {
-    const source = remote.length === 4 ? GUEST : GUEST6;
-    const guest = new GuestTcp(
-      (frame) => this.send(frame),
-      GATEWAY_MAC,
-      source,
-      from,
-      remote,
-      port,
-      {
-        shift: 6,
-      },
-    );
-    guest.window = 256 << 10;
-    this.guests.push(guest);
-    return guest;
-  }
-
-  private deliver(heard: Heard): void {
-    this.heard.push(heard);
-    if (this.heard.length > 1000) this.heard.splice(0, 500);
-    const { tcp } = heard;
-    if (!tcp) return;
-    for (const guest of this.guests)
-      if (guest.port === tcp.destinationPort && guest.remotePort === tcp.sourcePort) {
-        guest.arrive(tcp);
-        guest.advance();
-      }
-  }
-}
-
-async function until(done: () => boolean, what: string, patienceMs = 20_000): Promise<void> {
-  const deadline = Date.now() + patienceMs;
-  while (!done()) {
-    if (Date.now() > deadline) throw new Error(`no ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
-async function serve(onConnection: (socket: Socket) => void, host = '127.0.0.1'): Promise<Server> {
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
-    socket.on('error', () => undefined);
-    CLOSERS.push(() => socket.destroy());
-    onConnection(socket);
-  });
-  server.listen(0, host);
-  await once(server, 'listening');
-  CLOSERS.push(() => void server.close());
-  return server;
-}
-
-const portOf = (server: Server): number => (server.address() as AddressInfo).port;
-const allow = (port: number): EgressRule[] => [
-  { action: 'allow', to: '127.0.0.1', ports: [port, port] },
-];
+afterEach(closeAll);
 
 describe('the NAT on real sockets', () => {
   it('echoes eight megabytes, byte for byte, and half-closes', async () => {
     const server = await serve((socket) => socket.pipe(socket));
-    const lab = new Lab(allow(portOf(server)));
+    const lab = new SocketLab(allow(portOf(server)));
     const guest = lab.guest(GATEWAY, portOf(server));
     guest.connect();
     await until(() => guest.state === 'open', 'connection');
@@ -133,7 +43,7 @@ describe('the NAT on real sockets', () => {
 
   it('carries a hundred connections at a time', async () => {
     const server = await serve((socket) => socket.pipe(socket));
-    const lab = new Lab(allow(portOf(server)));
+    const lab = new SocketLab(allow(portOf(server)));
     const guests = Array.from({ length: 100 }, () => lab.guest(GATEWAY, portOf(server)));
     for (let i = 0; i < guests.length; i += 50) {
       for (const guest of guests.slice(i, i + 50)) guest.connect();
@@ -154,7 +64,7 @@ describe('the NAT on real sockets', () => {
       socket.on('drain', more);
       more();
     });
-    const lab = new Lab(allow(portOf(server)));
+    const lab = new SocketLab(allow(portOf(server)));
     const guest = lab.guest(GATEWAY, portOf(server));
     guest.window = 0;
     guest.connect();
@@ -170,13 +80,13 @@ describe('the NAT on real sockets', () => {
     const closed = await serve(() => undefined);
     const port = portOf(closed);
     closed.close();
-    const lab = new Lab(allow(port));
+    const lab = new SocketLab(allow(port));
     const refused = lab.guest(GATEWAY, port);
     refused.connect();
     await until(() => refused.state === 'reset', 'refusal');
 
     const rude = await serve((socket) => socket.once('data', () => socket.resetAndDestroy()));
-    const second = new Lab(allow(portOf(rude)));
+    const second = new SocketLab(allow(portOf(rude)));
     const cut = second.guest(GATEWAY, portOf(rude));
     cut.connect();
     await until(() => cut.state === 'open', 'connection');
@@ -191,7 +101,7 @@ describe('the NAT on real sockets', () => {
     await once(server, 'listening');
     CLOSERS.push(() => server.close());
     const { port } = server.address();
-    const lab = new Lab(allow(port));
+    const lab = new SocketLab(allow(port));
     lab.send(udpFrame(GATEWAY_MAC, GUEST, 5000, GATEWAY, port, Uint8Array.of(1, 2, 3)));
     await until(() => lab.heard.some((heard) => heard.udp), 'answer');
     const answer = lab.heard.find((heard) => heard.udp);
@@ -200,7 +110,7 @@ describe('the NAT on real sockets', () => {
   });
 
   it('forwards a port of this computer to the guest, on 127.0.0.1 only', async () => {
-    const lab = new Lab();
+    const lab = new SocketLab();
     const bound = await lab.nat.forward({
       protocol: 'tcp',
       hostAddress: '127.0.0.1',
@@ -231,7 +141,7 @@ describe('the NAT on real sockets', () => {
 
   it('says which port is taken', async () => {
     const server = await serve(() => undefined);
-    const lab = new Lab();
+    const lab = new SocketLab();
     const forward = { protocol: 'tcp', hostAddress: '127.0.0.1', guestPort: 22 } as const;
     await expect(lab.nat.forward({ ...forward, hostPort: portOf(server) })).rejects.toThrow(
       `TCP port ${portOf(server)} on 127.0.0.1 cannot be opened: another program uses it`,
@@ -256,7 +166,7 @@ describe('the NAT on real sockets', () => {
       '::1',
       '::ffff:127.0.0.1',
     ];
-    const lab = new Lab();
+    const lab = new SocketLab();
     const guests = targets.map((address) => lab.guest(ip(address), portOf(server)));
     for (const guest of guests) guest.connect();
     await new Promise((resolve) => setTimeout(resolve, 500));
