@@ -14,6 +14,7 @@ import {
   type UdpSocket,
 } from '../host';
 import { queryServers } from './dns-query';
+import { openEcho } from './echo';
 
 const CODES: Readonly<Record<string, NetworkErrorCode>> = {
   ECONNREFUSED: 'REFUSED',
@@ -223,6 +224,7 @@ export const nodeNetwork: NetworkHost = {
   listenTcp,
   openUdp,
   bindUdp,
+  openEcho,
   interfaces,
   lookup,
   reverse,

@@ -61,6 +61,18 @@ export interface UdpEvents {
   onError(error: NetworkErrorCode): void;
 }
 
+/** Echo requests (ping) of one asker. */
+export interface EchoSocket {
+  /** Sends a request to a numeric address. Failures are silent. */
+  send(address: string, sequence: number, data: Uint8Array, hopLimit: number): void;
+  close(): void;
+}
+
+export interface EchoEvents {
+  /** A reply to a request of this socket; the bytes belong to the receiver. */
+  onReply(address: string, sequence: number, data: Uint8Array): void;
+}
+
 /** An address of one of the host's interfaces with its on-link prefix. */
 export interface InterfaceAddress {
   readonly address: string;
@@ -80,6 +92,8 @@ export interface NetworkHost {
   /** An unbound-until-used socket of a family. */
   openUdp(family: 4 | 6, events: UdpEvents): UdpSocket;
   bindUdp(address: string, port: number, events: UdpEvents): Promise<UdpSocket & BoundPort>;
+  /** Opens a socket for echo requests; undefined where the system does not permit this user to ping. */
+  openEcho?(family: 4 | 6, events: EchoEvents): Promise<EchoSocket | undefined>;
   interfaces(): InterfaceAddress[];
   /** Addresses of a name by all means the host has (hosts file, name service, DNS), both families. Empty: the name does not exist. Rejects with a NetworkError when no answer can be had now. */
   lookup(name: string): Promise<string[]>;

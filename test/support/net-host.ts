@@ -79,6 +79,8 @@ export class FakeNetworkHost implements NetworkHost {
     { address: '2001:db8:1::7', prefixBits: 64, loopback: false },
   ];
   slow = false;
+  /** Set: the host permits ping. */
+  openEcho?: NonNullable<NetworkHost['openEcho']>;
   answerDns: ((message: Uint8Array) => Uint8Array) | undefined;
 
   connectTcp(address: string, port: number, events: TcpEvents): TcpStream {

@@ -9,8 +9,12 @@ export function temporaryDirectory(): { path: string; close(): void } {
   return { path, close: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** Bundles a TypeScript program of the tests so that a plain Node process can run it. */
-export async function bundleProgram(source: string, directory: string): Promise<string> {
+/** Bundles a TypeScript program of the tests so that a plain Node process can run it; packages in `external` stay outside. */
+export async function bundleProgram(
+  source: string,
+  directory: string,
+  external: string[] = [],
+): Promise<string> {
   const outfile = join(directory, `${source.replace(/[^a-z-]/g, '-')}.mjs`);
   await build({
     entryPoints: [resolve(import.meta.dirname, source)],
@@ -19,6 +23,7 @@ export async function bundleProgram(source: string, directory: string): Promise<
     platform: 'node',
     format: 'esm',
     target: 'node20',
+    external,
     logLevel: 'error',
   });
   return outfile;

@@ -28,7 +28,8 @@ export type EgressReason =
   | 'a rule denies it'
   | 'it is this computer'
   | 'it is a special address'
-  | 'it is on the local network';
+  | 'it is on the local network'
+  | 'this computer does not permit ping';
 
 export interface EgressDenial {
   readonly protocol: 'tcp' | 'udp' | 'icmp' | 'dns';
@@ -120,6 +121,11 @@ export class EgressPolicy {
     const reason = this.reasonAgainst(address, port);
     if (reason !== undefined) this.remember(protocol, address, port, reason);
     return reason;
+  }
+
+  /** Remembers an echo request that this computer does not let out. */
+  noPing(address: Uint8Array): void {
+    this.remember('icmp', address, 0, 'this computer does not permit ping');
   }
 
   /** Whether a rule of the user's opens this port of the host's loopback address: the guest reaches it at its gateway. */

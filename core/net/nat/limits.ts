@@ -18,6 +18,12 @@ export const UDP_EXPIRY_MS = 180_000;
 /** Peers that may answer one UDP mapping. */
 export const MAX_UDP_PEERS = 64;
 
+export const MAX_ECHO_FLOWS = 64;
+/** RFC 5508 REQ-2: at least 60 seconds. */
+export const ECHO_EXPIRY_MS = 60_000;
+/** Echo requests that leave in a second; a burst of as many. */
+export const ECHOES_PER_SECOND = 100;
+
 /** New connections and mappings in a second; a burst of as many. */
 export const NEW_FLOWS_PER_SECOND = 1000;
 

@@ -2,7 +2,7 @@
  * The gateway of a guest's network: a router, DHCP and name server whose way out are ordinary sockets of the host
  * (user-mode NAT). It needs no privilege. The guest is untrusted: whatever it sends, nothing here throws, and what it
  * may hold of the host is bounded (limits.ts).
- * Missing: ICMP echo to the outside without the host's ping sockets, IGMP, IP options, TFTP.
+ * Missing: ICMP errors from outside (traceroute), IGMP, IP options, TFTP.
  */
 import type { BoundPort, NetworkHost, TimerHost } from '../../host';
 import {
@@ -38,6 +38,7 @@ import {
 } from '../wire';
 import { DhcpServer, type DhcpLease } from './dhcp-server';
 import { DnsProxy, DnsTcpStream } from './dns-proxy';
+import { EchoFlows } from './echo-flows';
 import { EgressPolicy, type EgressDenial, type EgressOptions } from './egress';
 import { Reassembler } from './fragments';
 import { GatewayLink, type GatewayAddresses } from './gateway-link';
@@ -95,6 +96,7 @@ export class UserNat {
   private readonly tcp: TcpFlows;
   private readonly udp: UdpFlows;
   private readonly icmp: IcmpResponder;
+  private readonly echo: EchoFlows;
   private readonly router: Ipv6Router;
   private readonly fragments: Reassembler;
   private readonly newFlows = new TokenBucket(NEW_FLOWS_PER_SECOND);
@@ -146,6 +148,10 @@ export class UserNat {
       unreachable: (packet, why) => this.icmp.unreachable(packet, why),
     });
     this.udp = new UdpFlows(this.link, network, now);
+    this.echo = new EchoFlows(this.link, network, now, (packet) => {
+      this.policy.noPing(packet.destination);
+      this.icmp.unreachable(packet, 'prohibited');
+    });
     this.fragments = new Reassembler(now);
     this.router = new Ipv6Router(this.link, () => this.hasIpv6Route(), now);
     this.stopTick = timers.every(TICK_MS, () => this.tick());
@@ -167,9 +173,9 @@ export class UserNat {
     return this.udp.size;
   }
 
-  /** Datagrams for the guest that found no room. */
+  /** Datagrams and echo replies for the guest that found no room, and echo requests beyond what is allowed. */
   get udpDropped(): number {
-    return this.udp.dropped;
+    return this.udp.dropped + this.echo.dropped;
   }
 
   /** Takes a frame from the guest, valid during the call. `flush` must follow a batch. */
@@ -227,6 +233,7 @@ export class UserNat {
   reset(): void {
     this.tcp.clear();
     this.udp.clear();
+    this.echo.clear();
     this.fragments.clear();
     this.link.forgetNeighbours();
   }
@@ -249,6 +256,7 @@ export class UserNat {
   private tick(): void {
     this.tcp.tick();
     this.udp.tick();
+    this.echo.tick();
     this.router.tick();
     this.fragments.expire();
   }
@@ -386,9 +394,10 @@ export class UserNat {
     const { destination } = packet;
     if (this.isGroup(destination) || !this.icmp.isEcho(packet)) return this.drop();
     if (isHere) return this.icmp.answer(packet);
-    // QUIRK: echo leaves through ping sockets only, which Node does not have: the guest is told so.
-    this.policy.check('icmp', destination, 0);
-    this.icmp.unreachable(packet, 'prohibited');
+    if (this.link.isOnLink(destination)) return this.icmp.unreachable(packet, 'host');
+    if (this.policy.check('icmp', destination, 0) !== undefined)
+      return this.icmp.unreachable(packet, 'prohibited');
+    this.echo.send(packet);
   }
 
   /** For logs: who this gateway is. */
