@@ -24,6 +24,8 @@ export interface DiskImage {
   readonly readOnly: boolean;
   /** A private buffer of exactly `length` bytes, zeros behind the end of the file. */
   read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** The same into a buffer that is there; absent where the format has nothing to gain by it. */
+  readInto?(offset: number, target: Uint8Array<ArrayBuffer>): Promise<void>;
   write(offset: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   /** From now on the range reads as zeros; takes as little room as the format can do with. */
   writeZeroes(offset: number, length: number): Promise<void>;

@@ -40,6 +40,11 @@ class RawImage implements DiskImage {
     return this.file.read(offset, length);
   }
 
+  async readInto(offset: number, target: Uint8Array<ArrayBuffer>): Promise<void> {
+    this.check(offset, target.length);
+    await this.file.readInto(offset, target);
+  }
+
   async write(offset: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     this.check(offset, bytes.length);
     await this.file.write(offset, bytes);

@@ -3,6 +3,7 @@
  * Document: Serial ATA 3.0, section 13.6 (READ and WRITE FPDMA QUEUED, queued error log).
  */
 import type { BlockBackend, BlockError } from '../../hw';
+import { BufferPool } from '../buffer-pool';
 import { ERROR_ABRT, ERROR_IDNF, ERROR_UNC, ERROR_WP, SECTOR_BYTES } from './ata-regs';
 
 /** Bytes of a command moved in one request to the image: bounds the buffers of a disk (32 commands). */
@@ -35,6 +36,7 @@ type Done = (error?: BlockError) => void;
 export class AtaQueue {
   lastError: QueuedError | undefined;
   private readonly waiting: QueuedCommand[] = [];
+  private readonly buffers = new BufferPool();
   private epoch = 0;
   /** Requests to the image under way, and those of them that were cancelled: these go first. */
   private calls = 0;
@@ -68,7 +70,7 @@ export class AtaQueue {
 
   private read(command: QueuedCommand, at: number): void {
     const bytes = command.sectors * SECTOR_BYTES;
-    const part = new Uint8Array(Math.min(bytes - at, CHUNK_BYTES));
+    const part = this.buffers.take(Math.min(bytes - at, CHUNK_BYTES));
     const offset = command.lba * SECTOR_BYTES + at;
     this.call(
       command,
@@ -76,6 +78,7 @@ export class AtaQueue {
       (done) => this.backend.read(offset, part, done),
       () => {
         command.toHost(part);
+        this.buffers.give(part);
         if (at + part.length < bytes) this.read(command, at + part.length);
         else command.done(0);
       },
@@ -84,7 +87,7 @@ export class AtaQueue {
 
   private write(command: QueuedCommand, at: number): void {
     const bytes = command.sectors * SECTOR_BYTES;
-    const part = new Uint8Array(Math.min(bytes - at, CHUNK_BYTES));
+    const part = this.buffers.take(Math.min(bytes - at, CHUNK_BYTES));
     if (!command.fromHost(part)) return this.fail(command, ERROR_ABRT);
     const offset = command.lba * SECTOR_BYTES + at;
     this.call(
@@ -92,6 +95,7 @@ export class AtaQueue {
       ERROR_ABRT,
       (done) => this.backend.write(offset, part, done),
       () => {
+        this.buffers.give(part);
         if (at + part.length < bytes) this.write(command, at + part.length);
         else if (command.durable) this.flush(command);
         else command.done(0);

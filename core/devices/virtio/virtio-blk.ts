@@ -4,6 +4,7 @@
  * many requests under way. Missing: several queues, secure erase, lifetime, zones.
  */
 import type { BlockBackend, BlockError } from '../../hw';
+import { BufferPool } from '../buffer-pool';
 import { gather, scatter, totalBytes, type Segment } from './scatter';
 import type { VirtioDevice, VirtioTransport } from './virtio-device';
 import { VIRTIO_ID_BLOCK } from './virtio-regs';
@@ -100,6 +101,7 @@ export class VirtioBlk implements VirtioDevice {
   private readonly view = new DataView(this.config.buffer);
   private transport: VirtioTransport | undefined;
   private readonly active = new Map<number, Request>();
+  private readonly buffers = new BufferPool();
   /** Answers of the back end that are still to come for requests that a reset forgot: they go first. */
   private stale = 0;
   private calls = 0;
@@ -242,9 +244,12 @@ export class VirtioBlk implements VirtioDevice {
     const offset = sector * SECTOR_BYTES;
     if (!this.isInside(offset, bytes)) return this.end(request, VIRTIO_BLK_S_IOERR, 0);
     this.counters.reads++;
-    const buffer = new Uint8Array(Math.min(bytes, CHUNK_BYTES));
+    const buffer = this.buffers.take(Math.min(bytes, CHUNK_BYTES));
     const next = (at: number): void => {
-      if (at === bytes) return this.end(request, VIRTIO_BLK_S_OK, bytes);
+      if (at === bytes) {
+        this.buffers.give(buffer);
+        return this.end(request, VIRTIO_BLK_S_OK, bytes);
+      }
       const part = buffer.subarray(0, Math.min(bytes - at, CHUNK_BYTES));
       this.call(
         request,
@@ -267,12 +272,15 @@ export class VirtioBlk implements VirtioDevice {
     this.counters.writes++;
     const next = (at: number): void => {
       if (at === bytes) return this.written(request);
-      const part = new Uint8Array(Math.min(bytes - at, CHUNK_BYTES));
+      const part = this.buffers.take(Math.min(bytes - at, CHUNK_BYTES));
       gather(transport.memory, request.readable, HEADER_BYTES + at, part);
       this.call(
         request,
         (done) => backend.write(offset + at, part, done),
-        () => next(at + part.length),
+        () => {
+          this.buffers.give(part);
+          next(at + part.length);
+        },
       );
     };
     next(0);

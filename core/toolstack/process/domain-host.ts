@@ -19,7 +19,7 @@ import { DomainNetworks } from './networks';
 import { InstallWatch } from './install-watch';
 import { holdLifeline, type ParentChannel } from './parent-channel';
 import { ScreenServer } from './screen-server';
-import type { BlockRequest } from './worker-messages';
+import type { BlockReply, BlockRequest } from './worker-messages';
 
 /** After the end of the guest the process waits this long for the toolstack to fetch the console and the last picture. */
 const LINGER_MS = 5000;
@@ -62,6 +62,8 @@ export class DomainHost {
   private noticesLeft = NOTICES_A_MINUTE;
   /** Writes that wait for room on the host's disk. */
   private readonly stalled: BlockRequest[] = [];
+  /** Answers that go to the guest at the end of this turn of the event loop. */
+  private readonly replies: BlockReply[] = [];
   private ended = false;
   private leaving = false;
   private lastInstructions = 0;
@@ -210,6 +212,7 @@ export class DomainHost {
         memoryMiB: config.memory,
         vcpus: config.vcpus,
         disks: images.disks,
+        blockMemory: images.memory,
         vifs: networks.shared,
         bootOrder: config.boot,
         ...bootFiles,
@@ -236,7 +239,7 @@ export class DomainHost {
     if (message.type === 'stopped') return void this.stopped(message);
     if (message.type === 'network' || message.type === 'network-space')
       return this.running?.networks.handle(message);
-    void this.block(message);
+    for (const request of message.requests) void this.block(request);
   }
 
   /** A disc that the guest put out is taken away, as a person would. */
@@ -252,10 +255,15 @@ export class DomainHost {
     const { images, guest } = this.running;
     const answer = await images.handle(request);
     if (answer.error?.code === 'ENOSPC') return this.stall(request, answer.error.message);
-    guest.post(
-      { type: 'block-done', id: request.id, ...answer },
-      answer.data ? [answer.data.buffer] : [],
-    );
+    if (this.replies.length === 0) setImmediate(() => this.reply(guest));
+    this.replies.push({ id: request.id, ...answer });
+  }
+
+  /** All requests that ended in one turn of the event loop are one message. */
+  private reply(guest: Guest): void {
+    const replies = this.replies.splice(0);
+    const transfer = replies.flatMap(({ data }) => (data ? [data.buffer] : []));
+    guest.post({ type: 'block-done', replies }, transfer);
   }
 
   /** The host's disk is full: the guest is paused instead of being told of an error, and the write is repeated when it goes on. */

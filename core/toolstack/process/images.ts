@@ -8,6 +8,7 @@ import {
   type DiskImage,
   type ImageHost,
 } from '../../storage';
+import { BLOCK_SLOTS_BYTES } from './block-slots';
 import type { BlockRequest, WorkerDisk, WorkerMedium } from './worker-messages';
 
 /** Largest request a device may make: bounds what a guest can have in flight. */
@@ -38,6 +39,8 @@ async function backingOf(
 export class DomainImages {
   readBytes = 0;
   writtenBytes = 0;
+  /** Where requests with a slot have their data. */
+  readonly memory = new SharedArrayBuffer(BLOCK_SLOTS_BYTES);
   private readonly inFlight = new Set<Promise<BlockAnswer>>();
 
   private nextMedium: number;
@@ -157,11 +160,18 @@ export class DomainImages {
   }
 
   private async perform(image: DiskImage, request: BlockRequest): Promise<BlockAnswer> {
-    const { operation, offset, length, data } = request;
+    const { operation, offset, length, slot } = request;
+    const shared = slot === undefined ? undefined : this.sharedBytes(slot, length);
     if (operation === 'read') {
-      const bytes = await image.read(offset, length);
+      if (!shared) {
+        const data = await image.read(offset, length);
+        this.readBytes += length;
+        return { data };
+      }
+      if (image.readInto) await image.readInto(offset, shared);
+      else shared.set(await image.read(offset, length));
       this.readBytes += length;
-      return { data: bytes };
+      return {};
     }
     if (operation === 'flush') {
       await image.flush().catch((cause: unknown) => {
@@ -178,8 +188,16 @@ export class DomainImages {
       return {};
     }
     if (operation === 'zero') await image.writeZeroes(offset, length);
-    else await image.write(offset, data ?? new Uint8Array(length));
+    else await image.write(offset, shared ?? request.data ?? new Uint8Array(length));
     this.writtenBytes += length;
     return {};
+  }
+
+  /**
+   * A slot's bytes. The worker leaves them alone until the answer, so that images may take them for any other buffer;
+   * only their type tells shared memory apart.
+   */
+  private sharedBytes(slot: number, length: number): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.memory as ArrayBufferLike as ArrayBuffer, slot, length);
   }
 }

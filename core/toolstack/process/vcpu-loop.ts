@@ -68,9 +68,10 @@ export class VcpuLoop {
 
   /** One slice of the guest; how long it may sleep now, ms. */
   private slice(): number {
-    const { machine, port, monotonicMs } = this.parts;
+    const { machine, port, blocks, monotonicMs } = this.parts;
     const before = monotonicMs();
     const result = machine.slice();
+    blocks.flush();
     this.busyMs += monotonicMs() - before;
     this.publishCounters();
     if (result.state === 'running') return 0;
@@ -106,13 +107,15 @@ export class VcpuLoop {
   private drain(): void {
     for (let message = this.parts.port.poll(); message; message = this.parts.port.poll())
       this.handle(message);
+    // An answer may be followed by the next request of the drive.
+    this.parts.blocks.flush();
   }
 
   private handle(message: ToWorker): void {
     const { machine, blocks, serial, display, adapter, networks } = this.parts;
     switch (message.type) {
       case 'block-done':
-        return blocks.complete(message);
+        return blocks.complete(message.replies);
       case 'serial-in':
         return serial.onReceive?.(message.bytes);
       case 'network-link':

@@ -1,9 +1,9 @@
 import type { BlockBackend, BlockError } from '../../hw';
-import type { BlockOperation, FromWorker, ToWorker, WorkerDisk } from './worker-messages';
+import { BlockSlots } from './block-slots';
+import type { BlockOperation, BlockReply, BlockRequest, WorkerDisk } from './worker-messages';
 import type { WorkerPort } from './worker-port';
 
 type Done = (error?: BlockError) => void;
-type BlockDone = Extract<ToWorker, { type: 'block-done' }>;
 
 /** Largest single request to the event loop: bounds the private buffers that are in flight. */
 const MAX_REQUEST_BYTES = 16 << 20;
@@ -12,6 +12,7 @@ interface Waiting {
   readonly done: Done;
   /** Where read data goes. */
   readonly target: Uint8Array | null;
+  readonly slot: number | undefined;
 }
 
 /** A failed request as an exception, for calls that answer at once. */
@@ -25,12 +26,23 @@ class BlockFailure extends Error implements BlockError {
   }
 }
 
-/** Block requests of all drives on their way through the event loop. Every request carries its own private copy of the data. */
+/**
+ * Block requests of all drives on their way through the event loop. The first of several goes at once, the others
+ * together when the slice is over (`flush`). Data goes through shared memory, or with the messages when that is full.
+ */
 export class BlockClient {
   private nextId = 1;
   private readonly waiting = new Map<number, Waiting>();
+  private readonly slots: BlockSlots;
+  private unsent: BlockRequest[] = [];
+  private transfer: ArrayBuffer[] = [];
 
-  constructor(private readonly port: WorkerPort) {}
+  constructor(
+    private readonly port: WorkerPort,
+    memory: SharedArrayBuffer,
+  ) {
+    this.slots = new BlockSlots(memory);
+  }
 
   /** Requests that the event loop has not answered. */
   get inFlight(): number {
@@ -46,48 +58,73 @@ export class BlockClient {
     target: Uint8Array | null,
     done: Done,
   ): void {
+    const isFirst = this.waiting.size === 0;
+    const slot = source || target ? this.slots.take(length) : undefined;
     const id = this.nextId++;
-    this.waiting.set(id, { done, target });
-    this.post(id, disk, operation, offset, length, source);
+    this.waiting.set(id, { done, target, slot });
+    this.put({ id, disk, operation, offset, length }, slot, source);
+    if (isFirst) this.flush();
   }
 
-  /** Sends a request and sleeps until it is answered; for firmware services. */
+  /** Sends a request and sleeps until it is answered; for firmware services. Returns a private copy of what was read. */
   submitNow(
     disk: number,
     operation: BlockOperation,
     offset: number,
     length: number,
     source: Uint8Array | null,
-  ): BlockDone {
+  ): BlockReply {
     const id = this.nextId++;
-    this.post(id, disk, operation, offset, length, source);
+    this.put({ id, disk, operation, offset, length }, undefined, source);
+    this.flush();
+    const isIt = (reply: BlockReply): boolean => reply.id === id;
     const message = this.port.waitFor(
-      (candidate) => candidate.type === 'block-done' && candidate.id === id,
+      (candidate) => candidate.type === 'block-done' && candidate.replies.some(isIt),
     );
-    return message as BlockDone;
+    const replies = message.type === 'block-done' ? message.replies : [];
+    const others = replies.filter((reply) => reply.id !== id);
+    if (others.length > 0) this.port.defer({ type: 'block-done', replies: others });
+    return replies.find(isIt) ?? { id };
   }
 
-  complete(message: BlockDone): void {
-    const request = this.waiting.get(message.id);
-    if (!request) return;
-    this.waiting.delete(message.id);
-    if (message.error) return request.done(message.error);
-    if (request.target && message.data) request.target.set(message.data);
-    request.done();
+  /** Sends what has been submitted since the last time. */
+  flush(): void {
+    if (this.unsent.length === 0) return;
+    const requests = this.unsent;
+    const { transfer } = this;
+    this.unsent = [];
+    this.transfer = [];
+    this.port.post({ type: 'block', requests }, transfer);
   }
 
-  private post(
-    id: number,
-    disk: number,
-    operation: BlockOperation,
-    offset: number,
-    length: number,
-    source: Uint8Array | null,
-  ): void {
-    const message: FromWorker = { type: 'block', id, disk, operation, offset, length };
-    if (!source) return this.port.post(message);
+  complete(replies: readonly BlockReply[]): void {
+    for (const { id, data, error } of replies) {
+      const request = this.waiting.get(id);
+      if (!request) continue;
+      const { slot, target, done } = request;
+      this.waiting.delete(id);
+      if (target && !error) {
+        const bytes = slot === undefined ? data : this.slots.view(slot, target.length);
+        if (bytes) target.set(bytes);
+      }
+      if (slot !== undefined) this.slots.give(slot);
+      done(error);
+    }
+  }
+
+  private put(request: BlockRequest, slot: number | undefined, source: Uint8Array | null): void {
+    if (slot !== undefined) {
+      if (source) this.slots.view(slot, source.length).set(source);
+      this.unsent.push({ ...request, slot });
+      return;
+    }
+    if (!source) {
+      this.unsent.push(request);
+      return;
+    }
     const data = new Uint8Array(source);
-    this.port.post({ ...message, data }, [data.buffer]);
+    this.transfer.push(data.buffer);
+    this.unsent.push({ ...request, data });
   }
 }
 

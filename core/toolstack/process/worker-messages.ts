@@ -32,6 +32,8 @@ export interface WorkerData {
   readonly memoryMiB: number;
   readonly vcpus: number;
   readonly disks: readonly WorkerDisk[];
+  /** Where block requests have their data (BlockSlots). */
+  readonly blockMemory: SharedArrayBuffer;
   readonly vifs: readonly SharedVif[];
   readonly bootOrder: string;
   /** Present for direct boot. */
@@ -52,7 +54,7 @@ export interface WorkerData {
 
 export type BlockOperation = 'read' | 'write' | 'zero' | 'discard' | 'flush';
 
-/** A guest's request to one of its images; `data` is what a write writes. */
+/** A guest's request to one of its images. */
 export interface BlockRequest {
   readonly id: number;
   /** Which medium: an index into the disks of the worker's data, or a number that came with a `medium` message. */
@@ -60,7 +62,17 @@ export interface BlockRequest {
   readonly operation: BlockOperation;
   readonly offset: number;
   readonly length: number;
+  /** Where in the shared memory the data of a read goes to and that of a write lies; absent: the data travels with the messages. */
+  readonly slot?: number;
+  /** What a write without a slot writes. */
   readonly data?: Uint8Array<ArrayBuffer>;
+}
+
+/** What became of a request; `data` is that of a read without a slot. */
+export interface BlockReply {
+  readonly id: number;
+  readonly data?: Uint8Array<ArrayBuffer>;
+  readonly error?: BlockError;
 }
 
 /** A motion of the pointer, both ways: the guest takes one of them. */
@@ -84,7 +96,7 @@ export interface WorkerMedium {
 
 /** From the event loop to the worker. */
 export type ToWorker =
-  | { type: 'block-done'; id: number; data?: Uint8Array<ArrayBuffer>; error?: BlockError }
+  | { type: 'block-done'; replies: BlockReply[] }
   | { type: 'serial-in'; bytes: Uint8Array<ArrayBuffer> }
   | { type: 'key'; scancode: number; pressed: boolean }
   | ({ type: 'pointer' } & PointerMotion)
@@ -107,7 +119,7 @@ export type FromWorker =
   | { type: 'ready' }
   /** The machine could not be built. */
   | { type: 'failed'; code: ErrorCode; message: string }
-  | ({ type: 'block' } & BlockRequest)
+  | { type: 'block'; requests: BlockRequest[] }
   | { type: 'serial' }
   /** Frames of the guest lie in the ring of a card. */
   | { type: 'network'; vif: number }

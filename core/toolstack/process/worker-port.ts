@@ -18,6 +18,11 @@ export class WorkerPort {
     return this.deferred.shift() ?? this.receive();
   }
 
+  /** Keeps a message for `poll`. */
+  defer(message: ToWorker): void {
+    this.deferred.push(message);
+  }
+
   /** Sleeps until a message that `wanted` accepts has come; what comes before it is kept for `poll`. */
   waitFor(wanted: (message: ToWorker) => boolean): ToWorker {
     for (;;) {
