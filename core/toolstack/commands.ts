@@ -10,7 +10,7 @@ import {
 } from '../api';
 import { inspectIso, MAX_DISK_BYTES, SECTOR_BYTES } from '../storage';
 import { domainConfigSchema, formatConfig, networkSchema, parseConfig } from './config';
-import { UUID_PATTERN } from './config/schema';
+import { diskSchema, UUID_PATTERN } from './config/schema';
 import { defineDomain, deleteDomain, installDomain, setLink } from './domain-acts';
 import { ANSWER_FORMATS, answerFiles, answersSchema, seedSchema } from './install';
 import { changeMedium } from './media';
@@ -61,7 +61,7 @@ const diskBytes = z
   .max(MAX_DISK_BYTES)
   .refine((bytes) => bytes % SECTOR_BYTES === 0, 'must be a multiple of 512');
 const atPath = z.strictObject({ path: absolutePath });
-const imageName = { path: absolutePath, format: z.enum(['raw', 'qcow2', 'vhd', 'vmdk', 'vdi']) };
+const imageName = { path: absolutePath, format: diskSchema.shape.format };
 const newDisks = z.partialRecord(z.enum(VDEVS), diskBytes).optional();
 
 function row<C extends CommandName>(

@@ -9,7 +9,7 @@ import {
   type StorageList,
   type StoredImage,
 } from '../api';
-import type { CompressionHost, FileHost } from '../host';
+import type { FileHost } from '../host';
 import {
   checkImage,
   convertImage,
@@ -59,13 +59,8 @@ export class Storage {
 
   constructor(private readonly toolstack: Toolstack) {
     const { host, dataDir } = toolstack.options;
-    const { compression }: { compression?: CompressionHost } = host;
     this.files = host.files;
-    this.host = {
-      files: host.files,
-      locks: host.locks,
-      ...(compression === undefined ? {} : { compression }),
-    };
+    this.host = host;
     this.own = `${dataDir}/images`;
     this.settings = `${dataDir}/storage.json`;
   }

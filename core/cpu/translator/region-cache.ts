@@ -43,7 +43,7 @@ export interface RegionCacheConfig {
   readonly threshold: number;
   /** Milliseconds by `nowMs` that a region waits for others to be compiled with. */
   readonly batchMs: number;
-  /** Monotonic milliseconds, for `counters`. */
+  /** Monotonic milliseconds, for `counters` and batches. */
   readonly nowMs?: () => number;
 }
 

@@ -174,7 +174,7 @@ export class UserNat {
   }
 
   /** Datagrams and echo replies for the guest that found no room, and echo requests beyond what is allowed. */
-  get udpDropped(): number {
+  get undelivered(): number {
     return this.udp.dropped + this.echo.dropped;
   }
 

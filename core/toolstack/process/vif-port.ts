@@ -104,7 +104,7 @@ export class VifPort {
   get info(): VifInfo {
     const { mac, model, bridge } = this.config;
     const { gateway } = this;
-    const inNat = gateway ? gateway.counters.dropped + gateway.udpDropped : 0;
+    const inNat = gateway ? gateway.counters.dropped + gateway.undelivered : 0;
     return {
       devid: this.devid,
       mac,

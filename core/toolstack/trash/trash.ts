@@ -17,9 +17,9 @@ export class Trash {
   private tail: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly toolstack: Toolstack) {
-    const { files, locks, compression } = toolstack.options.host;
-    this.bin = new TrashBin(files, toolstack.options.dataDir);
-    this.host = { files, locks, ...(compression === undefined ? {} : { compression }) };
+    const { host, dataDir } = toolstack.options;
+    this.bin = new TrashBin(host.files, dataDir);
+    this.host = host;
   }
 
   recover(onProblem: (message: string) => void): Promise<void> {
