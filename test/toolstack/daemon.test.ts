@@ -132,7 +132,8 @@ describe('domus with a daemon', () => {
     await life();
     const before = { open: open(), files: files() };
     for (let i = 0; i < 4; i++) await life();
-    await expect.poll(open).toBe(before.open);
+    // Fewer are no leak: something of the first life may have been closing still at the count.
+    await expect.poll(open).toBeLessThanOrEqual(before.open);
     expect(files()).toEqual(before.files);
   });
 
