@@ -7,6 +7,14 @@ export interface NetworkRule {
   ports: [number, number] | null;
 }
 
+/** What guests of a network can boot from. */
+export interface NetworkBootConfig {
+  /** Folder of this computer whose files the gateway gives by TFTP, read-only. */
+  folder: string;
+  /** The file that DHCP names; '' stands for NAME.pxe, each domain's own. */
+  file: string;
+}
+
 /** A network that domains are plugged into. */
 export interface NetworkConfig {
   name: string;
@@ -21,6 +29,8 @@ export interface NetworkConfig {
   /** The local network may be reached. */
   lan: boolean;
   rules: NetworkRule[];
+  /** Network boot; absent: none. */
+  boot?: NetworkBootConfig;
 }
 
 /** An address a guest was given. */

@@ -138,8 +138,11 @@ async function capture([name = '', key = '', file]: readonly string[]): Promise<
 }
 
 function networkRow(network: NetworkConfig): string {
-  const { name, mode, shared, subnet, subnet6, lan } = network;
-  const notes = [shared ? 'shared' : '', lan ? 'lan' : '', subnet6].filter((note) => note !== '');
+  const { name, mode, shared, subnet, subnet6, lan, boot: from } = network;
+  const start = from ? `boot=${from.folder}${from.file === '' ? '' : ` ${from.file}`}` : '';
+  const notes = [shared ? 'shared' : '', lan ? 'lan' : '', subnet6, start].filter(
+    (note) => note !== '',
+  );
   return `${name.padEnd(16)} ${mode.padEnd(10)} ${subnet.padEnd(18)} ${notes.join(' ')}`.trimEnd();
 }
 
@@ -148,6 +151,20 @@ async function networks(json: boolean): Promise<number> {
     const all = await client.call('network/list', {});
     if (json) return print([JSON.stringify(all, undefined, 2)]);
     return print(['Name             Mode       Subnet             Notes', ...all.map(networkRow)]);
+  });
+}
+
+async function boot([name = '', folder, file = '']: readonly string[]): Promise<number> {
+  return withToolstack(async (client) => {
+    const all = await client.call('network/list', {});
+    const network = all.find((candidate) => candidate.name === name);
+    if (!network)
+      throw new ExitError(EXIT_FAILED, `domus: there is no network ${JSON.stringify(name)}`);
+    const { boot: _, ...rest } = network;
+    const changed =
+      folder === undefined ? rest : { ...rest, boot: { folder: resolve(folder), file } };
+    await client.call('network/define', { network: changed });
+    return EXIT_OK;
   });
 }
 
@@ -187,6 +204,14 @@ export const NETWORK_COMMANDS: readonly CliCommand[] = [
     arguments: '<domain> <card> [file]',
     options: [],
     run: capture,
+  },
+  {
+    name: 'network-boot',
+    summary:
+      'Let the guests of a network boot from a folder: its files by TFTP, and the file DHCP names (NAME.pxe of each domain when left out); without a folder, end that.',
+    arguments: '<network> [folder] [file]',
+    options: [],
+    run: boot,
   },
   {
     name: 'networks',

@@ -1,4 +1,9 @@
-import { UserNat, type EgressOptions, type GatewayAddresses } from '../../core/net/nat';
+import {
+  UserNat,
+  type EgressOptions,
+  type GatewayAddresses,
+  type NatBoot,
+} from '../../core/net/nat';
 import { parseIp, parsePrefix } from '../../core/net/wire';
 import { FakeNetworkHost } from './net-host';
 import { GUEST_MAC, GuestTcp, hear, type Heard } from './net-guest';
@@ -46,7 +51,7 @@ export class NatLab {
   private toNat: Uint8Array[] = [];
   private toGuest: Uint8Array[] = [];
 
-  constructor(egress: Partial<EgressOptions> = {}) {
+  constructor(egress: Partial<EgressOptions> = {}, boot?: NatBoot) {
     let seed = 0x12345678;
     this.nat = new UserNat(
       {
@@ -60,6 +65,7 @@ export class NatLab {
         domainName: '',
         hostName: 'guest',
         egress: { outside: true, lan: false, rules: [], ...egress },
+        ...(boot && { boot }),
       },
       (frame) => {
         if (this.room) this.toGuest.push(frame.slice());

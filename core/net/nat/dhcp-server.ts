@@ -1,6 +1,7 @@
 /**
  * DHCP server for one network, RFC 2131 section 4.3. Leases are remembered by client identifier or hardware address
- * for the life of the network. Missing: relays, options 82 and 121.
+ * for the life of the network; a card's firmware (PXE) and its operating system, which may call themselves differently,
+ * share one. Missing: relays, options 82 and 121.
  */
 import {
   ANY_IPV4,
@@ -20,18 +21,22 @@ import {
   inPrefix,
   isAny,
   lastAddress,
+  OPTION_BOOT_FILE,
   OPTION_BROADCAST,
   OPTION_CLIENT_ID,
   OPTION_DNS,
   OPTION_DOMAIN_NAME,
   OPTION_HOST_NAME,
   OPTION_LEASE_TIME,
+  OPTION_PARAMETERS,
   OPTION_REBINDING_TIME,
   OPTION_RENEWAL_TIME,
   OPTION_REQUESTED_IP,
   OPTION_ROUTER,
   OPTION_SERVER_ID,
   OPTION_SUBNET_MASK,
+  OPTION_TFTP_SERVER,
+  OPTION_VENDOR_CLASS,
   put32,
   sameAddress,
   type DhcpMessage,
@@ -56,6 +61,8 @@ export interface DhcpOptions {
   /** The last address to give; undefined: the last of the network. */
   readonly lastHost?: number | undefined;
   readonly hostName: string;
+  /** File of a network boot, which the server has; '' for none. */
+  readonly bootFile: string;
 }
 
 /** An address in use. */
@@ -75,6 +82,8 @@ interface Binding {
   /** Leased, or only offered until `until`. */
   leased: boolean;
   until: number;
+  /** Asked for by the firmware of the card: the operating system takes it over. */
+  firmware: boolean;
 }
 
 /** An answer and where it goes. */
@@ -100,6 +109,12 @@ function printable(bytes: Uint8Array | undefined): string {
   return Array.from(kept, (byte) => String.fromCharCode(byte))
     .join('')
     .replace(/[^A-Za-z0-9._-]/g, '');
+}
+
+/** PXE 2.1 section 2.2: how the firmware of a card calls itself. */
+function isFirmware(request: DhcpMessage): boolean {
+  const name = request.options.get(OPTION_VENDOR_CLASS) ?? new Uint8Array();
+  return String.fromCharCode(...name.subarray(0, 9)) === 'PXEClient';
 }
 
 export class DhcpServer {
@@ -199,8 +214,9 @@ export class DhcpServer {
   /** The client's binding, a new one if it has none; prefers the address it asks for. */
   private bind(request: DhcpMessage, wanted: Uint8Array | undefined): Binding | undefined {
     const key = this.clientKey(request);
-    const known = this.bindings.get(key);
+    const known = this.bindings.get(key) ?? this.adopt(key, request);
     if (known) {
+      known.firmware = isFirmware(request);
       if (!known.leased) known.until = this.now() + OFFER_MS;
       return known;
     }
@@ -212,9 +228,22 @@ export class DhcpServer {
       hostName: '',
       leased: false,
       until: this.now() + OFFER_MS,
+      firmware: isFirmware(request),
     };
     this.bindings.set(key, binding);
     return binding;
+  }
+
+  /** What the same card has under another name, when one of the two is its firmware. */
+  private adopt(key: string, request: DhcpMessage): Binding | undefined {
+    for (const [other, binding] of this.bindings) {
+      if (!sameAddress(binding.mac, request.clientMac)) continue;
+      if (!binding.firmware && !isFirmware(request)) continue;
+      this.bindings.delete(other);
+      this.bindings.set(key, binding);
+      return binding;
+    }
+    return undefined;
   }
 
   private free(wanted: Uint8Array | undefined): number | undefined {
@@ -256,7 +285,8 @@ export class DhcpServer {
     yourAddress: Uint8Array,
     lease: boolean,
   ): DhcpAnswer {
-    const { network, server, router, dns, domainName, hostName } = this.options;
+    const { network, server, router, dns, domainName, hostName, bootFile } = this.options;
+    const boots = bootFile !== '' && type !== DHCPNAK;
     const options: [number, Uint8Array][] = [[OPTION_SERVER_ID, server]];
     if (type !== DHCPNAK) {
       const mask = lastAddress({ address: ANY_IPV4, bits: network.bits }).map(
@@ -268,6 +298,12 @@ export class DhcpServer {
       if (domainName !== '') options.push([OPTION_DOMAIN_NAME, ascii(domainName)]);
       if (hostName !== '') options.push([OPTION_HOST_NAME, ascii(hostName.slice(0, 63))]);
     }
+    if (boots) {
+      const asked = request.options.get(OPTION_PARAMETERS);
+      if (asked?.includes(OPTION_TFTP_SERVER))
+        options.push([OPTION_TFTP_SERVER, ascii(formatIp(server))]);
+      if (asked?.includes(OPTION_BOOT_FILE)) options.push([OPTION_BOOT_FILE, ascii(bootFile)]);
+    }
     if (lease)
       options.push(
         [OPTION_LEASE_TIME, seconds(LEASE_SECONDS)],
@@ -277,8 +313,8 @@ export class DhcpServer {
     const message = buildDhcpReply(request, {
       type,
       yourAddress,
-      server: ANY_IPV4,
-      bootFile: '',
+      server: boots ? server : ANY_IPV4,
+      bootFile: boots ? bootFile : '',
       options,
     });
     return { message, ...this.destination(request, type, yourAddress) };

@@ -7,8 +7,10 @@ export {
   type EgressRule,
 } from './egress';
 export type { GatewayAddresses } from './gateway-link';
+export type { TftpFile, TftpFolder } from './tftp-server';
 export {
   UserNat,
+  type NatBoot,
   type NatCounters,
   type PortForward,
   type UserNatHost,

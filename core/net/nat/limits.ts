@@ -36,6 +36,16 @@ export const MAX_PENDING_PACKETS = 16;
 export const MAX_DNS_QUERIES = 32;
 export const MAX_PORT_FORWARDS = 64;
 
+/** Files sent by TFTP at a time. Loaders take one after the other; some look for several at once. */
+export const MAX_TFTP_TRANSFERS = 16;
+/** RFC 2349 gives sizes in decimal digits; loaders keep them in 32 bits. */
+export const MAX_TFTP_FILE_BYTES = 2 ** 32 - 1;
+/** Read from a file in one go. */
+export const TFTP_READ_AHEAD_BYTES = 128 << 10;
+export const TFTP_TIMEOUT_MS = 1000;
+/** What is not answered is sent again this many times. */
+export const TFTP_RETRIES = 5;
+
 /** The clock of timeouts; finer times are not needed. */
 export const TICK_MS = 50;
 

@@ -149,6 +149,50 @@ describe('DHCP', () => {
     expect(offer.text.slice(480)).not.toContain('06040a000203');
   });
 
+  it('names boot server and boot file where there is something to boot from (RFC 2131, 2132)', async () => {
+    const asked: string[] = [];
+    const open = async (path: readonly string[]) => {
+      asked.push(path.join('/'));
+      return 'not-found' as const;
+    };
+    const lab = new NatLab({}, { fileName: 'pxelinux.0', folder: { open } });
+    const [offer] = ask(lab, message(1, '3703 01 42 43'));
+    expect(offer.bytes.subarray(20, 24)).toEqual(GATEWAY);
+    expect(Buffer.from(offer.bytes.subarray(108, 119)).toString('latin1')).toBe('pxelinux.0\0');
+    const options = offer.text.slice(480);
+    expect(options).toContain(`4208${Buffer.from('10.0.2.2').toString('hex')}`);
+    expect(options).toContain(`430a${Buffer.from('pxelinux.0').toString('hex')}`);
+    const [plain] = ask(lab, message(1, '3701 01'));
+    expect(plain.bytes.subarray(20, 24)).toEqual(GATEWAY);
+    expect(plain.text.slice(480)).not.toContain('430a');
+    expect(ask(new NatLab(), message(1, '3702 42 43'))[0].bytes.subarray(20, 24)).toEqual(client);
+
+    // Its TFTP server is at the gateway's address, and nowhere else.
+    const request = hex(`0001 ${Buffer.from('x\0octet\0').toString('hex')}`);
+    lab.exchange(udpFrame(GATEWAY_MAC, GUEST, 2070, GATEWAY, 69, request));
+    await Promise.resolve();
+    lab.settle();
+    expect(asked).toEqual(['x']);
+    const [answer] = lab.heard.slice(-1);
+    expect(answer.udp?.destinationPort).toBe(2070);
+    expect([...answer.udp!.payload.subarray(0, 4)]).toEqual([0, 5, 0, 1]);
+    const closed = new NatLab().exchange(udpFrame(GATEWAY_MAC, GUEST, 2070, GATEWAY, 69, request));
+    expect([...closed[0].packet!.payload.subarray(0, 2)]).toEqual([3, 3]);
+  });
+
+  it('gives the system of a card the address that its firmware had, and the other way round', () => {
+    const lab = new NatLab();
+    const pxe = `3c09 ${Buffer.from('PXEClient').toString('hex')}`;
+    const address = (options: string, type = 1) =>
+      ask(lab, message(type, options))[0].bytes.subarray(16, 20);
+    expect(address(pxe)).toEqual(GUEST);
+    expect(address(`${pxe} 32040a00020f`, 3)).toEqual(GUEST);
+    expect(address('3d07 0100163e010203')).toEqual(GUEST);
+    expect(address('3d07 0100163e010203 32040a00020f', 3)).toEqual(GUEST);
+    expect(address(pxe)).toEqual(GUEST);
+    expect(lab.nat.leases).toHaveLength(1);
+  });
+
   it('keeps a declined address out of use, and gives each client its own', () => {
     const lab = new NatLab();
     ask(lab, message(1, ''));

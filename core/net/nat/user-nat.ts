@@ -2,7 +2,7 @@
  * The gateway of a guest's network: a router, DHCP and name server whose way out are ordinary sockets of the host
  * (user-mode NAT). It needs no privilege. The guest is untrusted: whatever it sends, nothing here throws, and what it
  * may hold of the host is bounded (limits.ts).
- * Missing: ICMP errors from outside (traceroute), IGMP, IP options, TFTP.
+ * Missing: ICMP errors from outside (traceroute), IGMP, IP options.
  */
 import type { BoundPort, NetworkHost, TimerHost } from '../../host';
 import {
@@ -35,6 +35,7 @@ import {
   u16,
   type IpPacket,
   type TcpSegment,
+  type UdpDatagram,
 } from '../wire';
 import { DhcpServer, type DhcpLease } from './dhcp-server';
 import { DnsProxy, DnsTcpStream } from './dns-proxy';
@@ -46,6 +47,7 @@ import { IcmpResponder } from './icmp-responder';
 import { Ipv6Router } from './ipv6-router';
 import { NEW_FLOWS_PER_SECOND, TICK_MS, TokenBucket } from './limits';
 import { TcpFlows, type TcpFlowInfo } from './tcp-flows';
+import { TFTP_PORT, TftpServer, type TftpFolder } from './tftp-server';
 import { UdpFlows } from './udp-flows';
 
 export interface UserNatOptions {
@@ -58,6 +60,15 @@ export interface UserNatOptions {
   /** The guest's name, told to it by DHCP. */
   readonly hostName: string;
   readonly egress: EgressOptions;
+  /** Network boot: what the gateway's TFTP server gives, and what DHCP says of it. */
+  readonly boot?: NatBoot;
+}
+
+/** Network boot of a guest. */
+export interface NatBoot {
+  /** The file that DHCP names, at most 127 ASCII characters; '' names none. */
+  readonly fileName: string;
+  readonly folder: TftpFolder;
 }
 
 export interface UserNatHost {
@@ -93,6 +104,7 @@ export class UserNat {
   private readonly policy: EgressPolicy;
   private readonly dhcp: DhcpServer;
   private readonly dns: DnsProxy;
+  private readonly tftp: TftpServer | undefined;
   private readonly tcp: TcpFlows;
   private readonly udp: UdpFlows;
   private readonly icmp: IcmpResponder;
@@ -126,6 +138,7 @@ export class UserNat {
     );
     this.icmp = new IcmpResponder(this.link);
     this.policy = new EgressPolicy(egress, network, now);
+    const { boot } = options;
     this.dhcp = new DhcpServer(
       {
         network: addresses.ipv4,
@@ -136,6 +149,7 @@ export class UserNat {
         firstHost: options.firstHost,
         lastHost: options.lastHost,
         hostName: options.hostName,
+        bootFile: boot?.fileName ?? '',
       },
       now,
     );
@@ -148,6 +162,14 @@ export class UserNat {
       unreachable: (packet, why) => this.icmp.unreachable(packet, why),
     });
     this.udp = new UdpFlows(this.link, network, now);
+    this.tftp =
+      boot &&
+      new TftpServer(
+        boot.folder,
+        (server, port, guest, guestPort, bytes) =>
+          this.udp.toGuest(server, port, guest, guestPort, bytes),
+        now,
+      );
     this.echo = new EchoFlows(this.link, network, now, (packet) => {
       this.policy.noPing(packet.destination);
       this.icmp.unreachable(packet, 'prohibited');
@@ -233,6 +255,7 @@ export class UserNat {
   reset(): void {
     this.tcp.clear();
     this.udp.clear();
+    this.tftp?.clear();
     this.echo.clear();
     this.fragments.clear();
     this.link.forgetNeighbours();
@@ -256,6 +279,7 @@ export class UserNat {
   private tick(): void {
     this.tcp.tick();
     this.udp.tick();
+    this.tftp?.tick();
     this.echo.tick();
     this.router.tick();
     this.fragments.expire();
@@ -361,6 +385,7 @@ export class UserNat {
     if (isHere) {
       if (this.udp.answerForwarded(packet, datagram)) return;
       if (destinationPort === DNS_PORT) return this.receiveDns(packet, sourcePort, payload);
+      if (this.receiveTftp(packet, datagram)) return;
       if (!this.policy.opensHostPort(destinationPort)) return this.icmp.unreachable(packet, 'port');
       return this.udp.send(packet, datagram, { address: '127.0.0.1', port: destinationPort });
     }
@@ -382,6 +407,16 @@ export class UserNat {
     const { gateway } = this.options.addresses;
     const { message, to, mac } = answer;
     this.udp.toGuest(gateway, DHCP_SERVER_PORT, to, DHCP_CLIENT_PORT, message, mac.slice());
+  }
+
+  private receiveTftp(packet: IpPacket, datagram: UdpDatagram): boolean {
+    const { source, destination } = packet;
+    const { destinationPort, sourcePort, payload } = datagram;
+    if (!this.tftp || source.length !== 4) return false;
+    if (destinationPort !== TFTP_PORT)
+      return this.tftp.arrive(destinationPort, source, sourcePort, payload);
+    this.tftp.request(destination, source, sourcePort, payload);
+    return true;
   }
 
   private receiveDns(packet: IpPacket, port: number, query: Uint8Array): void {

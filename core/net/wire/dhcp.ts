@@ -28,6 +28,7 @@ export const OPTION_SERVER_ID = 54;
 export const OPTION_PARAMETERS = 55;
 export const OPTION_RENEWAL_TIME = 58;
 export const OPTION_REBINDING_TIME = 59;
+export const OPTION_VENDOR_CLASS = 60;
 export const OPTION_CLIENT_ID = 61;
 export const OPTION_TFTP_SERVER = 66;
 export const OPTION_BOOT_FILE = 67;
@@ -125,4 +126,74 @@ export function buildDhcpReply(request: DhcpMessage, reply: DhcpReply): Uint8Arr
   put32(bytes, 236, MAGIC);
   bytes.set(options, OPTIONS_AT);
   return bytes;
+}
+
+/** What a client sends. */
+export interface DhcpRequest {
+  readonly type: number;
+  readonly xid: number;
+  /** Since the client began. */
+  readonly seconds: number;
+  readonly clientMac: Uint8Array;
+  readonly options: readonly (readonly [number, Uint8Array])[];
+}
+
+/** A client's message that asks for an answer by broadcast, as one without an address must (RFC 2131 4.1). */
+export function buildDhcpRequest(request: DhcpRequest): Uint8Array<ArrayBuffer> {
+  const options: number[] = [OPTION_MESSAGE_TYPE, 1, request.type];
+  for (const [code, data] of request.options) options.push(code, data.length, ...data);
+  options.push(OPTION_END);
+  const bytes = new Uint8Array(Math.max(MIN_REPLY_BYTES, OPTIONS_AT + options.length));
+  bytes[0] = BOOTREQUEST;
+  bytes[1] = 1;
+  bytes[2] = 6;
+  put32(bytes, 4, request.xid);
+  put16(bytes, 8, request.seconds);
+  put16(bytes, 10, FLAG_BROADCAST);
+  bytes.set(request.clientMac, 28);
+  put32(bytes, 236, MAGIC);
+  bytes.set(options, OPTIONS_AT);
+  return bytes;
+}
+
+/** A server's message as its client sees it. */
+export interface DhcpAnswerMessage {
+  readonly xid: number;
+  readonly yourAddress: Uint8Array;
+  /** Next server of a network boot, or zero. */
+  readonly server: Uint8Array;
+  readonly clientMac: Uint8Array;
+  /** Undefined for BOOTP. */
+  readonly type: number | undefined;
+  /** From the file field, or option 67 where that has options. */
+  readonly bootFile: string;
+  readonly options: ReadonlyMap<number, Uint8Array>;
+}
+
+function textOf(bytes: Uint8Array): string {
+  const end = bytes.indexOf(0);
+  return String.fromCharCode(...bytes.subarray(0, end < 0 ? bytes.length : end));
+}
+
+/** Reads a server's answer over Ethernet; undefined when it is none. */
+export function parseDhcpReply(bytes: Uint8Array): DhcpAnswerMessage | undefined {
+  if (bytes.length < OPTIONS_AT || bytes[0] !== BOOTREPLY || bytes[1] !== 1 || bytes[2] !== 6)
+    return undefined;
+  if (u32(bytes, 236) !== MAGIC) return undefined;
+  const options = new Map<number, Uint8Array>();
+  readOptions(bytes, OPTIONS_AT, bytes.length, options);
+  const overload = options.get(OPTION_OVERLOAD)?.[0] ?? 0;
+  if (overload & 1) readOptions(bytes, 108, 236, options);
+  if (overload & 2) readOptions(bytes, 44, 108, options);
+  const field = (overload & 1) === 0 ? textOf(bytes.subarray(108, 236)) : '';
+  const option = options.get(OPTION_BOOT_FILE);
+  return {
+    xid: u32(bytes, 4),
+    yourAddress: bytes.subarray(16, 20),
+    server: bytes.subarray(20, 24),
+    clientMac: bytes.subarray(28, 34),
+    type: options.get(OPTION_MESSAGE_TYPE)?.[0],
+    bootFile: field !== '' || option === undefined ? field : textOf(option),
+    options,
+  };
 }

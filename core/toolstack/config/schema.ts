@@ -123,6 +123,14 @@ export const networkSchema = z.strictObject({
       }),
     )
     .max(256),
+  boot: z
+    .strictObject({
+      folder: path,
+      file: z
+        .string()
+        .regex(/^[!-~]{0,127}$/, 'must be at most 127 characters of ASCII without spaces'),
+    })
+    .exactOptional(),
 }) satisfies z.ZodType<NetworkConfig>;
 
 const vifs = z

@@ -16,11 +16,13 @@ function host(network: Uint8Array, number: number): Uint8Array {
 }
 
 /** What is wrong with a network's addresses, in a sentence; undefined when they are good. */
-export function networkProblem({ subnet, subnet6 }: NetworkConfig): string | undefined {
+export function networkProblem({ mode, subnet, subnet6, boot }: NetworkConfig): string | undefined {
   const ipv4 = parsePrefix(subnet);
   const bits = ipv4?.address.length === 4 ? ipv4.bits : 0;
   if (!ipv4 || bits < 8 || bits > 27 || (ipv4.address[3] & 31) !== 0)
     return `the subnet ${subnet} must be an IPv4 network of /8 to /27, such as 10.0.2.0/24`;
+  if (boot && mode === 'isolated')
+    return 'an isolated network has no gateway that guests could boot from';
   if (subnet6 === '') return undefined;
   const ipv6 = parsePrefix(subnet6);
   return ipv6?.address.length === 16 && ipv6.bits === 64

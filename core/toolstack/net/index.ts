@@ -1,3 +1,4 @@
+export { bootFolder, bootFileOf } from './boot-folder';
 export { egressOptions, gatewayAddresses, networkProblem } from './gateway';
 export {
   BUILT_IN_NETWORKS,

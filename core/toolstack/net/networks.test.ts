@@ -56,6 +56,21 @@ describe('networks', () => {
     expect(await nodeFiles.list(join(directory, 'networks'))).toEqual([]);
   });
 
+  it('keep the folder that guests boot from, which must be there', async () => {
+    const networks = new Networks(nodeHost, directory);
+    const boot = { folder: directory, file: 'pxelinux.0' };
+    await networks.define({ ...LAB, boot });
+    const again = new Networks(nodeHost, directory);
+    await again.load((message) => expect.fail(message));
+    expect(again.find('lab').boot).toEqual(boot);
+    await expect(
+      networks.define({ ...LAB, boot: { ...boot, folder: `${directory}/none` } }),
+    ).rejects.toThrow(`there is no folder ${directory}/none to boot from`);
+    await expect(networks.define({ ...LAB, mode: 'isolated', boot })).rejects.toThrow(
+      'an isolated network has no gateway',
+    );
+  });
+
   it('leave a file alone that makes no sense, and say so', async () => {
     const networks = new Networks(nodeHost, directory);
     await networks.define(LAB);

@@ -123,6 +123,12 @@ export class Networks {
   async define(network: NetworkConfig): Promise<NetworkConfig> {
     const problem = networkProblem(network);
     if (problem !== undefined) throw new DomusError('INVALID_CONFIG', problem);
+    const folder = network.boot && (await this.host.files.stat(network.boot.folder));
+    if (network.boot && folder?.kind !== 'directory')
+      throw new DomusError(
+        'INVALID_CONFIG',
+        `there is no folder ${network.boot.folder} to boot from`,
+      );
     await this.host.files.makeDirectory(this.directory);
     const text = `${JSON.stringify(network, undefined, 2)}\n`;
     await this.host.files.writeText(`${this.directory}/${network.name}.json`, text);

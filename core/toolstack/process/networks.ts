@@ -31,6 +31,7 @@ export class DomainNetworks {
         network: nodeNetwork,
         timers: nodeTimers,
         frameLinks: nodeFrameLinks,
+        files: nodeFiles,
         notice,
         hostName: config.name.replace(/[^A-Za-z0-9-]/g, '-'),
         wakeGuest: () => this.wakeGuest(),

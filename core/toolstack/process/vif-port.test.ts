@@ -5,6 +5,7 @@ import { GuestTcp, hear, ipFrame, type Heard } from '../../../test/support/net-g
 import { ip } from '../../../test/support/nat-lab';
 import type { NetworkConfig } from '../../api';
 import type { FrameLinkEvents } from '../../host';
+import { nodeFiles } from '../../host-node';
 import { BUILT_IN_NETWORKS } from '../net';
 import { VifPort } from './vif-port';
 import { WorkerNetwork } from './worker-network';
@@ -53,6 +54,7 @@ class Cable {
             };
           },
         },
+        files: nodeFiles,
         hostName: 'guest',
         wakeGuest: () => this.down.push({ type: 'network' }),
         linkChanged: (up) => this.down.push({ type: 'network-link', up }),

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { VifConfig, VifInfo } from '../../api';
-import type { FrameLink, FrameLinkHost, NetworkHost, TimerHost } from '../../host';
+import type { FileHost, FrameLink, FrameLinkHost, NetworkHost, TimerHost } from '../../host';
 import { Capture, parseMac, UserNat, type CaptureSink, type PortForward } from '../../net';
-import { egressOptions, gatewayAddresses, type PluggedVif } from '../net';
+import { bootFileOf, bootFolder, egressOptions, gatewayAddresses, type PluggedVif } from '../net';
 import { createFrameRing, FrameRing } from './frame-ring';
 import type { SharedVif } from './worker-messages';
 
@@ -15,6 +15,7 @@ export interface VifServices {
   readonly network: NetworkHost;
   readonly timers: TimerHost;
   readonly frameLinks: FrameLinkHost;
+  readonly files: FileHost;
   /** The domain's name, which DHCP tells the guest. */
   readonly hostName: string;
   /** Tells the worker that frames lie in the ring. */
@@ -70,6 +71,12 @@ export class VifPort {
         domainName: '',
         hostName: services.hostName,
         egress: egressOptions(network),
+        ...(network.boot && {
+          boot: {
+            fileName: bootFileOf(network.boot, services.hostName),
+            folder: bootFolder(services.files, network.boot.folder),
+          },
+        }),
       },
       (frame) => this.send(frame),
     );
