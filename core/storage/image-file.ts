@@ -99,6 +99,8 @@ async function lockFile(
 export class ImageFile {
   /** Length of the file in bytes, as far as it was written. */
   end: number;
+  /** Bytes from here on are zeros: nothing was written there, not even by a write that failed on its way. */
+  private touched: number;
   private broken: ImageError | undefined;
 
   private constructor(
@@ -107,7 +109,7 @@ export class ImageFile {
     private readonly file: OpenFile,
     private readonly lock: HeldLock,
   ) {
-    this.end = file.info.sizeBytes;
+    this.touched = this.end = file.info.sizeBytes;
   }
 
   /** Opens an existing regular file: one writer, or any number of readers. */
@@ -117,6 +119,23 @@ export class ImageFile {
       try {
         const lock = await lockFile(host, file, path, readOnly, owner);
         return new ImageFile(path, readOnly, file, lock);
+      } catch (cause) {
+        await file.close();
+        throw cause;
+      }
+    });
+  }
+
+  /** Takes the writer's lock of a file that is only to be read or moved. */
+  static hold(
+    host: ImageHost,
+    { path, owner }: Pick<OpenImageOptions, 'path' | 'owner'>,
+  ): Promise<ImageFile> {
+    return guarded(path, async () => {
+      const file = await host.files.open(path, 'read');
+      try {
+        const lock = await lockFile(host, file, path, false, owner);
+        return new ImageFile(path, true, file, lock);
       } catch (cause) {
         await file.close();
         throw cause;
@@ -141,6 +160,11 @@ export class ImageFile {
   /** Names the file whatever its path. */
   get identity(): string {
     return `${this.file.info.dev}.${this.file.info.ino}`;
+  }
+
+  /** True when nothing was ever written at `offset` or behind it. */
+  isUntouched(offset: number): boolean {
+    return offset >= this.touched;
   }
 
   /** True when `punchHole` gives room back to the host. */
@@ -172,7 +196,14 @@ export class ImageFile {
   readInto(offset: number, target: Uint8Array<ArrayBuffer>): Promise<void> {
     return guarded(this.path, async () => {
       this.check();
+      const there = Math.min(target.length, this.end - offset);
       const count = await this.file.read(offset, target);
+      if (count < there)
+        throw new ImageError(
+          'FAILED',
+          this.path,
+          `${this.path}: it has become shorter than it was: something else has cut it off`,
+        );
       target.fill(0, count);
     });
   }
@@ -188,6 +219,7 @@ export class ImageFile {
       this.check();
       if (this.readOnly)
         throw new ImageError('UNREADABLE', this.path, `${this.path} is open read-only`);
+      this.touched = Math.max(this.touched, offset + bytes.length);
       await this.file.write(offset, bytes);
       this.end = Math.max(this.end, offset + bytes.length);
     });
@@ -197,7 +229,7 @@ export class ImageFile {
   punchHole(offset: number, length: number): Promise<boolean> {
     return guarded(this.path, async () => {
       this.check();
-      const inside = Math.min(length, this.end - offset);
+      const inside = Math.min(length, this.touched - offset);
       if (!this.file.punchHole) return false;
       return inside <= 0 || this.file.punchHole(offset, inside);
     });
@@ -207,7 +239,7 @@ export class ImageFile {
     return guarded(this.path, async () => {
       this.check();
       await this.file.truncate(sizeBytes);
-      this.end = sizeBytes;
+      this.touched = this.end = sizeBytes;
     });
   }
 

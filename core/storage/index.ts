@@ -29,6 +29,7 @@ export {
   createImageSnapshot,
   deleteImageSnapshot,
   growImage,
+  holdImage,
   type CheckReport,
   type ConvertTarget,
   type ImageTask,

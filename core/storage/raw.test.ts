@@ -160,6 +160,17 @@ describe('raw images', () => {
     expect(files.open_).toBe(0);
   });
 
+  it('do not read as zeros what something else has cut off', async () => {
+    const { files, host } = setUp(4096);
+    const image = await openRawImage(host, { path: '/d.img', readOnly: false, owner: OWNER });
+    files.contents.set('/d.img', new Uint8Array(1024).fill(7));
+    expect((await image.read(512, 512)).every((byte) => byte === 7)).toBe(true);
+    await expect(image.read(512, 1024)).rejects.toThrow(
+      '/d.img: it has become shorter than it was: something else has cut it off',
+    );
+    await image.close();
+  });
+
   it('read-only ones are not written', async () => {
     const { files, host } = setUp(4096);
     const image = await openRawImage(host, { path: '/d.img', readOnly: true, owner: OWNER });

@@ -16,6 +16,14 @@ import { growQcow2 } from './qcow2/resize';
 import * as snapshots from './qcow2/snapshots';
 import { createRawImage, growRawImage } from './raw';
 
+/** Keeps everybody else from opening a file as an image, whatever is in it, until it is closed. */
+export function holdImage(
+  host: ImageHost,
+  options: { readonly path: string; readonly owner: LockOwner },
+): Promise<{ close(): Promise<void> }> {
+  return ImageFile.hold(host, options);
+}
+
 /** Called now and then with the share that is done, 0..1. An exception from it ends the work. */
 export type OnProgress = (done: number) => void;
 

@@ -122,7 +122,13 @@ export class CrashHost {
       },
       write: async (offset, source) => {
         await turn();
-        this.onCall('write', path);
+        try {
+          this.onCall('write', path);
+        } catch (cause) {
+          // A part of it is there, as on a disk that became full.
+          file.write(offset, source.subarray(0, source.length >> 1));
+          throw cause;
+        }
         file.write(offset, source);
       },
       sync: async () => {

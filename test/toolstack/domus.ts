@@ -147,6 +147,16 @@ export class Domus {
     return daemon;
   }
 
+  /** A daemon for which the directory `name` is a file system of its own with room for `bytes`. */
+  async daemonWithDisk(name: string, bytes: number): Promise<{ daemon: Program; inside: string }> {
+    mkdirSync(this.path(name));
+    const script = 'mount -t tmpfs -o "size=$1" none "$2" && shift 2 && exec "$@"';
+    const mount = ['sh', '-c', script, 'sh', String(bytes), this.path(name)];
+    const daemon = this.spawn('unshare', ['-rm', ...mount, process.execPath, CLI, 'daemon']);
+    await daemon.complained('serving');
+    return { daemon, inside: `/proc/${daemon.child.pid}/root${this.path(name)}` };
+  }
+
   async domain(name: string): Promise<DomainInfo> {
     const [domain] = JSON.parse(await this.do('list', '--json', name)) as DomainInfo[];
     if (!domain) throw new Error(`no domain ${name}`);

@@ -281,8 +281,8 @@ export class Qcow2Image implements DiskImage {
     if (within > 0 && first) await this.readMapping(first, start, 0, buffer.subarray(0, within));
     if (end < whole && last)
       await this.readMapping(last, offset + bytes.length, end % clusterBytes, buffer.subarray(end));
-    // Behind the end of the file everything is zeros already.
-    const fresh = host >= state.file.end;
+    // Where nothing was written, everything is zeros already.
+    const fresh = state.file.isUntouched(host);
     if (fresh && isZero(buffer)) return state.file.write(host + within, bytes);
     buffer.set(bytes, within);
     await state.file.write(host, buffer);

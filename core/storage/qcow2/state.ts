@@ -3,7 +3,7 @@ import { viewOf, writeU64 } from '../bytes';
 import { ImageError } from '../image';
 import { badImage, type ImageFile } from '../image-file';
 import { Mutex, RangeLock } from '../mutex';
-import type { ClusterMap } from './cluster-map';
+import type { ClusterMap, MapChanges } from './cluster-map';
 import type { Mapping } from './entry';
 import { HEADER_INCOMPATIBLE, INCOMPAT_CORRUPT, type Qcow2Header } from './header';
 import type { MetadataMap } from './metadata-map';
@@ -11,6 +11,14 @@ import type { RefcountChanges, Refcounts, Run } from './refcounts';
 
 /** The fields that change while an image is in use lie in its first sector, which a disk writes at once. */
 export const HEADER_SECTOR_BYTES = 512;
+
+/** What a commit writes. */
+interface Changes {
+  readonly counts: RefcountChanges;
+  readonly map: MapChanges;
+  /** Clusters that lose a reference afterwards. */
+  readonly frees: Run[];
+}
 
 /** A field of the header and its new value. */
 export interface HeaderPatch {
@@ -47,6 +55,8 @@ export class Qcow2State {
   private nextCommit: Promise<void> | undefined;
   /** Clusters that lose a reference once the tables that had it are on disk. */
   private frees: Run[] = [];
+  /** A commit that the host had no room for; it comes before the next one. */
+  private unwritten: Changes | undefined;
 
   constructor(parts: Qcow2Parts) {
     this.file = parts.file;
@@ -63,7 +73,12 @@ export class Qcow2State {
   }
 
   get hasChanges(): boolean {
-    return this.map.hasChanges || this.refcounts.hasChanges || this.frees.length > 0;
+    return (
+      this.map.hasChanges ||
+      this.refcounts.hasChanges ||
+      this.frees.length > 0 ||
+      this.unwritten !== undefined
+    );
   }
 
   /** Runs `action` while no request is under way and no table changes. */
@@ -98,7 +113,7 @@ export class Qcow2State {
   /**
    * Makes everything durable that was changed before the call: guest data and reference counts, sync, L2 tables, sync,
    * L1 entries, sync. A crash at any point leaves clusters nobody refers to, and nothing worse. Calls that come while
-   * one waits its turn share it.
+   * one waits its turn share it. When the host's disk is full (NO_SPACE), the next commit goes on with it.
    */
   commit(): Promise<void> {
     this.nextCommit ??= this.committing.run(() => {
@@ -154,12 +169,22 @@ export class Qcow2State {
   }
 
   private async commitNow(): Promise<void> {
-    const { file } = this;
-    file.check();
-    const frees = this.frees;
+    this.file.check();
+    if (this.unwritten) await this.writeOut(this.unwritten);
+    const { frees } = this;
     this.frees = [];
-    const counts = this.refcounts.takeChanges();
-    const { tables, entries } = this.map.takeChanges();
+    await this.writeOut({
+      counts: this.refcounts.takeChanges(),
+      map: this.map.takeChanges(),
+      frees,
+    });
+  }
+
+  private async writeOut(changes: Changes): Promise<void> {
+    const { file } = this;
+    const { counts, frees } = changes;
+    const { tables, entries } = changes.map;
+    this.unwritten = changes;
     try {
       await this.writeCounts(counts);
       await file.sync();
@@ -168,8 +193,13 @@ export class Qcow2State {
       for (const { offset, bytes } of entries) await file.write(offset, bytes);
       if (tables.length > 0 || entries.length > 0) await file.sync();
     } catch (cause) {
-      throw file.isBroken ? cause : file.breakOff('its tables could not be written', cause);
+      const isFull = cause instanceof ImageError && cause.code === 'NO_SPACE';
+      if (file.isBroken || isFull) throw cause;
+      throw file.breakOff('its tables could not be written', cause);
     }
+    this.unwritten = undefined;
+    this.refcounts.cache.written(counts.blocks);
+    this.map.cache.written(tables);
     if (counts.moved) frees.push(counts.moved.old);
     if (frees.length > 0) await this.metadata.run(() => this.dropReferences(frees));
   }

@@ -131,14 +131,15 @@ export class TableCache {
     return writes;
   }
 
-  /** Writes what a commit took. */
+  /** Writes what a commit took; it may be called again when that fails. */
   async write(writes: readonly TableWrite[]): Promise<void> {
-    try {
-      for (const { offset, bytes } of writes) await this.file.write(offset, bytes);
-    } finally {
-      for (const { table } of writes) table.pins--;
-      this.evict();
-    }
+    for (const { offset, bytes } of writes) await this.file.write(offset, bytes);
+  }
+
+  /** What a commit took is on the disk. */
+  written(writes: readonly TableWrite[]): void {
+    for (const { table } of writes) table.pins--;
+    this.evict();
   }
 
   private clean(table: Table): void {

@@ -13,6 +13,7 @@ import { CdDrives } from './cd-drives';
 import { DomainConsole } from './console';
 import { readBootFiles } from './boot-files';
 import { Guest, type GuestMessage } from './guest';
+import { ImageWatch } from './image-watch';
 import { DomainImages } from './images';
 import { KeyPump } from './key-pump';
 import { DomainNetworks } from './networks';
@@ -27,6 +28,8 @@ const LINGER_MS = 5000;
 const LAST_RESORT_MS = 4000;
 /** Notices to the toolstack: at most this many a minute, a guest can cause them. */
 const NOTICES_A_MINUTE = 60;
+/** Different problems of images that are told in one run. */
+const MAX_PROBLEMS = 16;
 
 function replyError(cause: unknown): { code: ErrorCode; message: string } {
   if (cause instanceof DomusError) return { code: cause.code, message: cause.message };
@@ -44,6 +47,7 @@ interface Running {
   readonly guest: Guest;
   readonly screen: ScreenServer;
   readonly keys: KeyPump;
+  readonly watch: ImageWatch;
   /** There while the configuration says that a system is being installed. */
   readonly install: InstallWatch | undefined;
 }
@@ -64,6 +68,8 @@ export class DomainHost {
   private readonly stalled: BlockRequest[] = [];
   /** Answers that go to the guest at the end of this turn of the event loop. */
   private readonly replies: BlockReply[] = [];
+  /** Problems of images that were told. */
+  private readonly problems = new Set<string>();
   private ended = false;
   private leaving = false;
   private lastInstructions = 0;
@@ -203,6 +209,9 @@ export class DomainHost {
     const keys = new KeyPump((scancode, pressed) => guest.post({ type: 'key', scancode, pressed }));
     try {
       const install = config.install ? await InstallWatch.begin(config.disk, images) : undefined;
+      const watch = await ImageWatch.begin(nodeFiles, config.disk, (message) =>
+        this.notice('error', message),
+      );
       networks.connect(guest);
       networks.setPaused(paused);
       const vncPort = await screen.listen();
@@ -220,8 +229,11 @@ export class DomainHost {
         translate: config.translate !== false,
         paused,
       });
-      this.running = { config, images, drives, networks, guest, screen, keys, install };
-      this.statsTimer = setInterval(() => this.sendStats(), STATS_SECONDS * 1000);
+      this.running = { config, images, drives, networks, guest, screen, keys, watch, install };
+      this.statsTimer = setInterval(() => {
+        this.sendStats();
+        void watch.look();
+      }, STATS_SECONDS * 1000);
       return { vncPort };
     } catch (cause) {
       await Promise.allSettled([networks.close(), guest.stop(), screen.close(), images.close()]);
@@ -255,8 +267,16 @@ export class DomainHost {
     const { images, guest } = this.running;
     const answer = await images.handle(request);
     if (answer.error?.code === 'ENOSPC') return this.stall(request, answer.error.message);
+    if (answer.error?.code === 'EIO') this.tellOnce(answer.error.message);
     if (this.replies.length === 0) setImmediate(() => this.reply(guest));
     this.replies.push({ id: request.id, ...answer });
+  }
+
+  /** The guest sees an error of its disk; why, only this computer knows. */
+  private tellOnce(message: string): void {
+    if (this.problems.size >= MAX_PROBLEMS || this.problems.has(message)) return;
+    this.problems.add(message);
+    this.notice('error', message);
   }
 
   /** All requests that ended in one turn of the event loop are one message. */

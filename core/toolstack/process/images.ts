@@ -175,7 +175,9 @@ export class DomainImages {
     }
     if (operation === 'flush') {
       await image.flush().catch((cause: unknown) => {
-        this.onFatal(cause instanceof Error ? cause.message : String(cause));
+        // Without room on the host's disk it is tried again.
+        if (!(cause instanceof ImageError && cause.code === 'NO_SPACE'))
+          this.onFatal(cause instanceof Error ? cause.message : String(cause));
         throw cause;
       });
       return {};
