@@ -39,11 +39,14 @@ export interface Commands {
     { domain: string; deleteDisks?: string[]; forGood?: boolean },
     TrashEntry | null,
   ];
-  /** Deleted domains, the latest first. */
+  /** Deleted domains and images, the latest first. */
   'trash/list': [Record<string, never>, TrashEntry[]];
-  /** Gives a deleted domain (by id, or name when it is the only one) back, under another name when `name` is given. */
-  'trash/restore': [{ entry: string; name?: string }, DomainInfo];
-  /** Removes a deleted domain and its images for good. */
+  /**
+   * Gives a deleted domain (by id, or name when it is the only one) back, under another name when `name` is given; or
+   * an image, and answers null.
+   */
+  'trash/restore': [{ entry: string; name?: string }, DomainInfo | null];
+  /** Removes a deleted domain and its images, or an image, for good. */
   'trash/delete': [{ entry: string }, { freedBytes: number }];
   'trash/empty': [Record<string, never>, { freedBytes: number }];
   /** PNG of the current screen, base64. */
@@ -120,8 +123,8 @@ export interface Commands {
   'image/compact': [ImageName, { freedBytes: number }];
   /** Checks the tables of an image; `repair` mends what can be (qcow2). */
   'image/check': [ImageName & { repair?: boolean }, ImageCheck];
-  /** Removes an image that no machine names. */
-  'image/delete': [{ path: string }, null];
+  /** Moves an image that no machine needs into the trash. */
+  'image/delete': [{ path: string }, TrashEntry];
   'task/cancel': [{ task: number }, null];
 }
 

@@ -1,5 +1,6 @@
 /** A disk image that waits in the trash. */
 export interface TrashedImage {
+  /** What its domain knew it by; `file` for one that was deleted by itself. */
   vdev: string;
   /** Where it was and will be again. */
   path: string;
@@ -9,12 +10,13 @@ export interface TrashedImage {
   missing: boolean;
 }
 
-/** A deleted domain, with those of its images that went with it. */
+/** A deleted domain, with those of its images that went with it; or an image that was deleted by itself. */
 export interface TrashEntry {
   id: string;
-  /** Its name and uuid; both may be given to another one meanwhile. */
+  /** Its name, that of the file for an image; it may be given to another one meanwhile. */
   name: string;
-  uuid: string;
+  /** That of the domain; null for an image that was deleted by itself. */
+  uuid: string | null;
   deletedAtMs: number;
   images: TrashedImage[];
   /** Images that were left where they were, by path. */

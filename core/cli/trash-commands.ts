@@ -1,4 +1,4 @@
-/** Deleting domains, and what was deleted: `domus delete`, `undelete` and `trash`. */
+/** Deleting domains, and what was deleted, images too: `domus delete`, `undelete` and `trash`. */
 import type { TrashEntry } from '../api';
 import type { CliCommand } from './commands';
 import { sizeText } from './disk-text';
@@ -8,7 +8,7 @@ import { withToolstack } from './session';
 
 type Flags = Readonly<Record<string, unknown>>;
 
-/** One line for each deleted domain: its name, how long ago, what its images take, and its id. */
+/** One line for each deleted domain or image: its name, how long ago, what its images take, and its id. */
 export function trashTable(entries: readonly TrashEntry[], nowMs: number): string {
   const row = (name: string, age: string, images: string, takes: string, id: string): string =>
     `${name.padEnd(33)} ${age.padStart(17)} ${images.padStart(6)} ${takes.padStart(12)}  ${id}`;
@@ -76,9 +76,9 @@ An image that another domain needs is not deleted.
 
 export const UNDELETE_COMMAND: CliCommand = {
   name: 'undelete',
-  summary: 'Give a deleted domain back, with the images that went with it.',
+  summary: 'Give a deleted domain back with the images that went with it, or a deleted image.',
   arguments: '<name-or-id>',
-  options: [['-n, --name <name>', 'under another name']],
+  options: [['-n, --name <name>', 'under another name (domains)']],
   run: ([entry = ''], flags) =>
     withToolstack(async (client) => {
       const { name } = flags;
@@ -93,14 +93,14 @@ export const UNDELETE_COMMAND: CliCommand = {
 export const TRASH_COMMANDS: readonly CliCommand[] = [
   {
     name: 'list',
-    summary: 'List deleted domains.',
+    summary: 'List deleted domains and images.',
     arguments: '',
     options: [['--json', 'print JSON']],
     run: (_, flags) => list(flags),
   },
   {
     name: 'delete',
-    summary: 'Remove a deleted domain and its images for good.',
+    summary: 'Remove a deleted domain with its images, or a deleted image, for good.',
     arguments: '<name-or-id>',
     options: [],
     run: ([entry = '']) =>
@@ -108,7 +108,7 @@ export const TRASH_COMMANDS: readonly CliCommand[] = [
   },
   {
     name: 'empty',
-    summary: 'Remove all deleted domains and their images for good.',
+    summary: 'Remove everything in the trash for good.',
     arguments: '',
     options: [],
     run: () => withToolstack(async (client) => tellFreed(await client.call('trash/empty', {}))),

@@ -301,10 +301,7 @@ const ROWS: readonly AnyRow[] = [
       ),
   ),
   row('image/delete', atPath, (params, { toolstack }) =>
-    imageTask(toolstack, 'Delete', params, async () => {
-      await toolstack.storage.remove(params.path);
-      return null;
-    }),
+    imageTask(toolstack, 'Delete', params, () => toolstack.storage.remove(params.path)),
   ),
   row('task/cancel', z.strictObject({ task: z.int() }), ({ task }, { toolstack }) => {
     if (!toolstack.tasks.cancel(task))

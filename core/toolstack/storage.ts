@@ -8,13 +8,15 @@ import {
   type StorageFolder,
   type StorageList,
   type StoredImage,
+  type TrashEntry,
 } from '../api';
-import type { FileHost } from '../host';
+import type { FileHost, LockOwner } from '../host';
 import {
   checkImage,
   convertImage,
   describeImage,
   growImage,
+  holdImage,
   openImage,
   type ImageHost,
   type ImageTask,
@@ -22,6 +24,7 @@ import {
 import { withImageErrors } from './image-errors';
 import type { TaskControl } from './tasks';
 import type { Toolstack } from './toolstack';
+import { isTrashName } from './trash';
 
 const FORMATS: Readonly<Record<string, DiskFormat>> = {
   img: 'raw',
@@ -33,6 +36,8 @@ const FORMATS: Readonly<Record<string, DiskFormat>> = {
   vmdk: 'vmdk',
   vdi: 'vdi',
 };
+/** What the names of copies begin with while they are made. */
+const COPY_PREFIX = '.domus-compact-';
 const MAX_SETTINGS_BYTES = 1 << 20;
 /** A folder with more files than this is not one of images. */
 const MAX_FILES = 2000;
@@ -56,6 +61,8 @@ export class Storage {
   private readonly files: FileHost;
   private readonly own: string;
   private readonly settings: string;
+  /** Copies that are being made. */
+  private readonly copies = new Set<string>();
 
   constructor(private readonly toolstack: Toolstack) {
     const { host, dataDir } = toolstack.options;
@@ -122,9 +129,14 @@ export class Storage {
    * Writes the image anew beside itself and puts the copy in its place; what reads as zeros takes no room there.
    * Refused for images with snapshots or with one below: a copy would not have them.
    */
-  compact(name: ImageName, control: TaskControl): Promise<{ freedBytes: number }> {
-    const { path, format } = name;
+  compact(
+    { path: named, format }: ImageName,
+    control: TaskControl,
+  ): Promise<{ freedBytes: number }> {
     return withImageErrors(async () => {
+      // A link stays one, and leads to the copy.
+      const path = (await this.files.realPath?.(named)) ?? named;
+      const name = { path, format };
       const before = await describeImage(this.host, path, format);
       if ((format !== 'raw' && format !== 'qcow2') || !this.files.rename)
         throw new DomusError(
@@ -136,38 +148,45 @@ export class Storage {
           'BAD_STATE',
           `${path} has ${before.snapshots.length > 0 ? 'snapshots' : 'an image below it'}, which a compacted copy would lose`,
         );
-      const copy = `${path}.compact`;
       let cancelled = false;
       control.onCancel(() => (cancelled = true));
-      await convertImage(this.host, this.task(name), { path: copy, format }, (done) => {
-        if (cancelled) throw new DomusError('BAD_STATE', 'it was cancelled');
-        control.progress(done);
-      });
-      await this.replace(name, copy);
+      const folder = folderOf(path);
+      await this.removeLeftCopies(folder);
+      const copy = `${folder}/${COPY_PREFIX}${this.toolstack.options.host.system.uuid()}`;
+      this.copies.add(copy);
+      try {
+        await convertImage(this.host, this.task(name), { path: copy, format }, (done) => {
+          if (cancelled) throw new DomusError('BAD_STATE', 'it was cancelled');
+          control.progress(done);
+        });
+        await this.replace(name, copy);
+      } finally {
+        this.copies.delete(copy);
+      }
       const after = await describeImage(this.host, path, format);
       const size = (image: typeof after): number => image.allocatedBytes ?? image.fileBytes;
       return { freedBytes: Math.max(0, size(before) - size(after)) };
     });
   }
 
-  async remove(path: string): Promise<void> {
-    const user = this.users().get(path)?.usedBy[0];
-    if (user)
-      throw new DomusError('IMAGE_IN_USE', `${path} is ${user.vdev} of ${user.name} and stays`);
+  /** Moves an image of the folders listed into the trash, unless a domain needs it. */
+  async remove(path: string): Promise<TrashEntry> {
     const { images } = await this.list();
-    const image = images.find((each) => each.path === path);
-    if (!image)
+    if (!images.some((image) => image.path === path))
       throw new DomusError('IMAGE_NOT_FOUND', `${path} is not an image in the folders listed`);
-    await withImageErrors(async () => {
-      // Whoever has it, has its lock.
-      const held = await openImage(this.host, {
-        ...this.task(image),
-        readOnly: false,
-        format: 'raw',
-      });
+    return this.toolstack.trash.putImage(path);
+  }
+
+  /** Removes copies whose making was interrupted by the end of Domus. */
+  private async removeLeftCopies(folder: string): Promise<void> {
+    for (const name of await this.files.list(folder)) {
+      const path = `${folder}/${name}`;
+      if (!name.startsWith(COPY_PREFIX) || this.copies.has(path)) continue;
+      const held = await holdImage(this.host, { path, owner: this.owner }).catch(() => undefined);
+      if (!held) continue;
       await this.files.remove(path);
       await held.close();
-    });
+    }
   }
 
   /** The original is held while the copy takes its place: no domain starts with it then. */
@@ -185,9 +204,13 @@ export class Storage {
     }
   }
 
+  private get owner(): LockOwner {
+    const { host, ownerName } = this.toolstack.options;
+    return { pid: host.system.pid, name: ownerName };
+  }
+
   private task({ path, format }: ImageName): ImageTask {
-    const { system } = this.toolstack.options.host;
-    return { path, format, owner: { pid: system.pid, name: this.toolstack.options.ownerName } };
+    return { path, format, owner: this.owner };
   }
 
   /** Every image that a machine names. */
@@ -221,7 +244,7 @@ export class Storage {
       for (const name of names.slice(0, MAX_FILES)) {
         const format = FORMATS[extensionOf(name)];
         const file = `${path}/${name}`;
-        if (format === undefined || found.has(file)) continue;
+        if (format === undefined || found.has(file) || isTrashName(name)) continue;
         found.set(file, { path: file, cdrom: extensionOf(name) === 'iso', format, usedBy: [] });
       }
       return names.length > MAX_FILES ? `only the first ${MAX_FILES} files are looked at` : '';

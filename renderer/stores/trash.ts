@@ -7,12 +7,12 @@ import { useDialogsStore } from './dialogs';
 import { useDomainsStore } from './domains';
 import { notify, useTasksStore } from './tasks';
 
-/** What the images of a deleted machine take on this computer. */
+/** What the images of an entry take on this computer. */
 export function takenBytes({ images }: TrashEntry): number {
   return images.reduce((sum, { takesBytes }) => sum + takesBytes, 0);
 }
 
-/** Deleted virtual machines, and the ways out of the trash. */
+/** Deleted virtual machines and images, and the ways out of the trash. */
 export const useTrashStore = defineStore('trash', () => {
   const domains = useDomainsStore();
   const dialogs = useDialogsStore();
@@ -38,9 +38,9 @@ export const useTrashStore = defineStore('trash', () => {
     return `${name}-${number}`;
   }
 
-  /** Gives a machine back and shows it; asks when its name is taken. */
-  async function restore({ id, name }: TrashEntry): Promise<void> {
-    const taken = domains.all.some(({ config }) => config.name === name);
+  /** Gives a machine back and shows it, or an image; asks when the name of a machine is taken. */
+  async function restore({ id, name, uuid }: TrashEntry): Promise<void> {
+    const taken = uuid !== null && domains.all.some(({ config }) => config.name === name);
     const other = freeName(name);
     if (
       taken &&
@@ -56,6 +56,7 @@ export const useTrashStore = defineStore('trash', () => {
     try {
       const params = { entry: id, ...(taken ? { name: other } : {}) };
       const domain = await call('trash/restore', params);
+      if (domain === null) return notify('success', 'Restored', `“${name}” is where it was.`);
       domains.put(domain);
       domains.select(domain.config.uuid);
     } catch (error) {
@@ -64,14 +65,17 @@ export const useTrashStore = defineStore('trash', () => {
   }
 
   async function remove(entry: TrashEntry): Promise<void> {
-    const { name, images } = entry;
+    const { name, images, uuid } = entry;
+    const takes = formatBytes(takenBytes(entry));
     const sure = await dialogs.confirm({
       title: 'Delete for good',
       message: `Delete “${name}” for good?`,
       detail:
-        images.length === 0
-          ? 'Its configuration is gone then. No disk file went to the trash with it.'
-          : `Its configuration and ${images.length === 1 ? 'its disk' : `its ${images.length} disks`}, ${formatBytes(takenBytes(entry))}, cannot be had back then.`,
+        uuid === null
+          ? `What is in this file, ${takes}, cannot be had back then.`
+          : images.length === 0
+            ? 'Its configuration is gone then. No disk file went to the trash with it.'
+            : `Its configuration and ${images.length === 1 ? 'its disk' : `its ${images.length} disks`}, ${takes}, cannot be had back then.`,
       action: 'Delete for good',
       danger: true,
     });
@@ -85,8 +89,8 @@ export const useTrashStore = defineStore('trash', () => {
       title: 'Empty the trash',
       message:
         count === 1
-          ? 'Delete the virtual machine in the trash for good?'
-          : `Delete the ${count} virtual machines in the trash for good?`,
+          ? `Delete “${all.value[0]?.name ?? ''}” for good?`
+          : `Delete the ${count} entries of the trash for good?`,
       detail: `${formatBytes(total.value)} of this computer become free.`,
       action: 'Empty the trash',
       danger: true,

@@ -82,6 +82,10 @@ it('storage: who uses what, orphans, enlarge, compact, check and delete', async 
   await window.confirm();
   await expect.poll(() => existsSync(orphan)).toBe(false);
   await row('orphan.img').waitFor({ state: 'detached' });
+  const deleted = window.notification('“orphan.img” is in the trash.');
+  await deleted.getByRole('button', { name: 'Undo' }).click();
+  await row('orphan.img').waitFor();
+  expect(statSync(orphan).size).toBe(2 * 2 ** 30);
 
   // A disk that a machine has is not to be deleted, one that runs not to be changed.
   await window.select('a');

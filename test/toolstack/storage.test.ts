@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { StoredImage, ToolstackClient } from '../../core/api';
@@ -23,6 +33,10 @@ afterEach(async () => {
 
 async function image(path: string): Promise<StoredImage | undefined> {
   return (await client.call('storage/list', {})).images.find((each) => each.path === path);
+}
+
+function hiddenIn(folder: string): string[] {
+  return readdirSync(folder).filter((name) => name.startsWith('.domus-'));
 }
 
 describe('images of the toolstack', () => {
@@ -70,7 +84,15 @@ describe('images of the toolstack', () => {
     expect(freedBytes).toBeGreaterThanOrEqual(0);
     await domus.do('disk', 'convert', full, 'back.img', '--from', 'qcow2');
     expect(readFileSync(domus.path('back.img')).every((byte) => byte === 7)).toBe(true);
-    expect(existsSync(`${full}.compact`)).toBe(false);
+    expect(hiddenIn(images)).toEqual([]);
+
+    // What was left when an earlier one was killed is in nobody's way, and a link stays a link.
+    writeFileSync(join(images, '.domus-compact-7e9dd6ee-0d4b-4a8c-8f67-1c1d5be0ac9b'), 'half');
+    const link = join(images, 'link.qcow2');
+    symlinkSync(full, link);
+    await client.call('image/compact', { path: link, format: 'qcow2' });
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+    expect(hiddenIn(images)).toEqual([]);
 
     await domus.do('disk', 'snapshot', path, 'before');
     await expect(client.call('image/compact', { path, format: 'qcow2' })).rejects.toMatchObject({
@@ -99,6 +121,54 @@ describe('images of the toolstack', () => {
     await expect(
       client.call('image/delete', { path: domus.file('a.txt', 'not an image') }),
     ).rejects.toMatchObject({ code: 'IMAGE_NOT_FOUND' });
+  });
+
+  it('go to the trash and come back; what a machine needs stays, also below an overlay', async () => {
+    const images = join(domus.home, 'images');
+    mkdirSync(images);
+    const base = join(images, 'base.qcow2');
+    const overlay = domus.path('overlay.qcow2');
+    const link = join(images, 'link.qcow2');
+    await domus.do('disk', 'create', base, '1M');
+    await domus.do('disk', 'create', overlay, '--overlay-of', base);
+    symlinkSync(overlay, link);
+    const disk = `format=qcow2, vdev=hda, access=rw, backing=${images}, target=${overlay}`;
+    await domus.do(
+      'define',
+      domus.file('a.cfg', `name = "a"\nmemory = 32\ndisk = [ '${disk}' ]\n`),
+    );
+    for (const path of [base, overlay, link])
+      await expect(client.call('image/delete', { path })).rejects.toMatchObject({
+        code: 'IMAGE_IN_USE',
+        message: `${path} is needed by a and is not deleted`,
+      });
+
+    const orphan = join(images, 'orphan.img');
+    writeFileSync(orphan, 'bytes');
+    expect(await client.call('image/delete', { path: orphan })).toMatchObject({
+      name: 'orphan.img',
+      uuid: null,
+      images: [{ path: orphan, missing: false }],
+      kept: [],
+    });
+    expect(hiddenIn(images)).toHaveLength(1);
+    // What waits in the trash is no image of the folder.
+    const listed = (await client.call('storage/list', {})).images.map(({ path }) => path);
+    expect(listed.sort()).toEqual([base, link, overlay].sort());
+    expect(await domus.do('trash', 'list')).toMatch(/^orphan\.img +\d:\d\d:\d\d +1 /m);
+    const named = await domus.run('undelete', 'orphan.img', '--name', 'other.img');
+    expect(named.stderr).toBe('domus: orphan.img is an image and gets the name that it had\n');
+    await domus.do('undelete', 'orphan.img');
+    expect(readFileSync(orphan, 'utf8')).toBe('bytes');
+    expect(await client.call('trash/list', {})).toEqual([]);
+
+    // Files that cannot be opened as images are deleted as well.
+    writeFileSync(orphan, '');
+    chmodSync(orphan, 0o444);
+    await client.call('image/delete', { path: orphan });
+    expect(existsSync(orphan)).toBe(false);
+    await domus.do('trash', 'delete', 'orphan.img');
+    expect(await client.call('trash/list', {})).toEqual([]);
   });
 
   it('are made with a configuration, or neither is', async () => {

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { DomainConfig } from '../../api';
-import type { FileHost } from '../../host';
+import { FileError, type FileHost } from '../../host';
 import { nodeFiles } from '../../host-node';
 import { parseConfig } from '../config';
 import { DomainStore } from '../domain/store';
@@ -22,14 +22,18 @@ const ID = '0b5a8d5e-6f5e-4c39-8a5d-2d8a4a5d1c11';
 
 let directory: string;
 let images: { vdev: string; path: string }[];
+/** What is deleted is an image without a domain. */
+let alone = false;
 beforeEach(() => {
+  alone = false;
   directory = mkdtempSync(join(tmpdir(), 'domus-trash-'));
   mkdirSync(join(directory, 'images'));
   images = ['hda', 'hdb'].map((vdev) => ({ vdev, path: join(directory, 'images', `${vdev}.img`) }));
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-function config(): DomainConfig {
+function config(): DomainConfig | null {
+  if (alone) return null;
   const disk = images.map(({ vdev, path }) => `'${path},raw,${vdev},w'`).join(', ');
   const text = `name = "a"\nmemory = 64\ndisk = [ ${disk} ]`;
   return parseConfig(text, { file: 'f', directory: '/', newUuid: () => UUID }).config;
@@ -40,19 +44,32 @@ const definition = (): string => join(directory, 'domains', `${UUID}.cfg`);
 async function define(): Promise<void> {
   mkdirSync(join(directory, 'domains'), { recursive: true });
   const state = { version: 1, state: 'shutoff', reason: '', definedAtMs: 0 } as const;
-  await new DomainStore(nodeFiles, directory).save(config(), state);
+  const defined = config();
+  if (defined) await new DomainStore(nodeFiles, directory).save(defined, state);
   for (const { vdev, path } of images) writeFileSync(path, vdev);
 }
 
-/** Where the domain is; throws when it is neither here nor there. */
-function whereabouts(bin: TrashBin): 'defined' | 'trashed' | 'gone' {
+type Where = 'defined' | 'trashed' | 'gone';
+/** The definition, the images, how many of them are hidden, what the trash says. */
+const STATES: Readonly<Record<string, Where>> = {
+  'true true,true 0 ': 'defined',
+  'false false,false 2 trashed': 'trashed',
+  'false false,false 0 ': 'gone',
+};
+const STATES_ALONE: Readonly<Record<string, Where>> = {
+  'false true 0 ': 'defined',
+  'false false 1 trashed': 'trashed',
+  'false false 0 ': 'gone',
+};
+
+/** Where the domain or image is; throws when it is neither here nor there. */
+function whereabouts(bin: TrashBin): Where {
   const here = images.map(({ path }) => existsSync(path));
   const left = readdirSync(join(directory, 'images')).filter((name) => name.startsWith('.domus'));
   const state = `${existsSync(definition())} ${here.join()} ${left.length} ${bin.all.map(({ phase }) => phase).join()}`;
-  if (state === 'true true,true 0 ') return 'defined';
-  if (state === 'false false,false 2 trashed') return 'trashed';
-  if (state === 'false false,false 0 ') return 'gone';
-  throw new Error(`half: ${state}`);
+  const where = (alone ? STATES_ALONE : STATES)[state];
+  if (where === undefined) throw new Error(`half: ${state}`);
+  return where;
 }
 
 /** Files of a computer that stops at a change; `once`: only that one fails. */
@@ -123,6 +140,19 @@ describe('the trash', () => {
     expect(whereabouts(bin)).toBe('defined');
   });
 
+  it('can be emptied on a full disk', async () => {
+    await define();
+    const record = await (await reopen()).put(ID, config(), images, 5);
+    const full: FileHost = {
+      ...nodeFiles,
+      writeText: (path) => Promise.reject(new FileError('ENOSPC', path, 'the disk is full')),
+    };
+    const bin = await reopen(full);
+    await bin.purge(record);
+    expect(whereabouts(bin)).toBe('gone');
+    expect((await reopen()).all).toEqual([]);
+  });
+
   it('reports a record that cannot be read and leaves it alone', async () => {
     mkdirSync(join(directory, 'trash'));
     const path = join(directory, 'trash', `${ID}.json`);
@@ -155,7 +185,13 @@ describe('a computer that stops anywhere in between', () => {
     purge: ['trashed', 'gone'],
   };
 
-  it.each(['put', 'takeOut', 'purge'] as const)('%s is done or not done', async (act) => {
+  const ACTS = ['put', 'takeOut', 'purge'] as const;
+  it.each([
+    ...ACTS.map((act) => [act, false] as const),
+    ...ACTS.map((act) => [act, true] as const),
+  ])('%s is done or not done; of an image alone: %s', async (act, withoutDomain) => {
+    alone = withoutDomain;
+    if (alone) images = images.slice(0, 1);
     const seen = new Set<string>();
     for (let at = 0; ; at++) {
       rmSync(directory, { recursive: true, force: true });

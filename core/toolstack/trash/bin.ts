@@ -1,14 +1,21 @@
 /**
- * Moving a domain into the trash and out of it, in steps of which each is durable before the next. The record is
+ * Moving a domain, or an image alone, into the trash and out of it, in steps of which each is durable before the next. The record is
  * written first and says what is under way: whenever the computer or Domus stops, `recover` finishes that or takes it
  * back. Images are only renamed, in the folder they are in.
  */
 import type { DomainConfig } from '../../api';
-import type { FileHost } from '../../host';
+import { FileError, type FileHost } from '../../host';
 import { formatConfig } from '../config';
 import { DomainStore, type StoredState } from '../domain/store';
 import { removeInstallFiles } from '../install';
-import { configOf, trashPath, TrashRecords, type TrashImage, type TrashRecord } from './record';
+import {
+  configOf,
+  nameOf,
+  trashPath,
+  TrashRecords,
+  type TrashImage,
+  type TrashRecord,
+} from './record';
 
 /** What a domain that comes back was doing: nothing. */
 const SHUT_OFF: StoredState = { version: 1, state: 'shutoff', reason: '', definedAtMs: 0 };
@@ -42,57 +49,71 @@ export class TrashBin {
         else if (record.phase === 'purging') await this.purge(record);
       } catch (cause) {
         const why = cause instanceof Error ? cause.message : String(cause);
-        onProblem(`${configOf(record).name} could not be moved into or out of the trash: ${why}`);
+        onProblem(`${nameOf(record)} could not be moved into or out of the trash: ${why}`);
       }
     }
   }
 
-  /** Puts a definition and images into the trash. When it fails, everything is where it was. */
+  /** Puts a definition, if there is one, and images into the trash. When it fails, everything is where it was. */
   async put(
     id: string,
-    config: DomainConfig,
+    config: DomainConfig | null,
     images: readonly TrashImage[],
     deletedAtMs: number,
   ): Promise<TrashRecord> {
+    const uuid = config?.uuid ?? null;
+    const isSame = (one: TrashRecord): boolean =>
+      one.uuid === uuid && (uuid !== null || one.images[0]?.path === images[0]?.path);
     // Left by a try that could not even be taken back.
-    const stuck = this.found.find((one) => one.uuid === config.uuid && one.phase === 'deleting');
+    const stuck = this.found.find((one) => one.phase === 'deleting' && isSame(one));
     if (stuck) await this.takeBack(stuck);
     const record: TrashRecord = {
       version: 1,
       id,
       phase: 'deleting',
-      uuid: config.uuid,
+      uuid,
       deletedAtMs,
-      config: formatConfig(config),
+      config: config && formatConfig(config),
       images: [...images],
     };
     await this.keep(record);
     return this.finishPut(record);
   }
 
-  /** Gives a definition and its images back, `config` being what is stored. When it fails, they are in the trash. */
-  async takeOut(record: TrashRecord, config: DomainConfig): Promise<void> {
-    const restoring = { ...record, phase: 'restoring', config: formatConfig(config) } as const;
+  /** Gives a definition and its images back, `config` being what is stored; or an image. When it fails, they are in the trash. */
+  async takeOut(record: TrashRecord, config: DomainConfig | null): Promise<void> {
+    const text = config && formatConfig(config);
+    const restoring = { ...record, phase: 'restoring', config: text } as const;
     await this.keep(restoring);
     await this.finishTakeOut(restoring, record);
   }
 
   /** Removes an entry and its images for good. */
   async purge(record: TrashRecord): Promise<void> {
-    if (record.phase !== 'purging') await this.keep({ ...record, phase: 'purging' });
+    if (record.phase !== 'purging')
+      await this.keep({ ...record, phase: 'purging' }).catch((cause: unknown) => {
+        // A full disk is what the trash is emptied for: stopped halfway, the entry is there without its images.
+        if (!(cause instanceof FileError && cause.code === 'ENOSPC')) throw cause;
+      });
     for (const image of record.images) await this.files.remove(trashPath(record, image));
     const { uuid } = record;
-    const needed =
-      (await this.definitions.has(uuid)) ||
-      this.found.some((other) => other.uuid === uuid && other.id !== record.id);
-    if (!needed) await removeInstallFiles(this.files, this.dataDir, uuid);
+    if (uuid !== null && !(await this.isNeeded(uuid, record)))
+      await removeInstallFiles(this.files, this.dataDir, uuid);
     await this.drop(record);
+  }
+
+  /** True when a domain of this uuid is there, or in the trash a second time. */
+  private async isNeeded(uuid: string, { id }: TrashRecord): Promise<boolean> {
+    return (
+      (await this.definitions.has(uuid)) ||
+      this.found.some((other) => other.uuid === uuid && other.id !== id)
+    );
   }
 
   private async finishPut(record: TrashRecord): Promise<TrashRecord> {
     try {
       for (const image of record.images) await this.move(image.path, trashPath(record, image));
-      await this.definitions.remove(record.uuid);
+      if (record.uuid !== null) await this.definitions.remove(record.uuid);
       return await this.keep({ ...record, phase: 'trashed' });
     } catch (cause) {
       await this.takeBack(record);
@@ -103,8 +124,8 @@ export class TrashBin {
   /** What was to be deleted is as it was. */
   private async takeBack(record: TrashRecord): Promise<void> {
     for (const image of record.images) await this.moveToFree(trashPath(record, image), image.path);
-    if (!(await this.definitions.has(record.uuid)))
-      await this.definitions.save(configOf(record), SHUT_OFF);
+    if (record.uuid !== null && !(await this.definitions.has(record.uuid)))
+      await this.define(record);
     await this.drop(record);
   }
 
@@ -113,14 +134,19 @@ export class TrashBin {
     try {
       for (const image of record.images)
         await this.moveToFree(trashPath(record, image), image.path);
-      await this.definitions.save(configOf(record), SHUT_OFF);
+      await this.define(record);
     } catch (cause) {
       for (const image of record.images) await this.move(image.path, trashPath(record, image));
-      await this.definitions.remove(record.uuid);
+      if (record.uuid !== null) await this.definitions.remove(record.uuid);
       await this.keep({ ...before, phase: 'trashed' });
       throw cause;
     }
     await this.drop(record);
+  }
+
+  private async define(record: TrashRecord): Promise<void> {
+    const config = configOf(record);
+    if (config) await this.definitions.save(config, SHUT_OFF);
   }
 
   /** Renames what was not renamed yet: what `to` names is ours alone, and when it is there, `from` is another file. */

@@ -1,1 +1,2 @@
+export { isTrashName } from './record';
 export { Trash } from './trash';

@@ -1,13 +1,26 @@
-/** Deleted domains: into the trash, back again, or away for good. */
-import { DomusError, type DomainInfo, type TrashedImage, type TrashEntry } from '../../api';
+/** Deleted domains and images: into the trash, back again, or away for good. */
+import {
+  DomusError,
+  type DomainConfig,
+  type DomainInfo,
+  type TrashedImage,
+  type TrashEntry,
+} from '../../api';
 import { FileError } from '../../host';
-import { openImage, type ImageHost } from '../../storage';
+import { holdImage, type ImageHost } from '../../storage';
 import { requireOff } from '../domain/checks';
 import type { Domain } from '../domain/domain';
 import { withImageErrors } from '../image-errors';
 import type { Toolstack } from '../toolstack';
 import { TrashBin } from './bin';
-import { configOf, trashPath, type TrashImage, type TrashRecord } from './record';
+import {
+  configOf,
+  FILE_VDEV,
+  nameOf,
+  trashPath,
+  type TrashImage,
+  type TrashRecord,
+} from './record';
 import { userOf } from './users';
 
 /** The trash of one toolstack. One thing after the other is done in it. */
@@ -40,33 +53,41 @@ export class Trash {
     return this.inTurn(async () => {
       requireOff(domain);
       const { config } = domain;
-      const { system, timers } = this.toolstack.options.host;
       const images = await this.imagesOf(domain, paths);
       const record = await this.holding(images, () =>
-        this.toolstack.withoutDomain(domain, () =>
-          this.bin.put(system.uuid(), config, images, timers.wallMs()),
-        ),
+        this.toolstack.withoutDomain(domain, () => this.putNow(config, images)),
       );
       return this.entry(record);
     });
   }
 
-  /** Gives a deleted domain back, under another name when one is given. */
-  restore(key: string, name?: string): Promise<DomainInfo> {
+  /** Deletes an image alone, unless a domain needs it or it is in use. */
+  putImage(path: string): Promise<TrashEntry> {
+    return this.inTurn(async () => {
+      await this.requireUnused(path);
+      const images = [{ vdev: FILE_VDEV, path }];
+      return this.entry(await this.holding(images, () => this.putNow(null, images)));
+    });
+  }
+
+  /** Gives a deleted domain back, under another name when one is given; or an image, and resolves to null. */
+  restore(key: string, name?: string): Promise<DomainInfo | null> {
     return this.inTurn(async () => {
       const record = this.find(key);
-      const config = { ...configOf(record), ...(name === undefined ? {} : { name }) };
-      for (const image of record.images) {
-        if (!(await this.there(trashPath(record, image)))) continue;
-        if (await this.there(image.path))
-          throw new DomusError(
-            'BAD_STATE',
-            `there is another file at ${image.path}; move it away, then ${config.name} can be restored`,
-          );
+      await this.requireRoom(record);
+      const deleted = configOf(record);
+      if (deleted) {
+        const config = { ...deleted, ...(name === undefined ? {} : { name }) };
+        const save = (): Promise<void> => this.bin.takeOut(record, config);
+        return withFileErrors(() => this.toolstack.define(config, save));
       }
-      return withFileErrors(() =>
-        this.toolstack.define(config, () => this.bin.takeOut(record, config)),
-      );
+      if (name !== undefined)
+        throw new DomusError(
+          'INVALID_CONFIG',
+          `${nameOf(record)} is an image and gets the name that it had`,
+        );
+      await withFileErrors(() => this.bin.takeOut(record, null));
+      return null;
     });
   }
 
@@ -94,11 +115,11 @@ export class Trash {
   /** An entry by its id, or by its name when only one has it. */
   private find(key: string): TrashRecord {
     const all = this.bin.all.filter(({ phase }) => phase === 'trashed');
-    const found = all.filter((record) => record.id === key || configOf(record).name === key);
+    const found = all.filter((record) => record.id === key || nameOf(record) === key);
     if (found.length > 1)
       throw new DomusError(
         'NAME_TAKEN',
-        `${found.length} deleted domains are called ${JSON.stringify(key)}; say which by its id: ${found.map(({ id }) => id).join(', ')}`,
+        `${found.length} entries of the trash are called ${JSON.stringify(key)}; say which by its id: ${found.map(({ id }) => id).join(', ')}`,
       );
     if (!found[0])
       throw new DomusError('NO_SUCH_DOMAIN', `there is no ${JSON.stringify(key)} in the trash`);
@@ -107,23 +128,44 @@ export class Trash {
 
   private async imagesOf(domain: Domain, paths: readonly string[]): Promise<TrashImage[]> {
     const { config } = domain;
-    const others = this.toolstack
-      .list()
-      .filter((other) => other.config.uuid !== config.uuid)
-      .map((other) => ({
-        name: other.config.name,
-        disks: [...other.config.disk, ...(other.machine?.disk ?? [])],
-      }));
     const images: TrashImage[] = [];
     for (const path of new Set(paths)) {
       const own = config.disk.find((disk) => disk.target === path);
       if (!own) throw new DomusError('INVALID_CONFIG', `${path} is not an image of ${config.name}`);
-      const user = await userOf(this.host, path, others);
-      if (user !== undefined)
-        throw new DomusError('IMAGE_IN_USE', `${path} is needed by ${user} too and is not deleted`);
+      await this.requireUnused(path, config);
       if (await this.there(path)) images.push({ vdev: own.vdev, path });
     }
     return images;
+  }
+
+  /** Refuses an image that a domain other than `own` needs. */
+  private async requireUnused(path: string, own?: DomainConfig): Promise<void> {
+    const others = this.toolstack
+      .list()
+      .filter(({ config }) => config.uuid !== own?.uuid)
+      .map(({ config, machine }) => ({
+        name: config.name,
+        disks: [...config.disk, ...(machine?.disk ?? [])],
+      }));
+    const user = await userOf(this.host, path, others);
+    if (user === undefined) return;
+    const whose = own ? `${user} too` : user;
+    throw new DomusError('IMAGE_IN_USE', `${path} is needed by ${whose} and is not deleted`);
+  }
+
+  /** Refuses to restore what would come where another file is. */
+  private async requireRoom(record: TrashRecord): Promise<void> {
+    for (const image of record.images)
+      if ((await this.there(trashPath(record, image))) && (await this.there(image.path)))
+        throw new DomusError(
+          'BAD_STATE',
+          `there is another file at ${image.path}; move it away, then ${nameOf(record)} can be restored`,
+        );
+  }
+
+  private putNow(config: DomainConfig | null, images: readonly TrashImage[]): Promise<TrashRecord> {
+    const { system, timers } = this.toolstack.options.host;
+    return this.bin.put(system.uuid(), config, images, timers.wallMs());
   }
 
   /** Does `act` while nobody can open these images. */
@@ -133,11 +175,7 @@ export class Trash {
     const held: { close(): Promise<void> }[] = [];
     try {
       for (const { path } of images)
-        held.push(
-          await withImageErrors(() =>
-            openImage(this.host, { path, format: 'raw', readOnly: false, owner }),
-          ),
-        );
+        held.push(await withImageErrors(() => holdImage(this.host, { path, owner })));
       return await withFileErrors(act);
     } finally {
       for (const image of held) await image.close();
@@ -158,11 +196,11 @@ export class Trash {
     const gone = new Set(images.map(({ path }) => path));
     return {
       id: record.id,
-      name: config.name,
+      name: nameOf(record),
       uuid: record.uuid,
       deletedAtMs: record.deletedAtMs,
       images,
-      kept: config.disk
+      kept: (config?.disk ?? [])
         .filter(({ target, cdrom }) => target !== '' && !cdrom && !gone.has(target))
         .map(({ target }) => target),
     };
