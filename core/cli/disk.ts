@@ -206,6 +206,11 @@ async function convert(
         onProgress,
       ),
     );
+    const { snapshots } = await describeImage(nodeHost, from.path, from.format);
+    if (snapshots.length > 0)
+      process.stderr.write(
+        `domus: the copy has the disk as it is now; the snapshots (${snapshots.length}) stay in ${printable(source)}\n`,
+      );
     return describeImage(nodeHost, path, format);
   });
 }

@@ -51,6 +51,11 @@ describe('domus disk', () => {
     await domus.do('disk', 'create', 'a.qcow2', '1M');
     await domus.do('disk', 'snapshot', 'a.qcow2', 'clean');
     expect(await domus.do('disk', 'snapshot', 'a.qcow2')).toMatch(/^1\t\d{4}-.*Z\tclean\n$/);
+    const copied = await domus.run('disk', 'convert', 'a.qcow2', 'b.qcow2');
+    expect(copied).toMatchObject({
+      status: 0,
+      stderr: 'domus: the copy has the disk as it is now; the snapshots (1) stay in a.qcow2\n',
+    });
     await domus.do('disk', 'snapshot', 'a.qcow2', 'clean', '--apply');
     await domus.do('disk', 'snapshot', 'a.qcow2', '1', '--delete');
     expect(await domus.do('disk', 'snapshot', 'a.qcow2', '--json')).toBe('[]\n');
