@@ -2,16 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import type { AnswerFormat, DomainConfig, InstallSeed, ToolstackClient } from '../api';
-import { domusPaths, nodeFiles, nodeTimers } from '../host-node';
-import {
-  answerFiles,
-  answerFormatOf,
-  answersSchema,
-  defaultMac,
-  formatConfig,
-  prepareInstall,
-  removeInstallFiles,
-} from '../toolstack';
+import { domusPaths } from '../host-node';
+import { answerFiles, answerFormatOf, answersSchema, defaultMac, formatConfig } from '../toolstack';
 import type { CliCommand } from './commands';
 import { attachConsole } from './console';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, ExitError } from './errors';
@@ -152,24 +144,13 @@ async function install(flags: Flags): Promise<number> {
   return withToolstack(async (client, ended) => {
     const wanted = await plan(client, flags);
     if (flags['dryRun'] === true) return show(wanted);
-    const { dataDir } = domusPaths();
-    const config = await prepareInstall(
-      nodeFiles,
-      dataDir,
-      {
-        config: wanted.config,
-        extra: wanted.extra,
-        ...(wanted.location === undefined ? {} : { location: wanted.location }),
-        ...(wanted.seed ? { seed: wanted.seed } : {}),
-      },
-      nodeTimers.wallMs(),
-    );
-    try {
-      await client.call('domain/define', { config, createDiskBytes: wanted.createDiskBytes });
-    } catch (cause) {
-      await removeInstallFiles(nodeFiles, dataDir, config.uuid);
-      throw cause;
-    }
+    const { config } = await client.call('domain/install', {
+      config: wanted.config,
+      createDiskBytes: wanted.createDiskBytes,
+      extra: wanted.extra,
+      ...(wanted.location === undefined ? {} : { location: wanted.location }),
+      ...(wanted.seed ? { seed: wanted.seed } : {}),
+    });
     const domain = await client.call('domain/start', { domain: config.uuid });
     process.stderr.write(`domus: ${config.name} is installing\n`);
     if (flags['autoconsole'] !== false) await attachConsole(client, domain, ended);

@@ -9,13 +9,7 @@ export {
   type DomainListener,
   type DomainServices,
 } from './domain/domain';
-export {
-  answerFiles,
-  answerFormatOf,
-  answersSchema,
-  prepareInstall,
-  removeInstallFiles,
-} from './install';
+export { answerFiles, answerFormatOf, answersSchema } from './install';
 export { BUILT_IN_NETWORKS, plugInAlone } from './net';
 export { connectToolstack } from './rpc/client';
 export { serveToolstack } from './rpc/server';
