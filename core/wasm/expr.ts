@@ -112,6 +112,9 @@ export interface WordOps<T extends 'i32' | 'i64'> {
   add(a: Expr<T>, b: Expr<T>): Expr<T>;
   sub(a: Expr<T>, b: Expr<T>): Expr<T>;
   mul(a: Expr<T>, b: Expr<T>): Expr<T>;
+  /** Divisions trap for 0, and the signed one for the lowest number by -1. */
+  divS(a: Expr<T>, b: Expr<T>): Expr<T>;
+  divU(a: Expr<T>, b: Expr<T>): Expr<T>;
   and(a: Expr<T>, b: Expr<T>): Expr<T>;
   or(a: Expr<T>, b: Expr<T>): Expr<T>;
   xor(a: Expr<T>, b: Expr<T>): Expr<T>;
@@ -173,6 +176,8 @@ function wordOps<T extends 'i32' | 'i64'>(
     add: arith(3),
     sub: arith(4),
     mul: arith(5),
+    divS: arith(6),
+    divU: arith(7),
     and: arith(10),
     or: arith(11),
     xor: arith(12),

@@ -211,7 +211,7 @@ export class ProgramWriter {
     const { random, lines } = this;
     const size = random.pick(SIZES);
     const register = random.pick(NAMES[size]);
-    const kind = random.below(28);
+    const kind = random.below(30);
     if (kind < 8) {
       const mnemonic = random.pick([
         'add',
@@ -250,7 +250,10 @@ export class ProgramWriter {
       lines.push(`lea r14, [rip + ${next}]`);
       if (random.chance(50))
         lines.push(`xor ${NAMES[size === 1 ? 4 : size][2]}, ${NAMES[size === 1 ? 4 : size][2]}`);
-      lines.push(random.chance(10) ? 'ud2' : `div ${register}`, `${next}:`);
+      lines.push(
+        random.chance(10) ? 'ud2' : `${random.pick(['div', 'idiv'])} ${register}`,
+        `${next}:`,
+      );
     } else if (kind === 13)
       lines.push(
         `${random.chance(50) ? 'movzx' : 'movsx'} ${random.pick(R32)}, ${this.place(1).replace(/^[abcd]h$/, 'bl')}`,
@@ -281,7 +284,27 @@ export class ProgramWriter {
       );
     else if (kind === 23) this.patch();
     else if (kind === 24) lines.push('pushfq', `pop ${random.pick(R64)}`);
+    else if (kind === 25) this.supervisor();
     else this.vector();
+  }
+
+  /** What kernels do all the time. Interrupts are on behind it. */
+  private supervisor(): void {
+    const { random, lines } = this;
+    const kind = random.below(4);
+    if (kind === 0) {
+      lines.push('pushfq', 'cli');
+      this.straight(1 + random.below(3));
+      lines.push('popfq');
+    } else if (kind === 1) {
+      lines.push('cli');
+      this.straight(random.below(3));
+      lines.push('sti');
+    } else if (kind === 2) {
+      lines.push('stac');
+      this.straight(1);
+      lines.push('clac');
+    } else lines.push(`mov ${random.pick(R64)}, ${random.pick(['cr0', 'cr2', 'cr3', 'cr4'])}`);
   }
 
   private string(): void {

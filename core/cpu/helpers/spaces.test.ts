@@ -65,6 +65,15 @@ describe('what of the translations stays (SDM 3A 4.10.4)', () => {
     asPrivilege(0);
   }
 
+  /** 2 MiB from GPA 0 on. */
+  function mapLarge(linear: bigint, rights: bigint): void {
+    map(m, linear, 0n, rights & (P | U));
+    let table: number = AT.tables;
+    for (const shift of [39n, 30n])
+      table = Number(m.read(table + Number((linear >> shift) & 511n) * 8, 8) & 0xfffff000n);
+    m.write(table + Number((linear >> 21n) & 511n) * 8, 8, rights | PS);
+  }
+
   const userKept = (): [boolean, boolean] => {
     asPrivilege(3);
     const kept: [boolean, boolean] = [hit(LINEAR), found(CODE)];
@@ -213,11 +222,7 @@ describe('what of the translations stays (SDM 3A 4.10.4)', () => {
     lookUp(KERNEL);
     useUserPages();
     const big = 0x7f0040000000n;
-    map(m, big, 0n, P | U);
-    let table: number = AT.tables;
-    for (const shift of [39n, 30n])
-      table = Number(m.read(table + Number((big >> shift) & 511n) * 8, 8) & 0xfffff000n);
-    m.write(table + Number((big >> 21n) & 511n) * 8, 8, P | W | U | PS);
+    mapLarge(big, P | W | U);
     asPrivilege(3);
     m.run('slowLoad', big + 0x5000n, 4);
     asPrivilege(0);
@@ -226,6 +231,13 @@ describe('what of the translations stays (SDM 3A 4.10.4)', () => {
     expect(hit(big + 0x5000n)).toBe(false);
     asPrivilege(0);
     expect(found(KERNEL)).toBe(true);
+  });
+
+  it("large pages of the kernel stay when INVLPG drops a program's page, wherever they are", () => {
+    mapLarge(KERNEL, P | W | G);
+    m.run('slowLoad', KERNEL, 4);
+    for (let gib = 0n; gib < 512n; gib++) m.run('invalidatePage', (gib << 30n) + 0x5000n);
+    expect(hit(KERNEL)).toBe(true);
   });
 
   it("INVLPG of a program's page leaves the kernel's code in the jump cache, whatever its address", () => {

@@ -111,10 +111,11 @@ export function clearLog(owner: u32): void {
   return ((<u32>load<u8>(map + (bit >> 3)) >> (bit & 7)) & 1) != 0;
 }
 
+/** The halves of the address space have halves of the bits: INVLPG of a user page is no reason to flush the kernel's. */
 // @ts-ignore: decorator
 @inline function largeBit(linear: u64): u32 {
   const gib = <u32>(linear >> 30);
-  return (gib ^ (gib >> 8)) & 255;
+  return ((gib ^ (gib >> 7)) & 127) | (<i64>linear < 0 ? 128 : 0);
 }
 
 /** A large page was filled. `local`: a supervisor's that is not global. */

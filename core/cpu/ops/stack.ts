@@ -1,11 +1,12 @@
 /** Stack instructions: PUSH, POP, PUSHA, POPA, ENTER, LEAVE, PUSHF, POPF. */
-import { i32, i64 } from '../../wasm';
-import { S_GPR } from '../layout';
+import { i32, i64, type I32 } from '../../wasm';
+import { S_EFLAGS, S_GPR } from '../layout';
 import type { OpContext, WordBytes } from './context';
 import { define, type OpDefinition } from './define';
 
 const RSP = 4;
 const RBP = 5;
+const RF = 0x10000;
 
 /** A pushed segment selector or immediate takes the operand size, extended. */
 function pushOperand(c: OpContext): void {
@@ -42,6 +43,12 @@ function pushAll(c: OpContext): void {
   c.run('pushAll', i32.const(bytes));
 }
 
+/** RFLAGS as PUSHFQ shows them: RF as 0; VM is 0 in 64-bit mode. */
+function flagsImage(c: OpContext): I32 {
+  const kept = i32.and(c.state32(S_EFLAGS), i32.const(~RF));
+  return i32.or(i32.or(c.arithmeticFlags(), kept), i32.const(2));
+}
+
 export const STACK: readonly OpDefinition[] = [
   define('PUSH', { reads: true, hot: true }, pushOperand),
   define('POP', { hot: true }, popOperand),
@@ -56,7 +63,10 @@ export const STACK: readonly OpDefinition[] = [
     c.setReg(RBP, bytes, value);
   }),
   define('ENTER', {}, (c) => c.run('enter', i32.const(c.operandBytes), i32.wrap(c.immediate()))),
-  define('PUSHF', {}, (c) => c.run('pushFlags', i32.const(c.operandBytes))),
+  define('PUSHF', {}, (c) => {
+    if (c.operandBytes === 8) c.push(8, i64.extendU(flagsImage(c)));
+    else c.run('pushFlags', i32.const(c.operandBytes));
+  }),
   define('POPF', { ends: 'far', clobbersFlags: true }, (c) =>
     c.run('popFlags', i32.const(c.operandBytes)),
   ),

@@ -228,8 +228,7 @@ export class TranslatorContext extends TierContext implements InlineSite {
 
   // --- memory through the TLB
 
-  /** Leaves before this instruction; the interpreter runs it. */
-  private retreat(): void {
+  retreat(): void {
     const { memory } = this.region;
     const at = this.at.blockAt + memory.u16[(this.at.uop + L.UOP_RIP_OFFSET) >> 1];
     this.region.leave(at, memory.u8[this.at.uop + L.UOP_REMAINING], true);
@@ -254,6 +253,21 @@ export class TranslatorContext extends TierContext implements InlineSite {
     const group = `${pointer.name} stack`;
     this.places.set(address, { group, offset: delta + pointer.moved });
     return address;
+  }
+
+  leaveBehind(): void {
+    const { u8, u16 } = this.region.memory;
+    const { uop, blockAt } = this.at;
+    const behind = blockAt + u16[(uop + L.UOP_RIP_OFFSET) >> 1] + u8[uop + L.UOP_LENGTH];
+    this.region.leave(behind, u8[uop + L.UOP_REMAINING] - 1, false);
+  }
+
+  useTlbMode(mode: I32): void {
+    const vcpu = (this.base - L.VCPU_BASE) / L.VCPU_STRIDE;
+    const area = L.TLB_AREA_BASE + vcpu * L.TLB_STRIDE;
+    const arrays = i32.add(i32.mul(mode, i32.const(L.TLB_MODE_BYTES)), i32.const(area));
+    this.f.set(this.region.tlb, arrays);
+    this.setState32(L.S_TLB, this.region.tlb.get);
   }
 
   /** Host address of an access, which is in the TLB; otherwise leaves. */

@@ -12,8 +12,14 @@ export interface InlineSite extends OpContext {
   slot(i: number): number;
   /** Host address of a memory operand that is in the TLB for reading, its alignment checked where the instruction wants it. */
   hostOf(i: number): I32;
-  /** Leaves the region before this instruction, because of what its operands are. */
+  /** Leaves the region before this instruction; the interpreter runs it. */
+  retreat(): void;
+  /** `retreat` because of what floating-point operands are. */
   retreatFloat(): void;
+  /** Leaves the region behind this instruction, the last of its block. */
+  leaveBehind(): void;
+  /** Accesses go by a TLB mode of the supervisor (TLB_MODE_*) from here on. */
+  useTlbMode(mode: I32): void;
   /** COMISD's flags of two numbers, which are in order. */
   setCompareFlags(first: F64, second: F64): void;
 }

@@ -174,6 +174,7 @@ export class RegionCache {
       ...views,
       handlers: tier.handlers,
       long,
+      supervisor: (mode & L.MODE_USER) === 0,
       distanceOf: (rip) => Number(BigInt.asIntN(bits, rip - entryRip)),
       peek: (distance) => services.peekBlock(BigInt.asUintN(bits, entryRip + BigInt(distance))),
       executions: (block) =>

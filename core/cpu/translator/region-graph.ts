@@ -4,6 +4,7 @@
  */
 import type { Handler } from '../interp/interpreter';
 import * as L from '../layout';
+import { staysInRegion } from './inline-system';
 
 /** How far a region grows. Its compile time grows faster than its size. */
 export interface RegionLimits {
@@ -97,6 +98,8 @@ export interface GraphSource {
   /** Handlers of the mode by number. */
   readonly handlers: readonly Handler[];
   readonly long: boolean;
+  /** CPL is not 3. */
+  readonly supervisor: boolean;
   /** Distance of a RIP from the entry's. */
   distanceOf(rip: bigint): number;
   /** Header of the block `distance` bytes from the entry, or 0. */
@@ -120,17 +123,29 @@ function indirectEnd(source: GraphSource, uop: number, next: number | undefined)
   return { kind: 'indirect', targets, profile, next };
 }
 
+/** Distance of the instruction behind a micro-op's. */
+function nextOf(source: GraphSource, at: number, uop: number): number {
+  return at + source.u16[(uop + L.UOP_RIP_OFFSET) >> 1] + source.u8[uop + L.UOP_LENGTH];
+}
+
 function endOf(source: GraphSource, at: number, uop: number): NodeEnd | undefined {
   const { definition, shape } = source.handlers[source.u16[(uop + L.UOP_HANDLER) >> 1]];
   const { mnemonic } = definition;
   if (INTERPRETED.has(mnemonic) || mnemonic === 'REFETCH') return { kind: 'stop' };
   if (definition.ends === undefined) return undefined;
-  if (definition.ends === 'far') return { kind: ODD_ENDS.has(mnemonic) ? 'stop' : 'far' };
+  if (definition.ends === 'far') {
+    const operand = source.u16[(uop + L.UOP_REG1) >> 1];
+    if (source.long && source.supervisor && staysInRegion(mnemonic, shape.operandBytes, operand)) {
+      const behind = nextOf(source, at, uop);
+      return { kind: 'jump', target: behind, next: behind };
+    }
+    return { kind: ODD_ENDS.has(mnemonic) ? 'stop' : 'far' };
+  }
   const near = mnemonic !== 'FALLTHROUGH';
   if (near && !source.long && shape.operandBytes === 2) return { kind: 'stop' };
   if (mnemonic === 'RET') return { kind: 'return' };
   const target = at + source.i32[(uop + L.UOP_IMM) >> 2];
-  const next = at + source.u16[(uop + L.UOP_RIP_OFFSET) >> 1] + source.u8[uop + L.UOP_LENGTH];
+  const next = nextOf(source, at, uop);
   if (!near) return { kind: 'jump', target, next: target };
   const direct = shape.forms[0]?.kind === 'j';
   if (mnemonic === 'JMP')

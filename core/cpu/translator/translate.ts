@@ -4,6 +4,7 @@ import type { Handler } from '../interp/interpreter';
 import * as L from '../layout';
 import { TranslatorContext } from './context';
 import { INLINES } from './inline';
+import { INLINE_SYSTEM } from './inline-system';
 import type { NodeEnd, RegionNode } from './region-graph';
 import { RegionState, type HelperImports, type MemoryViews } from './region-state';
 import { analyse, StructuredEmitter } from './structure';
@@ -91,8 +92,7 @@ class NodeEmitter {
           definition.keepsFlags === true,
         );
         context.start();
-        const inline = this.inlineFloats && INLINES.get(definition.mnemonic);
-        if (!inline || !inline(context)) definition.body(context);
+        if (!this.inlined(definition.mnemonic, context, far)) definition.body(context);
         context.finish();
         if (region.loadedRounding)
           region.f.if(region.rounding.differs, () => region.leave(next, remaining - 1, false));
@@ -103,6 +103,12 @@ class NodeEmitter {
         } else if (region.wroteMemory) region.checkCode(next, remaining - 1);
       });
     });
+  }
+
+  private inlined(mnemonic: string, context: TranslatorContext, far: boolean): boolean {
+    const system = INLINE_SYSTEM.get(mnemonic);
+    if (system) return !far && system(context);
+    return this.inlineFloats && INLINES.get(mnemonic)?.(context) === true;
   }
 
   /** What is known of the XMM registers where only one node leads here. */
