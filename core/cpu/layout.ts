@@ -69,12 +69,11 @@ export const TLB_SPACES = 7;
 /** What the spaces and the supervisor must know to flush (helpers/spaces.ts). */
 export const TLB_RECORDS = 0x70000;
 
-// --- jump cache: sets of JUMP_CACHE_WAYS entries, placed by (linear ^ linear >> 12); code that runs finds its entry in the
-//     first place of its set, `lookupBlock` moves it there. An entry is { u64 tag; u32 micro-op pointer; u32 region << 1 }, tag = (linear & (2^48-1)) | S_MODE_TAG
+// --- jump cache: JUMP_CACHE_WAYS arrays of entries, placed by (linear ^ linear >> 12); code that runs finds its entry in the
+//     first way, `lookupBlock` moves it there: so what is hot lies together. An entry is { u64 tag; u32 micro-op pointer; u32 region << 1 }, tag = (linear & (2^48-1)) | S_MODE_TAG
 export const JUMP_CACHE_WAYS = 4;
-export const JUMP_CACHE_SET_BYTES = 64;
-/** log2 of JUMP_CACHE_SET_BYTES. */
-export const JUMP_CACHE_SET_SHIFT = 6;
+export const JUMP_CACHE_ENTRY_BYTES = 16;
+export const JUMP_CACHE_WAY_BYTES = 0x10000;
 export const JUMP_CACHE_BYTES = 0x40000;
 
 // --- vcpu state: byte offsets from VCPU_BASE + index * VCPU_STRIDE
@@ -276,7 +275,7 @@ export const BLOCK_HEAT = 36;
 export const BLOCK_MEMBER_OF = 40;
 /** u32: where the indirect branch that ends the block has gone (TARGETS_*), or 0 when it ends otherwise. */
 export const BLOCK_TARGETS = 44;
-/** u32: 0 when the block is not in the jump cache, BLOCK_JUMPS_MANY when in several sets of it, else BLOCK_JUMPS_ONE + offset of its set. */
+/** u32: 0 when the block is not in the jump cache, BLOCK_JUMPS_MANY when in several sets of it, else BLOCK_JUMPS_ONE + offset of its place in the first way. */
 export const BLOCK_JUMPS = 48;
 export const BLOCK_JUMPS_MANY = 1;
 export const BLOCK_JUMPS_ONE = 2;

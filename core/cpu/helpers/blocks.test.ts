@@ -40,8 +40,7 @@ describe('decoded blocks', () => {
   /** Jump-cache entry where an interpreter looks for the block at `linear`. */
   const jumpSlot = (linear: number): number =>
     L.JUMP_CACHE_AREA_BASE +
-    (((linear ^ (linear >>> 12)) << L.JUMP_CACHE_SET_SHIFT) &
-      (L.JUMP_CACHE_BYTES - L.JUMP_CACHE_SET_BYTES));
+    (((linear ^ (linear >>> 12)) * L.JUMP_CACHE_ENTRY_BYTES) & (L.JUMP_CACHE_WAY_BYTES - 1));
 
   /** Tag of the jump-cache entry where `linear` belongs. */
   const jumpTag = (linear: number): bigint => {

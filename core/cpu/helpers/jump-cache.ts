@@ -4,12 +4,16 @@ import * as L from '../layout';
 import { get64, jumps } from './state';
 
 const EMPTY: u64 = 0xffffffffffffffff;
-const ENTRY_BYTES: usize = 16;
+const ENTRY_BYTES: usize = L.JUMP_CACHE_ENTRY_BYTES;
+const WAY_BYTES: usize = L.JUMP_CACHE_WAY_BYTES;
+/** From a set's place in the first way to the one in the last. */
+const LAST_WAY: usize = WAY_BYTES * (L.JUMP_CACHE_WAYS - 1);
 
+/** The first way's place for an address. */
 // @ts-ignore: decorator
 @inline function setOf(linear: u64): usize {
   const low = <u32>linear;
-  return jumps() + <usize>(((low ^ (low >> 12)) << L.JUMP_CACHE_SET_SHIFT) & (L.JUMP_CACHE_BYTES - L.JUMP_CACHE_SET_BYTES));
+  return jumps() + <usize>((low ^ (low >> 12)) & (L.JUMP_CACHE_WAY_BYTES / L.JUMP_CACHE_ENTRY_BYTES - 1)) * ENTRY_BYTES;
 }
 
 // @ts-ignore: decorator
@@ -17,14 +21,14 @@ const ENTRY_BYTES: usize = 16;
   return (linear & 0xffffffffffff) | get64(L.S_MODE_TAG);
 }
 
-/** Address of the entry for a block that is in its set but not in the set's first place, put there; or 0. */
+/** Address of the entry for a block that is in its set but not in the first way, put there; or 0. */
 export function findJump(linear: u64): usize {
   const tag = tagOf(linear);
   const set = setOf(linear);
-  let slot = set + L.JUMP_CACHE_SET_BYTES - ENTRY_BYTES;
+  let slot = set + LAST_WAY;
   while (load<u64>(slot) != tag) {
     if (slot == set) return 0;
-    slot -= ENTRY_BYTES;
+    slot -= WAY_BYTES;
   }
   const found = v128.load(slot);
   v128.store(slot, v128.load(set));
@@ -35,7 +39,7 @@ export function findJump(linear: u64): usize {
 /** Remembers a block's first micro-op where interp/interpreter.ts looks for it; the last of a full set makes room. */
 export function enterJump(linear: u64, uop: u32, region: u32): void {
   const slot = setOf(linear);
-  for (let at = slot + L.JUMP_CACHE_SET_BYTES - 2 * ENTRY_BYTES; at >= slot; at -= ENTRY_BYTES) v128.store(at, v128.load(at), ENTRY_BYTES);
+  for (let at = slot + LAST_WAY; at > slot; at -= WAY_BYTES) v128.store(at, v128.load(at - WAY_BYTES));
   rememberSet(uop, slot);
   store<u64>(slot, tagOf(linear));
   store<u32>(slot, uop, 8);
@@ -53,7 +57,7 @@ function rememberSet(uop: u32, set: usize): void {
 }
 
 function holds(set: usize, uop: u32): bool {
-  for (let slot = set; slot < set + L.JUMP_CACHE_SET_BYTES; slot += ENTRY_BYTES) {
+  for (let slot = set; slot <= set + LAST_WAY; slot += WAY_BYTES) {
     if (load<u32>(slot, 8) == uop && load<u64>(slot) != EMPTY) return true;
   }
   return false;
@@ -66,8 +70,8 @@ export function dropJumps(uop: u32): void {
   if (place == 0) return;
   const many = place == L.BLOCK_JUMPS_MANY;
   const from = jumps() + (many ? 0 : <usize>(place - L.BLOCK_JUMPS_ONE));
-  const to = from + (many ? L.JUMP_CACHE_BYTES : L.JUMP_CACHE_SET_BYTES);
-  for (let slot = from; slot < to; slot += ENTRY_BYTES) {
+  const to = many ? jumps() + L.JUMP_CACHE_BYTES : from + LAST_WAY + ENTRY_BYTES;
+  for (let slot = from; slot < to; slot += many ? ENTRY_BYTES : WAY_BYTES) {
     if (load<u32>(slot, 8) == uop) store<u64>(slot, EMPTY);
   }
   store<u32>(header, 0, L.BLOCK_JUMPS);

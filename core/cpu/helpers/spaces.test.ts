@@ -33,11 +33,9 @@ describe('what of the translations stays (SDM 3A 4.10.4)', () => {
   /** Tags of the set where the block at `linear` belongs. */
   const jumpTags = (linear: bigint): bigint[] => {
     const low = Number(linear & 0xffffffffn);
-    const set =
-      ((low ^ (low >>> 12)) << L.JUMP_CACHE_SET_SHIFT) &
-      (L.JUMP_CACHE_BYTES - L.JUMP_CACHE_SET_BYTES);
+    const set = ((low ^ (low >>> 12)) * L.JUMP_CACHE_ENTRY_BYTES) & (L.JUMP_CACHE_WAY_BYTES - 1);
     return Array.from({ length: L.JUMP_CACHE_WAYS }, (_, i) =>
-      m.view.getBigUint64(L.JUMP_CACHE_AREA_BASE + set + i * 16, true),
+      m.view.getBigUint64(L.JUMP_CACHE_AREA_BASE + set + i * L.JUMP_CACHE_WAY_BYTES, true),
     );
   };
 

@@ -310,8 +310,8 @@ function findBlock(
     const place = i32.xor(low, i32.shrU(low, i32.const(12)));
     const entry = f.let(
       i32.and(
-        i32.shl(place, i32.const(L.JUMP_CACHE_SET_SHIFT)),
-        i32.const(L.JUMP_CACHE_BYTES - L.JUMP_CACHE_SET_BYTES),
+        i32.shl(place, i32.const(Math.log2(L.JUMP_CACHE_ENTRY_BYTES))),
+        i32.const(L.JUMP_CACHE_WAY_BYTES - L.JUMP_CACHE_ENTRY_BYTES),
       ),
     );
     f.if(
