@@ -18,6 +18,9 @@ export interface MemoryMapEntry {
 export const EBDA_BASE = 0x9fc00;
 export const EBDA_LENGTH = 0x400;
 export const CONVENTIONAL_KIB = EBDA_BASE / 1024;
+/** Data of the network boot services, below the EBDA, while they are there. */
+export const PXE_BASE = 0x9e800;
+export const PXE_LENGTH = EBDA_BASE - PXE_BASE;
 /** The system ROM, shadowed into RAM. */
 export const ROM_BASE = 0xe0000;
 export const ROM_LENGTH = 0x20000;

@@ -13,6 +13,7 @@ import {
   type LinuxBootPlan,
 } from '../firmware';
 import type { WasmHost, WasmMemory } from '../host';
+import { parseMac } from '../net';
 import { vgaFonts } from '../devices';
 import type {
   BlockBackend,
@@ -25,10 +26,11 @@ import type {
 } from '../hw';
 import { MachineAddressSpace } from './address-space';
 import { MachineClock, type HostTime } from './clock';
+import { FirmwareCable, FirmwareCard } from './firmware-cable';
 import { firmwareConfig } from './firmware-config';
 import { biosDisk, planDisks, type MachineDisk } from './machine-disks';
 import { Pc } from './pc';
-import type { PcNic } from './pc-cards';
+import { MAX_NICS, SLOT_NICS, type PcNic } from './pc-cards';
 import { RunLoop, type SliceResult } from './run-loop';
 
 const MIB = 1 << 20;
@@ -54,7 +56,7 @@ export interface MachineConfig {
   readonly uuid: string;
   readonly memoryMiB: number;
   readonly vcpus: number;
-  /** xl.cfg letters: c disk, d CD-ROM. */
+  /** xl.cfg letters: a floppy, c disk, d CD-ROM, n network. */
   readonly bootOrder: string;
   readonly disks: readonly MachineDisk[];
   /** Network cards, at most eight. */
@@ -134,6 +136,8 @@ export class Machine {
     const { clock, space } = this;
 
     const disks = planDisks(config.disks);
+    const nics = (config.nics ?? []).slice(0, MAX_NICS);
+    const cables = nics.map(({ backend }) => new FirmwareCable(backend));
     const bios = biosConfig(config, vcpus);
     const hardDisks = config.disks.filter((disk) => !disk.cdrom).length;
     // Board and processor know each other; the board is built first.
@@ -170,7 +174,7 @@ export class Machine {
         drives: disks.ide,
         sataDrives: disks.sata,
         virtioDisks: disks.virtio,
-        nics: config.nics ?? [],
+        nics: nics.map((nic, i) => ({ ...nic, backend: cables[i] })),
         cmos: cmosImage({ ramBytes, floppies: 0, hardDisks, bootOrder: config.bootOrder }),
       },
     );
@@ -207,6 +211,11 @@ export class Machine {
           registers: vcpu.registers,
           bus: space,
           disks: config.disks.flatMap((disk) => biosDisk(disk, () => this.mediumOf(disk))),
+          networks: cables.map((cable, i) => {
+            const mac = parseMac(nics[i].mac) ?? new Uint8Array(6);
+            return new FirmwareCard(cable, mac, SLOT_NICS + i);
+          }),
+          idle: (ns) => this.loop.idle(ns),
           clock,
           fonts: vgaFonts(),
           log: this.log.child('bios'),

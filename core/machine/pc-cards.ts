@@ -18,7 +18,7 @@ import {
 import type { ApicBus, BlockBackend, Clock, Device, GuestMemory, NetworkBackend } from '../hw';
 
 /** Slots 3 to 10 for network cards, 11 for AHCI, 12 to 27 for virtio disks. */
-const SLOT_NICS = 3;
+export const SLOT_NICS = 3;
 export const MAX_NICS = 8;
 export const SLOT_AHCI = 11;
 export const SLOT_VIRTIO_DISKS = 12;

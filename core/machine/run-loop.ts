@@ -30,6 +30,8 @@ export class RunLoop {
   private inGuest = false;
   private sliceEndNs = 0;
   private speed = START_SPEED;
+  /** The guest has nothing to do for this long unless something comes from outside. */
+  private idleNs = 0;
 
   constructor(
     private readonly clock: MachineClock,
@@ -49,6 +51,13 @@ export class RunLoop {
   /** The stop was seen to. */
   clearStop(): void {
     this.stop = undefined;
+    this.idleNs = 0;
+  }
+
+  /** Ends the current slice as if the processor were halted, for at most `ns`: firmware waits for the outside. */
+  idle(ns: number): void {
+    this.idleNs = ns;
+    this.vcpu.kick();
   }
 
   slice(): SliceResult {
@@ -72,9 +81,12 @@ export class RunLoop {
       this.stop = 'triple-fault';
       return { state: 'stopped', cause: this.stop };
     }
-    if (exit === 'halted') {
+    const { idleNs } = this;
+    this.idleNs = 0;
+    if (exit === 'halted' || idleNs > 0) {
       this.counters.halts++;
-      const sleepNs = clock.nextDeadlineNs - clock.now;
+      const untilTimer = clock.nextDeadlineNs - clock.now;
+      const sleepNs = exit === 'halted' ? untilTimer : Math.min(untilTimer, idleNs);
       return sleepNs > 0 ? { state: 'halted', sleepNs } : RUNNING;
     }
     this.measure(vcpu.instructions - before, clock.hostNow - hostStart);

@@ -9,7 +9,7 @@ import type {
 } from '../../core/hw';
 import { GPR_NAMES } from '../../core/hw';
 import { NULL_LOGGER } from '../../core/base';
-import { Bios, type BiosConfig, type BiosDisk } from '../../core/firmware';
+import { Bios, type BiosConfig, type BiosDisk, type BiosNetworkCard } from '../../core/firmware';
 import { ArrayMemory } from './array-memory';
 import { MockClock } from './mock-clock';
 
@@ -229,19 +229,24 @@ export interface CallResult {
   readonly returnTo: { segment: number; offset: number };
 }
 
-const STACK = 0x8000;
 const CARRY = 1;
 const ZERO = 0x40;
 
 /** A BIOS after POST on the plain bus, and a way to call its services. */
 export class BiosBench {
+  /** Linear address of the stack that services are called on. */
+  stack = 0x8000;
   readonly memory = new ArrayMemory(32 << 20);
   readonly registers = new PlainRegisters();
   readonly bus = new PlainBus();
   readonly clock = new MockClock();
   readonly bios: Bios;
 
-  constructor(disks: readonly BiosDisk[] = [], config: Partial<BiosConfig> = {}) {
+  constructor(
+    disks: readonly BiosDisk[] = [],
+    config: Partial<BiosConfig> = {},
+    networks: readonly BiosNetworkCard[] = [],
+  ) {
     const font = (height: number): Uint8Array =>
       Uint8Array.from({ length: 256 * height }, (_, i) => Math.floor(i / height));
     this.bios = new Bios(
@@ -250,6 +255,7 @@ export class BiosBench {
         registers: this.registers,
         bus: this.bus,
         disks,
+        networks,
         clock: this.clock,
         fonts: { font8x8: font(8), font8x14: font(14), font8x16: font(16) },
         log: NULL_LOGGER,
@@ -290,7 +296,7 @@ export class BiosBench {
     for (const name of GPR_NAMES)
       if (registers[name] !== undefined) this.registers.set32(name, registers[name]);
     this.segment('ss', 0);
-    this.registers.set32('rsp', STACK);
+    this.registers.set32('rsp', this.stack);
     this.registers.setSegment('cs', {
       selector: 0xf000,
       base: 0xf0000n,
@@ -299,18 +305,18 @@ export class BiosBench {
     });
     this.registers.rip = BigInt([...this.bios.rom.code.traps][0]);
     if (!retry) {
-      memory.writeU16(STACK, service);
-      memory.writeU16(STACK + 2, 0x1234);
-      memory.writeU16(STACK + 4, 0x5678);
-      memory.writeU16(STACK + 6, 0x0202);
+      memory.writeU16(this.stack, service);
+      memory.writeU16(this.stack + 2, 0x1234);
+      memory.writeU16(this.stack + 4, 0x5678);
+      memory.writeU16(this.stack + 6, 0x0202);
     }
     this.bios.writePort();
-    const flags = memory.readU16(STACK + 6);
+    const flags = memory.readU16(this.stack + 6);
     return {
       carry: (flags & CARRY) !== 0,
       zero: (flags & ZERO) !== 0,
-      action: memory.readU8(STACK + 1),
-      returnTo: { offset: memory.readU16(STACK + 2), segment: memory.readU16(STACK + 4) },
+      action: memory.readU8(this.stack + 1),
+      returnTo: { offset: memory.readU16(this.stack + 2), segment: memory.readU16(this.stack + 4) },
     };
   }
 

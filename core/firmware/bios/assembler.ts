@@ -112,6 +112,18 @@ export class Assembler {
     return this.db(0xcf);
   }
 
+  retf(): this {
+    return this.db(0xcb);
+  }
+
+  pushf(): this {
+    return this.db(0x9c);
+  }
+
+  popf(): this {
+    return this.db(0x9d);
+  }
+
   ret(): this {
     return this.db(0xc3);
   }

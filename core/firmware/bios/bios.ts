@@ -14,6 +14,7 @@ import { Keyboard } from './input/keyboard';
 import { PointingDevice } from './input/mouse';
 import { BiosMemory } from './memory';
 import type { BiosBoard, BiosConfig } from './platform-api';
+import { INT1A_PXE, NetworkBoot, type NetworkBootState } from './network';
 import * as post from './post';
 import { buildRom, type SystemRom } from './rom';
 import {
@@ -23,6 +24,8 @@ import {
   SERVICE_KEY,
   SERVICE_MOUSE,
   SERVICE_POST,
+  SERVICE_PXE,
+  SERVICE_PXENV,
   SERVICE_RTC,
   SERVICE_TICK,
   SPIN,
@@ -51,6 +54,8 @@ const EDID_HEADER = [0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00];
 export interface BiosState {
   version: 1;
   boot: BootState;
+  /** Absent in states of versions without network boot. */
+  network?: NetworkBootState | null;
   emulation: Emulation | null;
   waits: Int15State;
   serialDeadlineNs: number;
@@ -72,6 +77,7 @@ export class Bios implements PortIo {
   private readonly mouse: PointingDevice;
   private readonly time: TimeOfDay;
   private readonly serial: SerialServices;
+  private readonly network: NetworkBoot;
   private readonly boot: Boot;
 
   constructor(
@@ -87,7 +93,8 @@ export class Bios implements PortIo {
     );
     this.pci = new PciConfig(bus);
     this.cmos = new Cmos(bus);
-    this.call = new ServiceCall(registers, new BiosMemory(memory, bus, registers));
+    const biosMemory = new BiosMemory(memory, bus, registers);
+    this.call = new ServiceCall(registers, biosMemory);
     this.screen = new Screen(new VgaHardware(bus, fonts), memory);
     this.int10 = new Int10(this.screen, memory, this.rom.video);
     this.int10.vbe = new Vbe(this.screen, {
@@ -112,7 +119,26 @@ export class Bios implements PortIo {
     );
     this.time = new TimeOfDay(memory, bus, this.cmos);
     this.serial = new SerialServices(memory, bus, clock);
-    this.boot = new Boot(memory, this.drives, this.screen, this.keyboard, config.bootOrder);
+    this.network = new NetworkBoot({
+      memory,
+      biosMemory,
+      clock,
+      cards: board.networks ?? [],
+      pci: this.pci,
+      code: this.rom.code,
+      uuid: config.uuid,
+      idle: (ns) => board.idle?.(ns),
+      key: () => this.keyboard.take(),
+      setConventionalEnd: (gpa) => (this.int15.conventionalEnd = gpa),
+    });
+    this.boot = new Boot(
+      memory,
+      this.drives,
+      this.screen,
+      this.keyboard,
+      this.network,
+      config.bootOrder,
+    );
   }
 
   /**
@@ -150,6 +176,7 @@ export class Bios implements PortIo {
     this.writeDiskTables();
 
     this.drives.emulation = null;
+    this.network.close();
     this.boot.state = { next: 0, waiting: false };
     this.int15.state = { waitUntilNs: 0, eventAtNs: 0, eventAddress: 0 };
     this.int10.setMode(3, false);
@@ -309,8 +336,12 @@ export class Bios implements PortIo {
         return this.boot.handle(call, service === 0x19, retry);
       case 0x1a:
         if (call.ah === 0xb1) pciBios(call, this.pci, () => this.rom.pir);
+        else if (call.ax === INT1A_PXE && this.network.find(call)) return DONE;
         else this.time.handle(call);
         return DONE;
+      case SERVICE_PXE:
+      case SERVICE_PXENV:
+        return this.network.handle(call, service, retry) ?? this.noPxe();
       case SERVICE_TICK:
         this.time.tick();
         return DONE;
@@ -335,10 +366,17 @@ export class Bios implements PortIo {
     }
   }
 
+  /** The PXE API after its end: PXENV_EXIT_FAILURE. */
+  private noPxe(): number {
+    this.call.ax = 1;
+    return DONE;
+  }
+
   save(): BiosState {
     return cloneState({
       version: 1,
       boot: this.boot.state,
+      network: this.network.save(),
       emulation: this.drives.emulation,
       waits: this.int15.state,
       serialDeadlineNs: this.serial.deadlineNs,
@@ -348,6 +386,7 @@ export class Bios implements PortIo {
   restore(state: BiosState): void {
     const copy = cloneState(state);
     this.boot.state = copy.boot;
+    this.network.restore(copy.network ?? null);
     this.drives.emulation = copy.emulation;
     this.int15.state = copy.waits;
     this.serial.deadlineNs = copy.serialDeadlineNs;

@@ -51,7 +51,9 @@ describe('boot (INT 19h, INT 18h)', () => {
     expect(text).toContain(
       'Booting from floppy (fda)... not bootable: no boot signature in its first sector',
     );
-    expect(text).toContain('Booting from network... not available');
+    expect(text).toContain(
+      'Booting from network... not bootable: this machine has no network card',
+    );
     expect(text).toContain('No bootable device found.');
     expect(text.indexOf('CD-ROM')).toBeLessThan(text.indexOf('hard disk'));
   });

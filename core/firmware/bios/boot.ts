@@ -1,5 +1,6 @@
 /**
  * INT 19h and INT 18h: the boot order, the boot screen, loading boot sectors and El Torito images.
+ * Booting from the network is in network/.
  * Specs: BIOS Boot Specification 1.01; El Torito 1.0.
  */
 import type { GuestMemory } from '../../hw';
@@ -8,8 +9,9 @@ import type { ServiceCall } from './call';
 import { type Drives, type Emulation, readSectors } from './disk/drives';
 import { findBootEntry } from './disk/el-torito';
 import type { Keyboard } from './input/keyboard';
+import type { NetworkBoot } from './network';
 import type { BiosDisk } from './platform-api';
-import { DONE, WAIT } from './rom-code';
+import { DONE, SPIN, WAIT } from './rom-code';
 import type { Screen } from './video/screen';
 
 const BOOT_ADDRESS = 0x7c00;
@@ -43,6 +45,7 @@ export class Boot {
     private readonly drives: Drives,
     private readonly screen: Screen,
     private readonly keyboard: Keyboard,
+    private readonly network: NetworkBoot,
     private readonly order: string,
   ) {}
 
@@ -58,7 +61,10 @@ export class Boot {
 
   /** INT 19h starts over, INT 18h goes on with the next device. Returns the ROM's next action. */
   handle(call: ServiceCall, again: boolean, retry: boolean): number {
-    if (retry && this.state.waiting) {
+    if (retry && this.network.isBooting) {
+      const action = this.goOnWithNetwork(call, again);
+      if (action !== undefined) return action;
+    } else if (retry && this.state.waiting) {
       if (this.keyboard.isEmpty) return WAIT;
       this.keyboard.discard();
       this.screen.print('\n');
@@ -68,13 +74,13 @@ export class Boot {
     } else {
       this.screen.print('\n');
     }
+    this.network.close();
     const entries = this.entries();
     while (this.state.next < entries.length) {
       const entry = entries[this.state.next++];
       this.setEmulation(null);
       if (entry === 'network') {
-        this.screen.print('Booting from network... ', DIM);
-        this.screen.print('not available: this machine has no network boot ROM\n', FAILED);
+        if (this.startNetwork()) return SPIN;
         continue;
       }
       this.screen.print(`Booting from ${KIND_NAMES[entry.kind]} (${entry.name})... `, DIM);
@@ -97,6 +103,37 @@ export class Boot {
       DIM,
     );
     return WAIT;
+  }
+
+  /** False when there is no card to boot from. */
+  private startNetwork(): boolean {
+    const begun = this.network.begin();
+    if ('reason' in begun) {
+      this.screen.print('Booting from network... ', DIM);
+      this.screen.print(`not bootable: ${begun.reason}\n`, FAILED);
+      return false;
+    }
+    this.screen.print(`Booting from network (${begun.name}, Esc skips)... `, DIM);
+    return true;
+  }
+
+  /** The ROM's next action; undefined when it failed and the next device is to be tried. */
+  private goOnWithNetwork(call: ServiceCall, again: boolean): number | undefined {
+    const step = this.network.step();
+    switch (step.kind) {
+      case 'busy':
+        return SPIN;
+      case 'progress':
+        this.screen.print(step.text, DIM);
+        return SPIN;
+      case 'ready':
+        this.screen.print('\n');
+        this.network.enter(call, again ? 0x19 : 0x18);
+        return DONE;
+      case 'failed':
+        this.screen.print(`\nnot bootable: ${step.reason}\n`, FAILED);
+        return undefined;
+    }
   }
 
   private setEmulation(emulation: Emulation | null): void {

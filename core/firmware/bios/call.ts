@@ -27,6 +27,11 @@ export class ServiceCall {
     return { service: this.memory.readU8(this.stack), action: this.memory.readU8(this.stack + 1) };
   }
 
+  /** A word of the stack, in bytes above the service word. */
+  stackWord(offset: number): number {
+    return this.memory.readU16(this.stack + offset);
+  }
+
   /** What the ROM shall do after the trap; one of its action numbers. */
   set action(value: number) {
     this.memory.writeU8(this.stack + 1, value);

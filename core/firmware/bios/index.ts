@@ -1,4 +1,11 @@
 export { Bios, type BiosState } from './bios';
-export type { BiosBoard, BiosConfig, BiosDisk, DiskGeometry, FontSet } from './platform-api';
+export type {
+  BiosBoard,
+  BiosConfig,
+  BiosDisk,
+  BiosNetworkCard,
+  DiskGeometry,
+  FontSet,
+} from './platform-api';
 export { TRAP_PORT } from './rom-code';
 export { cmosImage, type CmosConfig } from './system/cmos';

@@ -27,6 +27,25 @@ export interface BiosDisk {
   readonly sata?: { readonly slot: number; readonly port: number };
 }
 
+/**
+ * A network card the BIOS can boot from: the cable behind it, which is the firmware's from `claim` until `release`, or
+ * until a driver of the guest makes the card send something.
+ */
+export interface BiosNetworkCard {
+  readonly mac: Uint8Array;
+  /** PCI slot of the card on bus 0. */
+  readonly slot: number;
+  readonly linkUp: boolean;
+  claim(): void;
+  release(): void;
+  /** Sends a whole Ethernet frame; nothing happens when the cable is not claimed. */
+  send(frame: Uint8Array): void;
+  /** The oldest frame that has come; valid for ever. Few are kept, the cable holds back the others. */
+  receive(): Uint8Array | undefined;
+  /** A frame waits for `receive`. */
+  readonly hasFrame: boolean;
+}
+
 /** Bitmap fonts of code page 437, one byte a row, bit 7 leftmost, 256 characters each. */
 export interface FontSet {
   readonly font8x8: Uint8Array;
@@ -35,7 +54,7 @@ export interface FontSet {
 }
 
 export interface BiosConfig extends Omit<SmbiosConfig, 'ramBytes'> {
-  /** Boot order letters: a floppy, c disk, d CD-ROM, n network (not available yet). */
+  /** Boot order letters: a floppy, c disk, d CD-ROM, n network. */
   readonly bootOrder: string;
   /** COM ports that exist (1 to 4). */
   readonly serialPorts: readonly number[];
@@ -48,6 +67,10 @@ export interface BiosBoard {
   readonly registers: RegisterAccess;
   readonly bus: SystemBus;
   readonly disks: readonly BiosDisk[];
+  /** Network cards, in the order of their slots. */
+  readonly networks?: readonly BiosNetworkCard[];
+  /** The guest waits for a frame: the processor may rest until one comes, or an interrupt, at most `ns`. */
+  readonly idle?: (ns: number) => void;
   readonly clock: Clock;
   readonly fonts: FontSet;
   readonly log: Logger;

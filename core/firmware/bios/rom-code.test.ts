@@ -48,7 +48,7 @@ describe('the ROM', () => {
   });
 
   it('traps only by OUT to the trap port, each at an address it tells', () => {
-    expect(rom.traps.size).toBe(5);
+    expect(rom.traps.size).toBe(6);
     for (const offset of rom.traps) {
       expect([...rom.bytes.subarray(offset, offset + 2)]).toEqual([0xe6, TRAP_PORT]);
     }

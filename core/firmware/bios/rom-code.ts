@@ -33,6 +33,9 @@ export const SERVICE_TICK = 0x88;
 export const SERVICE_KEY = 0x89;
 export const SERVICE_RTC = 0xf0;
 export const SERVICE_MOUSE = 0xf4;
+/** PXE API by the entry of !PXE (function and parameters on the stack) and of PXENV+ (in BX and ES:DI). */
+export const SERVICE_PXE = 0xf8;
+export const SERVICE_PXENV = 0xf9;
 
 export const ROM_SEGMENT = 0xf000;
 const EOI = 0x20;
@@ -63,6 +66,10 @@ export interface RomCode {
   readonly disketteTable: number;
   readonly configurationTable: number;
   readonly dummyIret: number;
+  /** Far entries of the PXE API, and where a network boot program returns to: the next boot device. */
+  readonly pxeEntry: number;
+  readonly pxenvEntry: number;
+  readonly bootNext: number;
 }
 
 /** Sets flags as "service word's action == value": the word is on top of the stack, at `depth` bytes. */
@@ -86,7 +93,9 @@ export function assembleRom(): RomCode {
   a.label('serviceNotDone');
   compareAction(a, WAIT);
   a.j('ne', 'serviceSpin').sti().hlt().cli().jmp('service');
-  a.label('serviceSpin').sti().nop().nop().cli().jmp('service');
+  // Interrupts get in between the jumps: behind STI at the earliest (SDM 2B), and at the end of a block (core/cpu).
+  a.label('serviceSpin').sti().jmp('serviceSpin2').label('serviceSpin2').jmp('serviceSpin3');
+  a.label('serviceSpin3').cli().jmp('service');
 
   for (const [vector] of SERVICES)
     a.label(`int${vector.toString(16)}`)
@@ -181,6 +190,19 @@ export function assembleRom(): RomCode {
     .pushImm16(SERVICE_POST)
     .jmp('service');
 
+  // PXE API, far-called. The stack below the service word: FLAGS, IP, CS, and the caller's own.
+  a.label('pxe').pushf().pushImm16(SERVICE_PXE).jmp('pxeService');
+  a.label('pxenv').pushf().pushImm16(SERVICE_PXENV);
+  a.label('pxeService');
+  trap();
+  compareAction(a, DONE);
+  a.j('ne', 'pxeNotDone').addSp(2).popf().retf();
+  a.label('pxeNotDone');
+  compareAction(a, WAIT);
+  a.j('ne', 'pxeSpin').sti().hlt().cli().jmp('pxeService');
+  a.label('pxeSpin').sti().jmp('pxeSpin2').label('pxeSpin2').jmp('pxeSpin3');
+  a.label('pxeSpin3').cli().jmp('pxeService');
+
   a.label('configurationTable').dw(8).db(0xfc, 0x00, 0x01, 0x74, 0x40, 0x00, 0x00, 0x00);
 
   // IBM-compatible addresses.
@@ -222,5 +244,8 @@ export function assembleRom(): RomCode {
     disketteTable,
     configurationTable: 0xe6f5,
     dummyIret: a.offsetOf('dummyIret'),
+    pxeEntry: a.offsetOf('pxe'),
+    pxenvEntry: a.offsetOf('pxenv'),
+    bootNext: a.offsetOf('int18'),
   };
 }

@@ -101,8 +101,12 @@ export async function checkStart(
       disk.target,
       disk.access === 'w' ? 'write' : 'read',
     );
+  const isFromNetwork = config.boot.includes('n') && config.vif.length > 0;
   const onlyCds =
-    config.kernel === '' && config.firmware === '' && media.every((disk) => disk.cdrom);
+    config.kernel === '' &&
+    config.firmware === '' &&
+    !isFromNetwork &&
+    media.every((disk) => disk.cdrom);
   for (const disk of media) if (disk.cdrom) await checkCd(files, disk, onlyCds);
   if (onlyCds && media.length === 0)
     throw new DomusError(

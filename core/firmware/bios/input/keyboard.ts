@@ -132,6 +132,14 @@ export class Keyboard {
     return this.memory.readU16(bda.BDA + this.memory.readU16(bda.KEY_HEAD));
   }
 
+  /** Takes the oldest key code out of the buffer; undefined when there is none. */
+  take(): number | undefined {
+    if (this.isEmpty) return undefined;
+    const code = this.peek();
+    this.discard();
+    return code;
+  }
+
   discard(): void {
     this.memory.writeU16(bda.KEY_HEAD, this.next(this.memory.readU16(bda.KEY_HEAD)));
   }

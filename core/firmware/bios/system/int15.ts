@@ -29,6 +29,8 @@ export interface Int15State {
 
 export class Int15 {
   state: Int15State = { waitUntilNs: 0, eventAtNs: 0, eventAddress: 0 };
+  /** Where conventional memory ends: lower while network boot services lie below the EBDA. */
+  conventionalEnd = EBDA_BASE;
 
   constructor(
     private readonly memory: GuestMemory,
@@ -235,10 +237,14 @@ export class Int15 {
     if (registers.get32('rdx') !== SMAP || registers.get32('rcx') < 20 || !entry)
       return this.unsupported(call);
     const at = call.linear('es', call.di);
-    call.memory.writeU32(at, entry.base);
-    call.memory.writeU32(at + 4, Math.floor(entry.base / 2 ** 32));
-    call.memory.writeU32(at + 8, entry.length);
-    call.memory.writeU32(at + 12, Math.floor(entry.length / 2 ** 32));
+    const taken = EBDA_BASE - this.conventionalEnd;
+    const base = entry.base === EBDA_BASE ? this.conventionalEnd : entry.base;
+    const length =
+      entry.length + (entry.base === 0 ? -taken : entry.base === EBDA_BASE ? taken : 0);
+    call.memory.writeU32(at, base);
+    call.memory.writeU32(at + 4, Math.floor(base / 2 ** 32));
+    call.memory.writeU32(at + 8, length);
+    call.memory.writeU32(at + 12, Math.floor(length / 2 ** 32));
     call.memory.writeU32(at + 16, entry.type);
     registers.set32('rbx', index + 1 < this.map.length ? index + 1 : 0);
     registers.set32('rax', SMAP);

@@ -1,0 +1,1 @@
+export { INT1A_PXE, NetworkBoot, type NetworkBootState } from './network-boot';
