@@ -18,6 +18,7 @@ const form: NewVmForm = {
   diskGiB: 8,
   existingDisk: null,
   iso,
+  networkBoot: false,
   directBoot: false,
   kernel: null,
   ramdisk: null,
@@ -92,6 +93,16 @@ describe('buildConfig', () => {
     ]);
     expect(createDiskBytes).toEqual({ hda: 8 * 2 ** 30 });
     expect(config.keymap).toBe('de');
+  });
+
+  it('boots from the network without a CD: behind a new disk, which is empty, before another one', () => {
+    const boot = (answers: Partial<NewVmForm>): string =>
+      buildConfig({ ...form, iso: null, networkBoot: true, ...answers }, suggested).config.boot;
+    expect(boot({})).toBe('cn');
+    expect(boot({ disk: 'existing' })).toBe('nc');
+    expect(boot({ disk: 'none' })).toBe('n');
+    expect(boot({ networkBoot: false, disk: 'none' })).toBe('c');
+    expect(boot({ iso })).toBe('dc');
   });
 
   it('leaves the kernel out when its section is closed', () => {

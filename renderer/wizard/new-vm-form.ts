@@ -10,6 +10,8 @@ export interface NewVmForm {
   diskGiB: number;
   existingDisk: PickedFile | null;
   iso: PickedFile | null;
+  /** Without a CD: an installer that comes over the network. */
+  networkBoot: boolean;
   directBoot: boolean;
   kernel: PickedFile | null;
   ramdisk: PickedFile | null;
@@ -114,7 +116,7 @@ export function buildConfig(
     memory: form.memory,
     vcpus: form.vcpus,
     disk,
-    boot: `${form.iso === null ? '' : 'd'}${form.disk === 'none' ? '' : 'c'}` || 'c',
+    boot: bootLetters(form),
     kernel: direct ? (form.kernel?.path ?? '') : '',
     ramdisk: direct ? (form.ramdisk?.path ?? '') : '',
     extra: direct ? form.extra.trim() : '',
@@ -126,6 +128,14 @@ export function buildConfig(
     vncpasswd: form.vncpasswd,
   };
   return { config, createDiskBytes };
+}
+
+/** A new disk is empty: the machine starts from the network until something is installed on it. */
+function bootLetters({ iso, disk, networkBoot }: NewVmForm): string {
+  const hard = disk === 'none' ? '' : 'c';
+  if (iso !== null) return `d${hard}`;
+  if (!networkBoot) return hard || 'c';
+  return disk === 'new' ? 'cn' : `n${hard}`;
 }
 
 /** Where the new disk goes: the folder the toolstack suggested, under the machine's own name. */

@@ -34,6 +34,7 @@ function emptyForm(keymap: string): NewVmForm {
     diskGiB: 8,
     existingDisk: null,
     iso: null,
+    networkBoot: false,
     directBoot: false,
     kernel: null,
     ramdisk: null,

@@ -48,7 +48,7 @@ export const COMMAND_PATHS: { [C in CommandName]: (params: Params<C>) => string[
   'iso/inspect': ({ path }) => [path],
   'domain/suggest': ({ iso }) => (iso === undefined ? [] : [iso]),
   'network/list': none,
-  'network/define': none,
+  'network/define': ({ network }) => [network.boot?.folder ?? ''],
   'network/delete': none,
   'domain/networks': none,
   'domain/performance': none,

@@ -68,6 +68,8 @@ export class ToolstackCalls {
     if (paths.length === 0) return;
     const domains = await this.client.call('domain/list', {});
     this.files.grant(domains.flatMap(({ config }) => COMMAND_PATHS['domain/define']({ config })));
+    const networks = await this.client.call('network/list', {});
+    this.files.grant(networks.flatMap((network) => COMMAND_PATHS['network/define']({ network })));
     this.files.check(paths);
   }
 
