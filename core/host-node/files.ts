@@ -192,6 +192,17 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
+/** The names of files that are to take the place of others: `.NAME.PID.RANDOM.tmp`. */
+const TEMPORARY = /^\..+\.(\d+)\.[0-9a-f]{8}\.tmp$/;
+
+async function removeLeftovers(directory: string): Promise<void> {
+  for (const name of (await unlessMissing(() => readdir(directory))) ?? []) {
+    const pid = TEMPORARY.exec(name)?.[1];
+    if (pid === undefined || Number(pid) === process.pid) continue;
+    await unlessMissing(() => unlink(join(directory, name)));
+  }
+}
+
 /** Temp file, fsync, rename, fsync of the directory: a crash leaves the old or the new text (reliability P13). */
 async function replaceText(path: string, text: string): Promise<void> {
   const temporary = join(
@@ -261,6 +272,7 @@ export const nodeFiles: FileHost = {
     ),
   readText: (path, maxBytes) => guarded(path, () => readAll(path, maxBytes)),
   writeText: (path, text) => guarded(path, () => replaceText(path, text)),
+  removeLeftovers: (path) => guarded(path, () => removeLeftovers(path)),
   remove: (path) => guarded(path, async () => void (await unlessMissing(() => unlink(path)))),
   realPath: (path) => guarded(path, () => realpath(path)),
   rename: (from, to) =>

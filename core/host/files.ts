@@ -58,6 +58,8 @@ export interface FileHost {
   readText(path: string, maxBytes: number): Promise<string>;
   /** Replaces the file with mode 0600 so that a crash leaves the old or the new text, never a mixture. */
   writeText(path: string, text: string): Promise<void>;
+  /** Removes what `writeText` of other processes has left in a directory as they were killed. */
+  removeLeftovers?(directory: string): Promise<void>;
   /** Removes a file; no error when it is not there. */
   remove(path: string): Promise<void>;
   /** The path without links, absolute; fails with ENOENT. */

@@ -47,6 +47,20 @@ describe('files of the host', () => {
     expect(readdirSync(directory.path)).toEqual(['state.json']);
   });
 
+  it('removes what killed processes have left of replacements, and nothing else', async () => {
+    const names = [
+      '.a.cfg',
+      '.a.cfg.1.tmp',
+      `.a.cfg.${process.pid}.0123abcd.tmp`,
+      'a.1.0123abcd.tmp',
+    ];
+    for (const name of [...names, '.a.cfg.1.0123abcd.tmp'])
+      writeFileSync(join(directory.path, name), '');
+    await nodeFiles.removeLeftovers?.(directory.path);
+    expect(readdirSync(directory.path).sort()).toEqual([...names].sort());
+    await nodeFiles.removeLeftovers?.(join(directory.path, 'none'));
+  });
+
   it('makes images that take no room until they are written', async () => {
     const path = join(directory.path, 'disk.img');
     await createRawImage(nodeFiles, path, 10 * 2 ** 30);
