@@ -248,6 +248,9 @@ export class Toolstack {
 
   private async load(): Promise<void> {
     const problem = (message: string): void => void this.loadProblems.push(message);
+    const { host, dataDir } = this.options;
+    for (const folder of ['', '/domains', '/networks', '/trash'])
+      await host.files.removeLeftovers?.(`${dataDir}${folder}`).catch(() => undefined);
     await this.networks.load(problem);
     await this.trash.recover(problem);
     for (const { config, state } of await this.store.load(problem)) {
