@@ -19,6 +19,7 @@ import {
   holdImage,
   openImage,
   type ImageHost,
+  type ImageInfo,
   type ImageTask,
 } from '../storage';
 import { withImageErrors } from './image-errors';
@@ -53,6 +54,13 @@ function extensionOf(path: string): string {
 
 function reason(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
+}
+
+/** What keeps an image that can be read from being used; '' when nothing does. */
+function problemOf({ qcow2 }: ImageInfo): string {
+  if (qcow2?.corrupt) return 'it is marked as damaged; check it';
+  if (qcow2?.backing?.path !== null) return '';
+  return `the image below it, ${qcow2.backing.name}, is not there or cannot be used`;
 }
 
 /** Folders and images of one toolstack. */
@@ -275,7 +283,7 @@ export class Storage {
         allocatedBytes: info.allocatedBytes,
         snapshots: info.snapshots.length,
         backing: info.qcow2?.backing?.name ?? '',
-        problem: info.qcow2?.corrupt ? 'it is marked as damaged; check it' : '',
+        problem: problemOf(info),
       };
     } catch (cause) {
       return { ...image, problem: reason(cause) };

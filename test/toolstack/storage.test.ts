@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -169,6 +170,25 @@ describe('images of the toolstack', () => {
     expect(existsSync(orphan)).toBe(false);
     await domus.do('trash', 'delete', 'orphan.img');
     expect(await client.call('trash/list', {})).toEqual([]);
+  });
+
+  it('say when the image below them is missing, and no machine starts with them', async () => {
+    const base = domus.path('base.qcow2');
+    const overlay = domus.path('overlay.qcow2');
+    await domus.do('disk', 'create', base, '1M');
+    await domus.do('disk', 'create', overlay, '--overlay-of', base);
+    const disk = `format=qcow2, vdev=hda, access=rw, backing=${domus.path('')}, target=${overlay}`;
+    const config = `name = "a"\nmemory = 32\ndisk = [ '${disk}' ]\n`;
+    await domus.do('define', domus.file('a.cfg', config));
+    expect((await image(overlay))?.problem).toBe('');
+    renameSync(base, domus.path('elsewhere.qcow2'));
+    expect((await image(overlay))?.problem).toBe(
+      'the image below it, base.qcow2, is not there or cannot be used',
+    );
+    expect((await domus.run('start', 'a')).stderr).toBe(
+      `domus: ${overlay}: the image below it, ${base}, cannot be opened; without it the disk is not complete\n`,
+    );
+    expect((await domus.domain('a')).state).toBe('shutoff');
   });
 
   it('are made with a configuration, or neither is', async () => {
