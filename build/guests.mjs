@@ -95,6 +95,15 @@ const GUESTS = {
     from: fromPackage('grub-rescue-pc', 'usr/lib/grub-rescue/grub-rescue-floppy.img'),
     finish: padToFloppy,
   },
+  'pxelinux.0': {
+    about: 'PXELINUX: boot program for the network, by the UDP services of the firmware',
+    from: fromPackage('pxelinux', 'usr/lib/PXELINUX/pxelinux.0'),
+  },
+  'lpxelinux.0': {
+    about: 'the same with a TCP/IP stack of its own, by the UNDI services of the firmware',
+    from: fromPackage('pxelinux', 'usr/lib/PXELINUX/lpxelinux.0'),
+  },
+  'ldlinux.c32': { about: 'the module that both load first', from: syslinux('ldlinux.c32') },
   'memtest.bin': { about: 'memtest86+, starts like a Linux kernel', from: fromPackage('memtest86+', 'boot/memtest86+x64.bin') },
   'memtest32.bin': { about: 'the same, 32-bit', from: fromPackage('memtest86+', 'boot/memtest86+ia32.bin') },
   'memtest.iso': {
@@ -117,7 +126,6 @@ const GUESTS = {
 /** What guests are made of; fetched the same way. */
 const PARTS = {
   'isolinux.bin': { from: fromPackage('isolinux', 'usr/lib/ISOLINUX/isolinux.bin') },
-  'ldlinux.c32': { from: syslinux('ldlinux.c32') },
   'libcom32.c32': { from: syslinux('libcom32.c32') },
   'libutil.c32': { from: syslinux('libutil.c32') },
   'menu.c32': { from: syslinux('menu.c32') },
