@@ -114,7 +114,7 @@ it('storage: who uses what, orphans, enlarge, compact, check and delete', async 
   expect(app.complaints).toEqual([]);
 });
 
-it('networks: rules, cards, forwards for the next start, a capture to a file', async () => {
+it('networks: rules, cards, forwards for the next start, what guests boot from, a capture to a file', async () => {
   const { page } = app;
   await page.locator('[data-test="tree-networks"]').click();
   const nat = page.locator('[data-test="network-nat"]');
@@ -130,6 +130,16 @@ it('networks: rules, cards, forwards for the next start, a capture to a file', a
     .toEqual([
       { protocol: 'tcp', hostAddress: '127.0.0.1', hostPort: 0, guestAddress: '', guestPort: 22 },
     ]);
+  const boot = join(app.home, 'tftp');
+  mkdirSync(boot);
+  await app.chooseInDialogs(boot);
+  await nat.locator('[data-test="browse-folder"]').click();
+  await nat.locator('[data-test="boot-file-nat"]').fill('pxelinux.0');
+  await nat.locator('[data-test="boot-file-nat"]').press('Tab');
+  const stored = join(app.dataFolder, 'networks/nat.json');
+  await expect
+    .poll(() => existsSync(stored) && JSON.parse(readFileSync(stored, 'utf8')).boot)
+    .toEqual({ folder: boot, file: 'pxelinux.0' });
   const capture = join(app.home, 'a.pcapng');
   await app.chooseInDialogs(capture);
   await card.locator('[data-test="capture"]', { hasText: 'Capture' }).click();
