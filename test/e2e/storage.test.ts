@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Locator } from 'playwright-core';
 import { guest } from '../../build/guests.mjs';
-import type { DomusBridge } from '../../core/api';
+import type { DomusBridge, NetworkConfig } from '../../core/api';
 import { MainWindow } from './pages/main-window';
 import { DomusApp } from './support/app';
 import { looks } from './support/looks';
@@ -138,7 +138,9 @@ it('networks: rules, cards, forwards for the next start, what guests boot from, 
   await nat.locator('[data-test="boot-file-nat"]').press('Tab');
   const stored = join(app.dataFolder, 'networks/nat.json');
   await expect
-    .poll(() => existsSync(stored) && JSON.parse(readFileSync(stored, 'utf8')).boot)
+    .poll(
+      () => existsSync(stored) && (JSON.parse(readFileSync(stored, 'utf8')) as NetworkConfig).boot,
+    )
     .toEqual({ folder: boot, file: 'pxelinux.0' });
   const capture = join(app.home, 'a.pcapng');
   await app.chooseInDialogs(capture);
