@@ -36,6 +36,7 @@ import {
   OPTION_SERVER_ID,
   OPTION_SUBNET_MASK,
   OPTION_TFTP_SERVER,
+  OPTION_USER_CLASS,
   OPTION_VENDOR_CLASS,
   put32,
   sameAddress,
@@ -109,6 +110,16 @@ function printable(bytes: Uint8Array | undefined): string {
   return Array.from(kept, (byte) => String.fromCharCode(byte))
     .join('')
     .replace(/[^A-Za-z0-9._-]/g, '');
+}
+
+/** What iPXE gets instead of itself: its script, by the name that it knows. */
+const IPXE_SCRIPT = 'autoexec.ipxe';
+const IPXE_PROGRAM = /\.k*pxe$/;
+
+/** iPXE calls itself so in the user class (RFC 3004), as a ROM and as what another one has started. */
+function isIpxe(request: DhcpMessage): boolean {
+  const name = request.options.get(OPTION_USER_CLASS) ?? new Uint8Array();
+  return String.fromCharCode(...name.subarray(0, 8)).includes('iPXE');
 }
 
 /** PXE 2.1 section 2.2: how the firmware of a card calls itself. */
@@ -279,13 +290,20 @@ export class DhcpServer {
     return undefined;
   }
 
+  /** The file to boot from; iPXE that was started as that file would start itself for ever. */
+  private bootFile(request: DhcpMessage): string {
+    const { bootFile } = this.options;
+    return isIpxe(request) && IPXE_PROGRAM.test(bootFile) ? IPXE_SCRIPT : bootFile;
+  }
+
   private reply(
     request: DhcpMessage,
     type: number,
     yourAddress: Uint8Array,
     lease: boolean,
   ): DhcpAnswer {
-    const { network, server, router, dns, domainName, hostName, bootFile } = this.options;
+    const { network, server, router, dns, domainName, hostName } = this.options;
+    const bootFile = this.bootFile(request);
     const boots = bootFile !== '' && type !== DHCPNAK;
     const options: [number, Uint8Array][] = [[OPTION_SERVER_ID, server]];
     if (type !== DHCPNAK) {

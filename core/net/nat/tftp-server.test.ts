@@ -276,6 +276,41 @@ describe('TFTP options (RFC 2347 to 2349)', () => {
   });
 });
 
+describe('a hostile client', () => {
+  it('gets nothing to throw, and no more than its transfers', async () => {
+    let seed = 7;
+    const random = (below: number): number =>
+      (seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0) % below;
+    const words = [
+      'pxelinux.0',
+      'octet',
+      'blksize',
+      'tsize',
+      'timeout',
+      '-1',
+      '9e9',
+      '',
+      '%zz',
+      '8',
+    ];
+    for (let i = 0; i < 5000; i++) {
+      const parts = Array.from({ length: random(8) }, () => words[random(words.length)]);
+      const bytes = request(random(8), ...parts);
+      for (let n = random(4); n > 0; n--) bytes[random(bytes.length)] = random(256);
+      const cut = bytes.subarray(0, random(bytes.length + 1));
+      const client = Uint8Array.of(10, 0, 2, random(4));
+      if (random(2) === 0) server.request(SERVER, client, random(40), cut);
+      else server.arrive(49152 + random(64), client, random(40), cut);
+      if (i % 50 === 0) {
+        now += 700;
+        server.tick();
+        await settle();
+      }
+      expect(server.size).toBeLessThanOrEqual(16);
+    }
+  });
+});
+
 describe('names', () => {
   it.each([
     ['pxelinux.0', 'pxelinux.0'],

@@ -165,6 +165,15 @@ describe('DHCP', () => {
     const [plain] = ask(lab, message(1, '3701 01'));
     expect(plain.bytes.subarray(20, 24)).toEqual(GATEWAY);
     expect(plain.text.slice(480)).not.toContain('430a');
+    const ipxe = `4d04 ${Buffer.from('iPXE').toString('hex')}`;
+    const fileFor = (fileName: string, options: string): string => {
+      const other = new NatLab({}, { fileName, folder: { open } });
+      const [{ bytes }] = ask(other, message(1, options));
+      return Buffer.from(bytes.subarray(108, 236)).toString('latin1').replace(/\0.*/, '');
+    };
+    expect(fileFor('undionly.kpxe', '')).toBe('undionly.kpxe');
+    expect(fileFor('undionly.kpxe', ipxe)).toBe('autoexec.ipxe');
+    expect(fileFor('pxelinux.0', ipxe)).toBe('pxelinux.0');
     expect(ask(new NatLab(), message(1, '3702 42 43'))[0].bytes.subarray(20, 24)).toEqual(client);
 
     // Its TFTP server is at the gateway's address, and nowhere else.

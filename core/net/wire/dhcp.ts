@@ -32,6 +32,7 @@ export const OPTION_VENDOR_CLASS = 60;
 export const OPTION_CLIENT_ID = 61;
 export const OPTION_TFTP_SERVER = 66;
 export const OPTION_BOOT_FILE = 67;
+export const OPTION_USER_CLASS = 77;
 const OPTION_PAD = 0;
 const OPTION_END = 255;
 
