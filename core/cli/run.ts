@@ -32,6 +32,9 @@ export function domainEntry(): URL {
   return new URL(`./domain${extension}`, import.meta.url);
 }
 
+/** Nobody else can unpause a domain here that a full disk has paused: it is tried again. */
+const RETRY_MS = 3000;
+
 function say(message: string): void {
   process.stderr.write(`domus: ${printable(message)}\n`);
 }
@@ -48,6 +51,7 @@ export async function runInForeground(
   let finish: (end: DomainEnd) => void = () => undefined;
   const over = new Promise<DomainEnd>((resolve) => (finish = resolve));
   let domids = 0;
+  let said = '';
   const domain = new Domain(
     {
       timers: nodeTimers,
@@ -57,11 +61,18 @@ export async function runInForeground(
       plugIn: plugInAlone,
     },
     {
-      onChange: () => undefined,
+      onChange: ({ state, reason }) => {
+        if (state !== 'paused' || reason === '') return;
+        setTimeout(() => void domain.unpause().catch(() => undefined), RETRY_MS).unref();
+      },
       onStats: () => undefined,
       onReconfigured: () => undefined,
       onConsole: (_, data) => terminal.write(Buffer.from(data, 'base64')),
-      onNotice: (_, level, message) => say(`${level === 'info' ? '' : `${level}: `}${message}`),
+      onNotice: (_, level, message) => {
+        // A full disk says the same at every try.
+        if (message !== said) say(`${level === 'info' ? '' : `${level}: `}${message}`);
+        said = message;
+      },
       onEnd: (_, end) => finish(end),
     },
     config,

@@ -147,14 +147,21 @@ export class Domus {
     return daemon;
   }
 
-  /** A daemon for which the directory `name` is a file system of its own with room for `bytes`. */
-  async daemonWithDisk(name: string, bytes: number): Promise<{ daemon: Program; inside: string }> {
-    mkdirSync(this.path(name));
-    const script = 'mount -t tmpfs -o "size=$1" none "$2" && shift 2 && exec "$@"';
-    const mount = ['sh', '-c', script, 'sh', String(bytes), this.path(name)];
-    const daemon = this.spawn('unshare', ['-rm', ...mount, process.execPath, CLI, 'daemon']);
-    await daemon.complained('serving');
-    return { daemon, inside: `/proc/${daemon.child.pid}/root${this.path(name)}` };
+  /**
+   * A `domus` for which the directory `small` is a file system of its own with room for `bytes` and a copy of `file` in
+   * it; `inside` is where others find it.
+   */
+  startOnSmallDisk(
+    bytes: number,
+    file: string,
+    ...args: string[]
+  ): { program: Program; inside: string } {
+    const small = this.path('small');
+    mkdirSync(small);
+    const script = 'mount -t tmpfs -o "size=$1" none "$2" && cp "$3" "$2" && shift 3 && exec "$@"';
+    const mount = ['sh', '-c', script, 'sh', String(bytes), small, file];
+    const program = this.spawn('unshare', ['-rm', ...mount, process.execPath, CLI, ...args]);
+    return { program, inside: `/proc/${program.child.pid}/root${small}` };
   }
 
   async domain(name: string): Promise<DomainInfo> {

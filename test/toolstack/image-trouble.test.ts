@@ -17,6 +17,8 @@ import { connectToolstack } from '../../core/toolstack';
 import { Domus } from './domus';
 import { GREETING } from './tiny-guest';
 
+const SMALL_BYTES = 2 << 20;
+
 let domus: Domus;
 
 beforeEach(() => {
@@ -37,15 +39,21 @@ function fill(path: string): void {
   }
 }
 
-it('a full disk pauses the machine until there is room; the guest sees no error', async () => {
-  const { inside } = await domus.daemonWithDisk('small', 2 << 20);
+/** The tiny guest on a disk that needs room for every write; its configuration. */
+async function onFreshClusters(): Promise<string> {
   domus.tiny('a');
   await domus.do('disk', 'convert', 'a.img', 'a.qcow2', '--from', 'raw');
-  // After a snapshot every write needs room.
   await domus.do('disk', 'snapshot', 'a.qcow2', 'before');
-  copyFileSync(domus.path('a.qcow2'), join(inside, 'a.qcow2'));
   const disk = "disk = [ 'format=qcow2, vdev=hda, access=rw, target=small/a.qcow2' ]";
-  await domus.do('create', domus.file('b.cfg', `name = "b"\nmemory = 32\n${disk}\n`));
+  return domus.file('b.cfg', `name = "b"\nmemory = 32\n${disk}\n`);
+}
+
+it('a full disk pauses the machine until there is room; the guest sees no error', async () => {
+  const config = await onFreshClusters();
+  const image = domus.path('a.qcow2');
+  const { program, inside } = domus.startOnSmallDisk(SMALL_BYTES, image, 'daemon');
+  await program.complained('serving');
+  await domus.do('create', config);
   const console = domus.start('console', 'b');
   await console.printed(GREETING);
   fill(join(inside, 'filler'));
@@ -69,6 +77,20 @@ it('a full disk pauses the machine until there is room; the guest sees no error'
   expect(bytes.subarray(512, 560).equals(bytes.subarray(0, 48))).toBe(true);
   const check = spawnSync('qemu-img', ['check', '-f', 'qcow2', domus.path('after.qcow2')]);
   expect(check.status).toBe(0);
+});
+
+it('domus run goes on by itself when there is room', async () => {
+  const config = await onFreshClusters();
+  const image = domus.path('a.qcow2');
+  const { program, inside } = domus.startOnSmallDisk(SMALL_BYTES, image, 'run', config);
+  await program.printed(GREETING);
+  fill(join(inside, 'filler'));
+  program.type('w');
+  await program.complained('a.qcow2: the disk is full');
+  rmSync(join(inside, 'filler'));
+  await program.printed('W');
+  program.type('q');
+  expect(await program.finished).toMatchObject({ status: 0 });
 });
 
 it('a disk whose file is taken away while the guest has it is told of', async () => {
