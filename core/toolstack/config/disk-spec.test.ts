@@ -31,7 +31,10 @@ describe('parseDiskSpec', () => {
     ['file:/x.iso,hdc:cdrom,r', 'hdc raw r cdrom /x.iso'],
     ['phy:/dev/loop0,hda,w', 'hda raw w /dev/loop0'],
     ['tap:aio:/x.img,hdb,r', 'hdb raw r /x.img'],
-    ['file:///x.img,hda,w!', 'hda raw w /x.img'],
+    [
+      'file:///x.img,hda,w!',
+      'hda raw w /x.img (hda is not shared with w!: who writes to an image has it alone)',
+    ],
     [',,hdc,cdrom', 'hdc raw r cdrom '],
     ['phy:,hdc:cdrom,r', 'hdc raw r cdrom '],
     ['devtype=cdrom, vdev=hdd, target=/a, b.iso', 'hdd raw r cdrom /a, b.iso'],

@@ -204,6 +204,8 @@ export function parseDiskSpec(
       position,
       `the access '${draft.access ?? ''}' of ${vdev} is not known; it is r or w`,
     );
+  if (draft.access === 'w!')
+    options.warn(position, `${vdev} is not shared with w!: who writes to an image has it alone`);
   if (access === 'w' && !FORMATS[format])
     throw configError(
       position,
