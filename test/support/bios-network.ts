@@ -24,6 +24,18 @@ export function fileOf(bytes: Uint8Array): TftpFile {
   };
 }
 
+/** A card whose cable leads nowhere. */
+const EMPTY_CARD: BiosNetworkCard = {
+  mac: Uint8Array.of(0, 0x16, 0x3e, 0, 0, 9),
+  slot: 4,
+  linkUp: true,
+  hasFrame: false,
+  claim: () => undefined,
+  release: () => undefined,
+  send: () => undefined,
+  receive: () => undefined,
+};
+
 class BenchCard implements BiosNetworkCard {
   readonly mac = GUEST_MAC;
   readonly slot = 3;
@@ -69,7 +81,13 @@ export class NetworkBench {
   readonly frames: Uint8Array[] = [];
 
   constructor(
-    options: { bootFile?: string | null; bootOrder?: string; disks?: readonly BiosDisk[] } = {},
+    options: {
+      /** A card without a network in front of the one that has it. */
+      emptyCard?: boolean;
+      bootFile?: string | null;
+      bootOrder?: string;
+      disks?: readonly BiosDisk[];
+    } = {},
   ) {
     const { bootFile = 'boot.0', bootOrder = 'n', disks = [] } = options;
     const open = async (path: readonly string[]) => {
@@ -84,7 +102,10 @@ export class NetworkBench {
       if (this.claims > 0) this.frames.push(frame);
       return true;
     };
-    this.bench = new BiosBench(disks, { bootOrder }, [new BenchCard(this)]);
+    this.bench = new BiosBench(disks, { bootOrder }, [
+      ...(options.emptyCard === true ? [EMPTY_CARD] : []),
+      new BenchCard(this),
+    ]);
     this.bench.stack = STACK;
   }
 

@@ -49,11 +49,12 @@ export class Boot {
     private readonly order: string,
   ) {}
 
-  /** What the boot order stands for: one entry a drive, 'network' for n. */
-  private entries(): readonly (BiosDisk | 'network')[] {
+  /** What the boot order stands for: a drive, or the number of a network card; one that is not there when there is none. */
+  private entries(): readonly (BiosDisk | number)[] {
     const kinds: Readonly<Record<string, BiosDisk['kind']>> = { a: 'floppy', c: 'hdd', d: 'cdrom' };
-    return [...(this.order || 'cda')].flatMap((letter): readonly (BiosDisk | 'network')[] => {
-      if (letter === 'n') return ['network'];
+    return [...(this.order || 'cda')].flatMap((letter): readonly (BiosDisk | number)[] => {
+      if (letter === 'n')
+        return Array.from({ length: Math.max(this.network.cardCount, 1) }, (_, card) => card);
       const kind = kinds[letter];
       return kind ? this.drives.disks.filter((disk) => disk.kind === kind) : [];
     });
@@ -79,8 +80,8 @@ export class Boot {
     while (this.state.next < entries.length) {
       const entry = entries[this.state.next++];
       this.setEmulation(null);
-      if (entry === 'network') {
-        if (this.startNetwork()) return SPIN;
+      if (typeof entry === 'number') {
+        if (this.startNetwork(entry)) return SPIN;
         continue;
       }
       this.screen.print(`Booting from ${KIND_NAMES[entry.kind]} (${entry.name})... `, DIM);
@@ -105,9 +106,9 @@ export class Boot {
     return WAIT;
   }
 
-  /** False when there is no card to boot from. */
-  private startNetwork(): boolean {
-    const begun = this.network.begin();
+  /** False when there is no such card, or no cable in it. */
+  private startNetwork(card: number): boolean {
+    const begun = this.network.begin(card);
     if ('reason' in begun) {
       this.screen.print('Booting from network... ', DIM);
       this.screen.print(`not bootable: ${begun.reason}\n`, FAILED);

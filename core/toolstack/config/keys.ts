@@ -80,7 +80,7 @@ export const KEYS: readonly KeyRow[] = [
     name: 'boot',
     type: 'string',
     default: '"cd"',
-    doc: 'Boot order: c disk, d CD-ROM, a floppy, n network (PXE, by the first card whose cable is plugged in).',
+    doc: 'Boot order: c disk, d CD-ROM, a floppy, n network (PXE, by one card after the other).',
   },
   {
     name: 'firmware',

@@ -129,12 +129,22 @@ describe('booting from the network (PXE 2.1)', () => {
     const network = new NetworkBench();
     network.linkUp = false;
     network.bench.call(0x19);
-    expect(network.screen).toContain('not bootable: PXE-E61: no cable is plugged in');
+    expect(network.screen).toContain(
+      'not bootable: PXE-E61: no cable is plugged into 00:16:3e:01:02:03',
+    );
     const other = new NetworkBench();
     other.bench.call(0x19);
     other.linkUp = false;
     other.bench.call(0x19, {}, true);
     expect(other.screen).toContain('PXE-E61: the cable was pulled');
+  });
+
+  it('tries the next card when one has no network', async () => {
+    const network = new NetworkBench({ emptyCard: true });
+    network.files.set('boot.0', program(100));
+    await network.boot(100);
+    expect(network.screen).toMatch(/\(00:16:3e:00:00:09.*PXE-E51.*\(00:16:3e:01:02:03.*boot\.0/);
+    expect(same(network.bench.memory.read(0x7c00, 100), program(100))).toBe(true);
   });
 
   it('is skipped by Esc', async () => {

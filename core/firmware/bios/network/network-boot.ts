@@ -131,13 +131,16 @@ export class NetworkBoot {
     return this.session?.phase === 'dhcp' || this.session?.phase === 'tftp';
   }
 
-  /** Starts over with the first card whose cable is plugged in. Its MAC address, or why there is none. */
-  begin(): { readonly name: string } | { readonly reason: string } {
+  get cardCount(): number {
+    return this.parts.cards.length;
+  }
+
+  /** Starts over with a card. Its MAC address, or why it cannot be. */
+  begin(index: number): { readonly name: string } | { readonly reason: string } {
     this.close();
-    const { cards } = this.parts;
-    if (cards.length === 0) return { reason: 'this machine has no network card' };
-    const index = cards.findIndex((card) => card.linkUp);
-    if (index < 0) return { reason: 'PXE-E61: no cable is plugged in' };
+    const card = this.parts.cards[index];
+    if (!card) return { reason: 'this machine has no network card' };
+    if (!card.linkUp) return { reason: `PXE-E61: no cable is plugged into ${formatMac(card.mac)}` };
     this.session = this.open(index);
     this.session.card.claim();
     this.session.dhcp.begin();
