@@ -1,8 +1,25 @@
 import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { setPriority } from 'node:os';
 import { ROOT } from './paths.mjs';
 
-/** Runs a command in the checkout; with `limitMs` it and all it started are killed when time is up. */
-export function runCommand(command, args, { limitMs = Infinity, quiet = false, env = {} } = {}) {
+/** Leaves the processors to whoever wants them. */
+function yieldProcessors(pid) {
+  setPriority(pid, 19);
+  try {
+    // Linux weighs sessions before it weighs their processes, where it groups them (sched(7), autogroups).
+    writeFileSync(`/proc/${pid}/autogroup`, '19');
+  } catch {
+    // It does not, here.
+  }
+}
+
+/** Runs a command in the checkout; with `limitMs` it and all it started are killed when time is up, with `background` it takes what others leave of the processors. */
+export function runCommand(
+  command,
+  args,
+  { limitMs = Infinity, quiet = false, background = false, env = {} } = {},
+) {
   return new Promise((resolve) => {
     const started = Date.now();
     const child = spawn(command, args, {
@@ -11,6 +28,7 @@ export function runCommand(command, args, { limitMs = Infinity, quiet = false, e
       stdio: ['ignore', quiet ? 'pipe' : 'inherit', quiet ? 'pipe' : 'inherit'],
       detached: true,
     });
+    if (background && child.pid !== undefined) yieldProcessors(child.pid);
     const output = [];
     child.stdout?.on('data', (chunk) => output.push(chunk));
     child.stderr?.on('data', (chunk) => output.push(chunk));
@@ -50,19 +68,20 @@ export function runCommand(command, args, { limitMs = Infinity, quiet = false, e
 
 const npmRun = (script) => ['npm', ['run', '--silent', script]];
 
-/** Checks that read the sources: name and command; the two that take longest come first and share the cores. */
-export const CHECKS = ['typecheck', 'lint', 'layers', 'format:check'];
+/** Checks that read the sources, the longest first. */
+export const CHECKS = ['lint', 'typecheck', 'layers', 'format:check'];
 
-/** Runs all checks, two at a time, and tells `report` how each ended. */
-export async function runChecks(report) {
+/** Runs all checks, two at a time, and tells `report` how each ended. `background`: beside suites. */
+export async function runChecks(report, { background = false } = {}) {
   const queue = [...CHECKS];
   const worker = async () => {
     for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
-      const result = await runCommand(...npmRun(name), { quiet: true, limitMs: 6 * 60_000 });
+      const limitMs = (background ? 20 : 6) * 60_000;
+      const result = await runCommand(...npmRun(name), { quiet: true, background, limitMs });
       if (!result.ok && result.output !== '')
         process.stdout.write(`\n--- ${name}\n${result.output}\n`);
       report(name, result);
     }
   };
-  await Promise.all([worker(), worker()]);
+  await Promise.all(background ? [worker()] : [worker(), worker()]);
 }

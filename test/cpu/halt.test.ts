@@ -1,4 +1,4 @@
-/** HLT and what ends it: an interrupt that was there before the halt began must not wait for the next one. */
+/** HLT, what ends it, and when interrupts are let in: one that was there before the halt began must not wait for the next one. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { assemble } from './assemble';
 import { CONSTANTS, Rig } from './rig';
@@ -17,7 +17,7 @@ const rig = new Rig({
 const program = (text: string) => assemble(`${CONSTANTS}${text}\nhlt\n${HANDLER}`, 0x100000);
 const taken = () => rig.vcpu.registers.get32('rbx');
 
-describe('HLT', () => {
+describe('HLT and interrupts', () => {
   beforeEach(() => expect(rig.interrupts).toEqual([]));
 
   it('waits for an interrupt, and again after it', () => {
@@ -55,6 +55,15 @@ describe('HLT', () => {
     while (rig.vcpu.run(1000) !== 'halted');
     expect([taken(), rig.vcpu.registers.get32('rcx')]).toEqual([1, 1]);
     rig.interrupts.length = 0;
+  });
+
+  it.each([1, 300])('an interrupt finds the window between STI and CLI, round %i', (round) => {
+    rig.load(program(`mov ecx, ${String(round)}\n1: cli; nop; sti; nop; nop; cli; loop 1b`));
+    while (rig.vcpu.registers.get32('rcx') > 1) rig.vcpu.run(1);
+    rig.interrupts.push(32);
+    rig.vcpu.kick();
+    while (rig.vcpu.run(1000) !== 'halted');
+    expect(taken()).toBe(1);
   });
 
   it('tells the next instruction when nothing runs', () => {
