@@ -133,11 +133,7 @@ static int read_all(void *to, size_t n) {
 }
 
 int main(void) {
-  stack_t alternate = {.ss_sp = malloc(1 << 16), .ss_size = 1 << 16, .ss_flags = 0};
-  sigaltstack(&alternate, NULL);
-  struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
-  int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
-  for (unsigned i = 0; i < sizeof signals / sizeof *signals; i++) sigaction(signals[i], &action, NULL);
+  /* Before anything is allocated: Linux lets the heap begin anywhere in the first GiB, and what is there would be lost. */
   int fixed = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
   if (mmap((void *)CODE, 0x2000, PROT_READ | PROT_WRITE | PROT_EXEC, fixed, -1, 0) == MAP_FAILED ||
       mmap((void *)DATA, DATA_BYTES, PROT_READ | PROT_WRITE, fixed, -1, 0) == MAP_FAILED ||
@@ -145,6 +141,12 @@ int main(void) {
     perror("mmap");
     return 1;
   }
+  static char signal_stack[1 << 16];
+  stack_t alternate = {.ss_sp = signal_stack, .ss_size = sizeof signal_stack, .ss_flags = 0};
+  sigaltstack(&alternate, NULL);
+  struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+  int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
+  for (unsigned i = 0; i < sizeof signals / sizeof *signals; i++) sigaction(signals[i], &action, NULL);
   if ((uintptr_t)leave >> 32) {
     fprintf(stderr, "the harness must be linked below 4 GiB (-no-pie)\n");
     return 1;
