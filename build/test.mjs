@@ -24,8 +24,8 @@ const SUITES = {
  */
 const STAGES = [
   [
-    ['cpu', 'unit'],
-    ['boot', 'toolstack', 'storage'],
+    ['cpu', 'toolstack'],
+    ['boot', 'unit', 'storage'],
   ],
   [['e2e']],
 ];
