@@ -15,7 +15,7 @@ import { count, judge, secondsSince } from './bar';
 
 /** What the guest does for its code to be translated: many short programs, and some that calculate. */
 const WORK = [
-  'i=0; while [ $i -lt 400 ]; do sh -c "ls /bin /proc | sort | tail -n 1" > /dev/null; i=$((i+1)); done',
+  'i=0; while [ $i -lt 200 ]; do sh -c "ls /bin /proc | sort | tail -n 1" > /dev/null; i=$((i+1)); done',
   'cat /bin/busybox | gzip | gunzip | sha256sum | awk "{ for (i = 0; i < 200000; i++) n += i % 7; print n }"',
   'find / -xdev | sed -e s/a/b/ | grep -c b; dd if=/dev/zero bs=4k count=4000 | md5sum',
 ];
@@ -23,7 +23,7 @@ const TIERS = {
   baseline: ['--liftoff', '--no-wasm-tier-up'],
   optimizing: ['--no-liftoff'],
 } as const;
-const STATES = 9;
+const STATES = 5;
 /** Instructions of a run, where it does not leave the region before. */
 const BUDGET = 600;
 
@@ -116,11 +116,12 @@ it('regions are the same by every compiler', async () => {
   for (const line of WORK) await linux.run(line, 600_000);
   spy.mockRestore();
 
-  const memory = nodeWasm.createMemory(memoryPages);
-  const view = new DataView(memory.buffer);
-  const imports = { env: { memory: memory.memory }, helpers: silentHelpers() };
   const found: Record<keyof typeof TIERS, string[]> = { baseline: [], optimizing: [] };
   for (const tier of ['baseline', 'optimizing'] as const) {
+    // Regions leave more behind than is set up anew: profiles of branches, for instance.
+    const memory = nodeWasm.createMemory(memoryPages);
+    const view = new DataView(memory.buffer);
+    const imports = { env: { memory: memory.memory }, helpers: silentHelpers() };
     for (const [number, bytes] of modules.entries()) {
       const regions = instantiate(tierOf(bytes, tier), imports) as unknown as Exports;
       for (const [name, region] of Object.entries(regions))
@@ -132,12 +133,12 @@ it('regions are the same by every compiler', async () => {
         }
     }
   }
-  expect(found.baseline.length).toBeGreaterThan(20_000);
+  expect(found.baseline.length).toBeGreaterThan(10_000);
   const misses = found.baseline.filter((line, i) => line !== found.optimizing[i]);
   judge({
     bar: 'compilers',
     ours: `${misses.length} of ${count(found.baseline.length)} runs of regions differ by V8 ${process.versions.v8}'s compilers, ${secondsSince(begin)}`,
-    anchor: 'no plan names it',
+    anchor: 'V8 11.3 as it comes: one region in some 10,000',
     misses: misses.slice(0, 10),
   });
 });
