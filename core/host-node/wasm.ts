@@ -7,8 +7,8 @@ if (parseFloat(process.versions.v8) < BRANCH_HINTS_SINCE)
   setFlagsFromString('--experimental-wasm-branch-hinting');
 
 /**
- * V8 11.3 (Node 20) moves 64-bit values as 32-bit ones when it tidies the moves of large functions with calls (of 26 Linux
- * guests three saw processes crash); 13.0 was right about the same code. Without that pass no benchmark is slower.
+ * V8 11.3 (Node 20) moves 64-bit values as 32-bit ones when it tidies the moves of large functions with calls (of 34 Linux
+ * guests four saw processes crash); 13.0 was right about the same code. Without that pass no benchmark is slower.
  */
 setFlagsFromString('--no-turbo-move-optimization');
 

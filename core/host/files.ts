@@ -12,6 +12,11 @@ export interface FileInfo {
   readonly writable: boolean;
 }
 
+/** Names a file whatever its path. */
+export function identityOf({ dev, ino }: Pick<FileInfo, 'dev' | 'ino'>): string {
+  return `${dev}.${ino}`;
+}
+
 /** Why a file operation failed: a POSIX error name; `ENOTREG` stands for "not a regular file". */
 export type FileErrorCode =
   'ENOENT' | 'EACCES' | 'EISDIR' | 'ENOTREG' | 'EEXIST' | 'ENOSPC' | 'EROFS' | 'EIO' | 'EINVAL';

@@ -1,5 +1,12 @@
 /** What all image formats share: the file under its lock, checks of ranges and sizes, errors as sentences. */
-import { FileError, type FileHost, type HeldLock, type LockOwner, type OpenFile } from '../host';
+import {
+  FileError,
+  identityOf,
+  type FileHost,
+  type HeldLock,
+  type LockOwner,
+  type OpenFile,
+} from '../host';
 import {
   ImageError,
   MAX_DISK_BYTES,
@@ -80,7 +87,7 @@ async function lockFile(
   owner: LockOwner,
 ): Promise<HeldLock> {
   const result = await host.locks.acquire(
-    `image.${file.info.dev}.${file.info.ino}`,
+    `image.${identityOf(file.info)}`,
     readOnly ? 'shared' : 'exclusive',
     owner,
   );
@@ -159,7 +166,7 @@ export class ImageFile {
 
   /** Names the file whatever its path. */
   get identity(): string {
-    return `${this.file.info.dev}.${this.file.info.ino}`;
+    return identityOf(this.file.info);
   }
 
   /** True when nothing was ever written at `offset` or behind it. */

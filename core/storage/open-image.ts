@@ -1,4 +1,5 @@
 /** Opening an image by the format its configuration names. The format is never guessed (reliability 2.5.1). */
+import { identityOf } from '../host';
 import { ImageError, type DiskImage, type ImageHost, type OpenImageOptions } from './image';
 import { BlockImage, type BlockLayout } from './foreign/block-image';
 import { readVdi } from './foreign/vdi';
@@ -181,7 +182,7 @@ async function openBacking(
   if (chain.length >= MAX_CHAIN)
     throw badImage(path, `more than ${MAX_CHAIN} images lie upon each other`);
   const info = await guarded(below.path, () => host.files.stat(below.path));
-  if (info && chain.includes(`${info.dev}.${info.ino}`))
+  if (info && chain.includes(identityOf(info)))
     throw badImage(path, `it is an overlay of ${below.path}, which is an overlay of it in turn`);
   return openInChain(host, { ...options, ...below, readOnly: true }, chain);
 }

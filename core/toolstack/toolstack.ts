@@ -20,6 +20,7 @@ import type {
   SystemHost,
   TimerHost,
 } from '../host';
+import { identityOf } from '../host';
 import { checkStart, promisedMiB, requireOff } from './domain/checks';
 import type { SpawnDomain } from './domain/connection';
 import { Domain, type DomainEnd, type DomainListener } from './domain/domain';
@@ -94,7 +95,7 @@ export class Toolstack {
     const info = await files.stat(options.dataDir);
     if (!info || info.kind !== 'directory')
       throw new DomusError('INTERNAL', `${options.dataDir} is not a directory`);
-    const taken = await locks.acquire(`home.${info.dev}.${info.ino}`, 'exclusive', {
+    const taken = await locks.acquire(`home.${identityOf(info)}`, 'exclusive', {
       pid: system.pid,
       name: options.ownerName,
     });

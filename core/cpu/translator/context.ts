@@ -64,6 +64,15 @@ export class TranslatorContext extends TierContext implements InlineSite {
     super(region.f, region.long, region.base, shape);
   }
 
+  /** Distance of this instruction from the region's entry, and of the one behind it. */
+  private get here(): number {
+    return this.at.blockAt + this.region.memory.u16[(this.at.uop + L.UOP_RIP_OFFSET) >> 1];
+  }
+
+  private get behind(): number {
+    return this.here + this.region.memory.u8[this.at.uop + L.UOP_LENGTH];
+  }
+
   // --- micro-op fields: known now
 
   protected field16(offset: number): I32 {
@@ -230,8 +239,7 @@ export class TranslatorContext extends TierContext implements InlineSite {
 
   retreat(): void {
     const { memory } = this.region;
-    const at = this.at.blockAt + memory.u16[(this.at.uop + L.UOP_RIP_OFFSET) >> 1];
-    this.region.leave(at, memory.u8[this.at.uop + L.UOP_REMAINING], true);
+    this.region.leave(this.here, memory.u8[this.at.uop + L.UOP_REMAINING], true);
   }
 
   override address(): I64 {
@@ -256,10 +264,8 @@ export class TranslatorContext extends TierContext implements InlineSite {
   }
 
   leaveBehind(): void {
-    const { u8, u16 } = this.region.memory;
-    const { uop, blockAt } = this.at;
-    const behind = blockAt + u16[(uop + L.UOP_RIP_OFFSET) >> 1] + u8[uop + L.UOP_LENGTH];
-    this.region.leave(behind, u8[uop + L.UOP_REMAINING] - 1, false);
+    const { u8 } = this.region.memory;
+    this.region.leave(this.behind, u8[this.at.uop + L.UOP_REMAINING] - 1, false);
   }
 
   useTlbMode(mode: I32): void {
@@ -424,15 +430,11 @@ export class TranslatorContext extends TierContext implements InlineSite {
   // --- control flow
 
   currentRip(): I64 {
-    return this.region.rip(
-      this.at.blockAt + this.region.memory.u16[(this.at.uop + L.UOP_RIP_OFFSET) >> 1],
-    );
+    return this.region.rip(this.here);
   }
 
   nextRip(): I64 {
-    const { u8, u16 } = this.region.memory;
-    const { uop, blockAt } = this.at;
-    return this.region.rip(blockAt + u16[(uop + L.UOP_RIP_OFFSET) >> 1] + u8[uop + L.UOP_LENGTH]);
+    return this.region.rip(this.behind);
   }
 
   target(i: number): I64 {

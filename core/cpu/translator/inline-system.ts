@@ -5,6 +5,7 @@
  */
 import { i32, type I32 } from '../../wasm';
 import * as L from '../layout';
+import { AF, CF, OF, PF, SF, ZF } from '../ops/flags';
 import type { InlineSite, Inline } from './inline-site';
 
 const TF = 0x100;
@@ -15,7 +16,7 @@ const NT = 0x4000;
 const RF = 0x10000;
 const AC = 0x40000;
 const ID = 0x200000;
-const ARITHMETIC = 0x8d5;
+const ARITHMETIC = CF | PF | AF | ZF | SF | OF;
 /** log2 of CR4.SMAP. */
 const CR4_SMAP_BIT = 21;
 

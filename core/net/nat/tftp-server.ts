@@ -4,7 +4,29 @@
  * `tftpPath`, and the folder decides what lies in it.
  * Missing: netascii, writing, multicast (RFC 2090), windowsize (RFC 7440).
  */
-import { put16, sameAddress, u16 } from '../wire';
+import {
+  buildTftpError,
+  buildTftpStrings,
+  put16,
+  sameAddress,
+  TFTP_ACCESS_VIOLATION,
+  TFTP_ACK,
+  TFTP_BAD_OPTION,
+  TFTP_DATA,
+  TFTP_DEFAULT_BLOCK_BYTES,
+  TFTP_ERROR,
+  TFTP_FILE_NOT_FOUND,
+  TFTP_HEADER,
+  TFTP_ILLEGAL_OPERATION,
+  TFTP_MIN_BLOCK_BYTES,
+  TFTP_NOT_DEFINED,
+  TFTP_OACK,
+  TFTP_PORT,
+  TFTP_RRQ,
+  TFTP_UNKNOWN_TRANSFER_ID,
+  TFTP_WRQ,
+  u16,
+} from '../wire';
 import {
   MAX_TFTP_FILE_BYTES,
   MAX_TFTP_TRANSFERS,
@@ -13,25 +35,6 @@ import {
   TFTP_TIMEOUT_MS,
 } from './limits';
 
-export const TFTP_PORT = 69;
-
-const RRQ = 1;
-const WRQ = 2;
-const DATA = 3;
-const ACK = 4;
-const ERROR = 5;
-const OACK = 6;
-
-const NOT_DEFINED = 0;
-const FILE_NOT_FOUND = 1;
-const ACCESS_VIOLATION = 2;
-const ILLEGAL_OPERATION = 4;
-const UNKNOWN_TRANSFER_ID = 5;
-const BAD_OPTION = 8;
-
-const HEADER = 4;
-const DEFAULT_BLOCK_BYTES = 512;
-const MIN_BLOCK_BYTES = 8;
 /** A block, its header, UDP and IP fill a packet of 1500 bytes (RFC 2348: a server may answer with less than was asked for). */
 const MAX_BLOCK_BYTES = 1468;
 /** RFC 2347: a request is at most 512 bytes. */
@@ -157,15 +160,16 @@ export class TftpServer {
     if (payload.length < 2) return;
     const operation = u16(payload, 0);
     // Data, ACK and errors have nothing to do here; an error is never answered (RFC 1350 section 2).
-    if (operation !== RRQ && operation !== WRQ) return;
+    if (operation !== TFTP_RRQ && operation !== TFTP_WRQ) return;
     const request = parseRequest(payload);
     const refuse = (code: number, text: string): void =>
       this.error(server, TFTP_PORT, client, clientPort, code, text);
-    if (!request) return refuse(ILLEGAL_OPERATION, 'the request is malformed');
-    if (operation === WRQ) return refuse(ACCESS_VIOLATION, 'this server does not take files');
-    if (request.mode !== 'octet') return refuse(NOT_DEFINED, 'only octet mode is served');
+    if (!request) return refuse(TFTP_ILLEGAL_OPERATION, 'the request is malformed');
+    if (operation === TFTP_WRQ)
+      return refuse(TFTP_ACCESS_VIOLATION, 'this server does not take files');
+    if (request.mode !== 'octet') return refuse(TFTP_NOT_DEFINED, 'only octet mode is served');
     const path = tftpPath(request.name);
-    if (!path) return refuse(ACCESS_VIOLATION, 'there is no such name below the folder');
+    if (!path) return refuse(TFTP_ACCESS_VIOLATION, 'there is no such name below the folder');
     for (const [port, known] of this.transfers) {
       if (known.clientPort !== clientPort || !sameAddress(known.client, client)) continue;
       // The client did not hear the first answer.
@@ -173,7 +177,7 @@ export class TftpServer {
       this.end(port);
     }
     if (this.transfers.size >= MAX_TFTP_TRANSFERS)
-      return refuse(NOT_DEFINED, 'too many transfers at a time');
+      return refuse(TFTP_NOT_DEFINED, 'too many transfers at a time');
     this.begin(server.slice(), client.slice(), clientPort, request, path);
   }
 
@@ -183,15 +187,16 @@ export class TftpServer {
     if (!transfer) return false;
     const { server } = transfer;
     const isPeer = transfer.clientPort === clientPort && sameAddress(transfer.client, client);
-    const operation = payload.length >= HEADER ? u16(payload, 0) : 0;
+    const operation = payload.length >= TFTP_HEADER ? u16(payload, 0) : 0;
     if (!isPeer) {
-      if (operation !== ERROR)
-        this.error(server, port, client, clientPort, UNKNOWN_TRANSFER_ID, 'unknown transfer');
+      if (operation !== TFTP_ERROR)
+        this.error(server, port, client, clientPort, TFTP_UNKNOWN_TRANSFER_ID, 'unknown transfer');
       return true;
     }
-    if (operation === ACK) this.acknowledge(port, transfer, u16(payload, 2));
-    else if (operation === ERROR) this.end(port);
-    else this.fail(port, transfer, ILLEGAL_OPERATION, 'only ACK and ERROR are understood here');
+    if (operation === TFTP_ACK) this.acknowledge(port, transfer, u16(payload, 2));
+    else if (operation === TFTP_ERROR) this.end(port);
+    else
+      this.fail(port, transfer, TFTP_ILLEGAL_OPERATION, 'only ACK and ERROR are understood here');
     return true;
   }
 
@@ -226,7 +231,7 @@ export class TftpServer {
       clientPort,
       request,
       file: undefined,
-      blockBytes: DEFAULT_BLOCK_BYTES,
+      blockBytes: TFTP_DEFAULT_BLOCK_BYTES,
       timeoutMs: TFTP_TIMEOUT_MS,
       block: 0,
       packet: undefined,
@@ -239,11 +244,13 @@ export class TftpServer {
     void this.folder.open(path).then((file) => {
       const isOpen = typeof file !== 'string';
       if (this.transfers.get(port) !== transfer) return isOpen ? close(file) : undefined;
-      if (file === 'not-found') return this.fail(port, transfer, FILE_NOT_FOUND, 'file not found');
-      if (file === 'denied') return this.fail(port, transfer, ACCESS_VIOLATION, 'access denied');
+      if (file === 'not-found')
+        return this.fail(port, transfer, TFTP_FILE_NOT_FOUND, 'file not found');
+      if (file === 'denied')
+        return this.fail(port, transfer, TFTP_ACCESS_VIOLATION, 'access denied');
       transfer.file = file;
       if (file.sizeBytes > MAX_TFTP_FILE_BYTES)
-        return this.fail(port, transfer, NOT_DEFINED, 'the file is too large for TFTP');
+        return this.fail(port, transfer, TFTP_NOT_DEFINED, 'the file is too large for TFTP');
       this.answer(port, transfer, file);
     });
   }
@@ -252,9 +259,9 @@ export class TftpServer {
   private answer(port: number, transfer: Transfer, file: TftpFile): void {
     const { options } = transfer.request;
     const taken: string[] = [];
-    const blockBytes = numberOf(options.get('blksize'), MIN_BLOCK_BYTES, MAX_BLOCK_BYTES);
+    const blockBytes = numberOf(options.get('blksize'), TFTP_MIN_BLOCK_BYTES, MAX_BLOCK_BYTES);
     if (options.has('blksize') && blockBytes === undefined)
-      return this.fail(port, transfer, BAD_OPTION, 'blksize is not a number from 8 on');
+      return this.fail(port, transfer, TFTP_BAD_OPTION, 'blksize is not a number from 8 on');
     if (blockBytes !== undefined) {
       transfer.blockBytes = blockBytes;
       taken.push('blksize', String(blockBytes));
@@ -267,11 +274,7 @@ export class TftpServer {
     }
     if (options.has('tsize')) taken.push('tsize', String(file.sizeBytes));
     if (taken.length === 0) return this.sendBlock(port, transfer, 1);
-    const text = taken.map((word) => `${word}\0`).join('');
-    const packet = new Uint8Array(2 + text.length);
-    put16(packet, 0, OACK);
-    for (let i = 0; i < text.length; i++) packet[2 + i] = text.charCodeAt(i);
-    this.transmit(port, transfer, packet);
+    this.transmit(port, transfer, buildTftpStrings(TFTP_OACK, taken));
   }
 
   private acknowledge(port: number, transfer: Transfer, number: number): void {
@@ -291,10 +294,10 @@ export class TftpServer {
     transfer.block = block;
     transfer.packet = undefined;
     if (offset >= aheadAt && offset + length <= aheadAt + ahead.length) {
-      const packet = new Uint8Array(HEADER + length);
-      put16(packet, 0, DATA);
+      const packet = new Uint8Array(TFTP_HEADER + length);
+      put16(packet, 0, TFTP_DATA);
       put16(packet, 2, block & 0xffff);
-      packet.set(ahead.subarray(offset - aheadAt, offset - aheadAt + length), HEADER);
+      packet.set(ahead.subarray(offset - aheadAt, offset - aheadAt + length), TFTP_HEADER);
       return this.transmit(port, transfer, packet);
     }
     const target = new Uint8Array(Math.min(TFTP_READ_AHEAD_BYTES, file.sizeBytes - offset));
@@ -302,12 +305,12 @@ export class TftpServer {
       (count) => {
         if (this.transfers.get(port) !== transfer || transfer.block !== block) return;
         if (count < length)
-          return this.fail(port, transfer, NOT_DEFINED, 'the file became shorter');
+          return this.fail(port, transfer, TFTP_NOT_DEFINED, 'the file became shorter');
         transfer.ahead = target.subarray(0, count);
         transfer.aheadAt = offset;
         this.sendBlock(port, transfer, block);
       },
-      () => this.fail(port, transfer, NOT_DEFINED, 'the file cannot be read'),
+      () => this.fail(port, transfer, TFTP_NOT_DEFINED, 'the file cannot be read'),
     );
   }
 
@@ -344,11 +347,7 @@ export class TftpServer {
     code: number,
     text: string,
   ): void {
-    const packet = new Uint8Array(HEADER + text.length + 1);
-    put16(packet, 0, ERROR);
-    put16(packet, 2, code);
-    for (let i = 0; i < text.length; i++) packet[HEADER + i] = text.charCodeAt(i);
-    this.send(server, port, client, clientPort, packet);
+    this.send(server, port, client, clientPort, buildTftpError(code, text));
   }
 }
 

@@ -32,6 +32,7 @@ import {
   TCP_ACK,
   TCP_RST,
   TCP_SYN,
+  TFTP_PORT,
   u16,
   type IpPacket,
   type TcpSegment,
@@ -47,7 +48,7 @@ import { IcmpResponder } from './icmp-responder';
 import { Ipv6Router } from './ipv6-router';
 import { NEW_FLOWS_PER_SECOND, TICK_MS, TokenBucket } from './limits';
 import { TcpFlows, type TcpFlowInfo } from './tcp-flows';
-import { TFTP_PORT, TftpServer, type TftpFolder } from './tftp-server';
+import { TftpServer, type TftpFolder } from './tftp-server';
 import { UdpFlows } from './udp-flows';
 
 export interface UserNatOptions {

@@ -1,5 +1,5 @@
 /** DHCP messages, RFC 2131 section 2, and their options, RFC 2132. */
-import { put16, put32, u16, u32 } from './bytes';
+import { put16, put32, u16, u32, zeroTerminated } from './bytes';
 
 export const DHCP_SERVER_PORT = 67;
 export const DHCP_CLIENT_PORT = 68;
@@ -43,6 +43,12 @@ const OPTIONS_AT = 240;
 /** RFC 1542 2.1: some clients take no shorter message. */
 const MIN_REPLY_BYTES = 300;
 const FLAG_BROADCAST = 0x8000;
+/** Fields that have options instead of what they are for: bits of OPTION_OVERLOAD. */
+const OVERLOAD_FILE = 1;
+const OVERLOAD_NAME = 2;
+
+/** Codes and data, in the order of the message. */
+type DhcpOptions = readonly (readonly [number, Uint8Array])[];
 
 export interface DhcpMessage {
   readonly xid: number;
@@ -74,16 +80,27 @@ function readOptions(
   }
 }
 
-/** Reads a client's message over Ethernet; undefined when it is not a DHCP request. */
-export function parseDhcp(bytes: Uint8Array): DhcpMessage | undefined {
-  if (bytes.length < OPTIONS_AT || bytes[0] !== BOOTREQUEST || bytes[1] !== 1 || bytes[2] !== 6)
+/** The options of a message over Ethernet, in all its fields; undefined when it is none of that operation. */
+function optionsOf(bytes: Uint8Array, operation: number): Map<number, Uint8Array> | undefined {
+  if (bytes.length < OPTIONS_AT || bytes[0] !== operation || bytes[1] !== 1 || bytes[2] !== 6)
     return undefined;
   if (u32(bytes, 236) !== MAGIC) return undefined;
   const options = new Map<number, Uint8Array>();
   readOptions(bytes, OPTIONS_AT, bytes.length, options);
-  const overload = options.get(OPTION_OVERLOAD)?.[0] ?? 0;
-  if (overload & 1) readOptions(bytes, 108, 236, options);
-  if (overload & 2) readOptions(bytes, 44, 108, options);
+  const overload = overloadOf(options);
+  if (overload & OVERLOAD_FILE) readOptions(bytes, 108, 236, options);
+  if (overload & OVERLOAD_NAME) readOptions(bytes, 44, 108, options);
+  return options;
+}
+
+function overloadOf(options: ReadonlyMap<number, Uint8Array>): number {
+  return options.get(OPTION_OVERLOAD)?.[0] ?? 0;
+}
+
+/** Reads a client's message over Ethernet; undefined when it is not a DHCP request. */
+export function parseDhcp(bytes: Uint8Array): DhcpMessage | undefined {
+  const options = optionsOf(bytes, BOOTREQUEST);
+  if (!options) return undefined;
   const type = options.get(OPTION_MESSAGE_TYPE)?.[0];
   if (type === undefined) return undefined;
   return {
@@ -103,29 +120,40 @@ export interface DhcpReply {
   /** Next server of a network boot, or zero. */
   readonly server: Uint8Array;
   readonly bootFile: string;
-  readonly options: readonly (readonly [number, Uint8Array])[];
+  readonly options: DhcpOptions;
+}
+
+/** A message over Ethernet with what all of them have. */
+function message(
+  operation: number,
+  { type, options }: { readonly type: number; readonly options: DhcpOptions },
+  { xid, clientMac }: { readonly xid: number; readonly clientMac: Uint8Array },
+  broadcast: boolean,
+): Uint8Array<ArrayBuffer> {
+  const list: number[] = [OPTION_MESSAGE_TYPE, 1, type];
+  for (const [code, data] of options) list.push(code, data.length, ...data);
+  list.push(OPTION_END);
+  const bytes = new Uint8Array(Math.max(MIN_REPLY_BYTES, OPTIONS_AT + list.length));
+  bytes[0] = operation;
+  bytes[1] = 1;
+  bytes[2] = 6;
+  put32(bytes, 4, xid);
+  put16(bytes, 10, broadcast ? FLAG_BROADCAST : 0);
+  bytes.set(clientMac, 28);
+  put32(bytes, 236, MAGIC);
+  bytes.set(list, OPTIONS_AT);
+  return bytes;
 }
 
 /** A server's answer to `request`. */
 export function buildDhcpReply(request: DhcpMessage, reply: DhcpReply): Uint8Array<ArrayBuffer> {
-  const options: number[] = [OPTION_MESSAGE_TYPE, 1, reply.type];
-  for (const [code, data] of reply.options) options.push(code, data.length, ...data);
-  options.push(OPTION_END);
-  const bytes = new Uint8Array(Math.max(MIN_REPLY_BYTES, OPTIONS_AT + options.length));
-  bytes[0] = BOOTREPLY;
-  bytes[1] = 1;
-  bytes[2] = 6;
-  put32(bytes, 4, request.xid);
-  put16(bytes, 10, request.broadcast ? FLAG_BROADCAST : 0);
+  const bytes = message(BOOTREPLY, reply, request, request.broadcast);
   if (reply.type === DHCPACK) bytes.set(request.clientAddress, 12);
   bytes.set(reply.yourAddress, 16);
   bytes.set(reply.server, 20);
   bytes.set(request.relay, 24);
-  bytes.set(request.clientMac, 28);
   for (let i = 0; i < reply.bootFile.length && i < 127; i++)
     bytes[108 + i] = reply.bootFile.charCodeAt(i);
-  put32(bytes, 236, MAGIC);
-  bytes.set(options, OPTIONS_AT);
   return bytes;
 }
 
@@ -136,24 +164,13 @@ export interface DhcpRequest {
   /** Since the client began. */
   readonly seconds: number;
   readonly clientMac: Uint8Array;
-  readonly options: readonly (readonly [number, Uint8Array])[];
+  readonly options: DhcpOptions;
 }
 
 /** A client's message that asks for an answer by broadcast, as one without an address must (RFC 2131 4.1). */
 export function buildDhcpRequest(request: DhcpRequest): Uint8Array<ArrayBuffer> {
-  const options: number[] = [OPTION_MESSAGE_TYPE, 1, request.type];
-  for (const [code, data] of request.options) options.push(code, data.length, ...data);
-  options.push(OPTION_END);
-  const bytes = new Uint8Array(Math.max(MIN_REPLY_BYTES, OPTIONS_AT + options.length));
-  bytes[0] = BOOTREQUEST;
-  bytes[1] = 1;
-  bytes[2] = 6;
-  put32(bytes, 4, request.xid);
+  const bytes = message(BOOTREQUEST, request, request, true);
   put16(bytes, 8, request.seconds);
-  put16(bytes, 10, FLAG_BROADCAST);
-  bytes.set(request.clientMac, 28);
-  put32(bytes, 236, MAGIC);
-  bytes.set(options, OPTIONS_AT);
   return bytes;
 }
 
@@ -171,22 +188,12 @@ export interface DhcpAnswerMessage {
   readonly options: ReadonlyMap<number, Uint8Array>;
 }
 
-function textOf(bytes: Uint8Array): string {
-  const end = bytes.indexOf(0);
-  return String.fromCharCode(...bytes.subarray(0, end < 0 ? bytes.length : end));
-}
-
 /** Reads a server's answer over Ethernet; undefined when it is none. */
 export function parseDhcpReply(bytes: Uint8Array): DhcpAnswerMessage | undefined {
-  if (bytes.length < OPTIONS_AT || bytes[0] !== BOOTREPLY || bytes[1] !== 1 || bytes[2] !== 6)
-    return undefined;
-  if (u32(bytes, 236) !== MAGIC) return undefined;
-  const options = new Map<number, Uint8Array>();
-  readOptions(bytes, OPTIONS_AT, bytes.length, options);
-  const overload = options.get(OPTION_OVERLOAD)?.[0] ?? 0;
-  if (overload & 1) readOptions(bytes, 108, 236, options);
-  if (overload & 2) readOptions(bytes, 44, 108, options);
-  const field = (overload & 1) === 0 ? textOf(bytes.subarray(108, 236)) : '';
+  const options = optionsOf(bytes, BOOTREPLY);
+  if (!options) return undefined;
+  const isName = (overloadOf(options) & OVERLOAD_FILE) === 0;
+  const field = isName ? zeroTerminated(bytes.subarray(108, 236)) : '';
   const option = options.get(OPTION_BOOT_FILE);
   return {
     xid: u32(bytes, 4),
@@ -194,7 +201,7 @@ export function parseDhcpReply(bytes: Uint8Array): DhcpAnswerMessage | undefined
     server: bytes.subarray(20, 24),
     clientMac: bytes.subarray(28, 34),
     type: options.get(OPTION_MESSAGE_TYPE)?.[0],
-    bootFile: field !== '' || option === undefined ? field : textOf(option),
+    bootFile: field !== '' || option === undefined ? field : zeroTerminated(option),
     options,
   };
 }

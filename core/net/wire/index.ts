@@ -7,4 +7,5 @@ export * from './dns';
 export * from './icmp';
 export * from './ip';
 export * from './tcp';
+export * from './tftp';
 export * from './udp';

@@ -1,5 +1,5 @@
 import type { DiskConfig } from '../../api';
-import type { FileHost } from '../../host';
+import { identityOf, type FileHost } from '../../host';
 
 interface Watched {
   readonly vdev: string;
@@ -8,9 +8,9 @@ interface Watched {
   readonly identity: string;
 }
 
-async function identityOf(files: FileHost, path: string): Promise<string | undefined> {
+async function identityAt(files: FileHost, path: string): Promise<string | undefined> {
   const info = await files.stat(path);
-  return info && `${info.dev}.${info.ino}`;
+  return info && identityOf(info);
 }
 
 /**
@@ -34,7 +34,7 @@ export class ImageWatch {
   ): Promise<ImageWatch> {
     const watched: Watched[] = [];
     for (const { vdev, target: path, access } of disks) {
-      const identity = access === 'w' ? await identityOf(files, path) : undefined;
+      const identity = access === 'w' ? await identityAt(files, path) : undefined;
       if (identity !== undefined) watched.push({ vdev, path, identity });
     }
     return new ImageWatch(files, watched, onGone);
@@ -46,7 +46,7 @@ export class ImageWatch {
     this.looking = true;
     for (const one of this.watched) {
       // What cannot be looked at is not known to be gone.
-      const now = await identityOf(this.files, one.path).catch(() => one.identity);
+      const now = await identityAt(this.files, one.path).catch(() => one.identity);
       if (now === one.identity) continue;
       this.watched = this.watched.filter((other) => other !== one);
       this.onGone(

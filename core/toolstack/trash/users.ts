@@ -1,5 +1,6 @@
 /** Which files other domains need: their images, by whatever path, and the images below those. */
 import type { DiskConfig } from '../../api';
+import { identityOf } from '../../host';
 import { describeImage, type ImageHost, type ImageInfo } from '../../storage';
 
 /** Longest chain that is opened: one and nine below it. */
@@ -10,7 +11,7 @@ const CHAINED = 'qcow2';
 /** A file whatever its path; undefined when there is none. */
 async function identity(host: ImageHost, path: string): Promise<string | undefined> {
   const info = await host.files.stat(path).catch(() => undefined);
-  return info && `${info.dev}.${info.ino}`;
+  return info && identityOf(info);
 }
 
 async function collect(

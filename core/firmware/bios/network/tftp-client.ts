@@ -3,22 +3,29 @@
  * Specs: RFC 1350, 2347, 2348, 2349. Block numbers go on at 0 after 65535.
  * Missing: multicast, windowsize, the option timeout.
  */
-import { put16, sameAddress, u16 } from '../../../net';
+import {
+  buildTftpError,
+  buildTftpStrings,
+  put16,
+  sameAddress,
+  TFTP_ACCESS_VIOLATION,
+  TFTP_ACK,
+  TFTP_BAD_OPTION,
+  TFTP_DATA,
+  TFTP_DEFAULT_BLOCK_BYTES,
+  TFTP_ERROR,
+  TFTP_FILE_NOT_FOUND,
+  TFTP_MIN_BLOCK_BYTES,
+  TFTP_OACK,
+  TFTP_PORT,
+  TFTP_RRQ,
+  TFTP_UNKNOWN_TRANSFER_ID,
+  u16,
+  zeroTerminated,
+} from '../../../net';
 import type { UdpLink } from './udp-link';
 
-export const TFTP_SERVER_PORT = 69;
-export const DEFAULT_BLOCK_BYTES = 512;
 export const MAX_BLOCK_BYTES = 1456;
-
-const RRQ = 1;
-const DATA = 3;
-const ACK = 4;
-const ERROR = 5;
-const OACK = 6;
-const FILE_NOT_FOUND = 1;
-const ACCESS_VIOLATION = 2;
-const UNKNOWN_TRANSFER_ID = 5;
-const BAD_OPTION = 8;
 
 const SECOND_NS = 1_000_000_000;
 const WAITS_NS = [1, 1, 2, 2, 4].map((seconds) => seconds * SECOND_NS);
@@ -54,14 +61,6 @@ export interface TftpState {
   failure: TftpFailure | null;
 }
 
-function words(operation: number, ...texts: readonly string[]): Uint8Array {
-  const text = texts.map((each) => `${each}\0`).join('');
-  const packet = new Uint8Array(2 + text.length);
-  put16(packet, 0, operation);
-  for (let i = 0; i < text.length; i++) packet[2 + i] = text.charCodeAt(i) & 0xff;
-  return packet;
-}
-
 export class TftpClient {
   /** The file being read, or the last one; null when it was closed. */
   state: TftpState | null = null;
@@ -80,24 +79,27 @@ export class TftpClient {
     readonly fileName: string;
     readonly blockBytes: number;
   }): void {
-    const blockBytes = Math.min(Math.max(options.blockBytes, DEFAULT_BLOCK_BYTES), MAX_BLOCK_BYTES);
+    const blockBytes = Math.min(
+      Math.max(options.blockBytes, TFTP_DEFAULT_BLOCK_BYTES),
+      MAX_BLOCK_BYTES,
+    );
     this.nextPort = (this.nextPort + 1 + (Math.floor(this.now() / 1000) % 61)) % PORTS;
     const asked = [
       'tsize',
       '0',
-      ...(blockBytes > DEFAULT_BLOCK_BYTES ? ['blksize', String(blockBytes)] : []),
+      ...(blockBytes > TFTP_DEFAULT_BLOCK_BYTES ? ['blksize', String(blockBytes)] : []),
     ];
     this.state = {
       server: options.server.slice(),
       router: options.router.slice(),
-      serverPort: options.serverPort ?? TFTP_SERVER_PORT,
+      serverPort: options.serverPort ?? TFTP_PORT,
       port: FIRST_PORT + this.nextPort,
-      packet: words(RRQ, options.fileName, 'octet', ...asked),
+      packet: buildTftpStrings(TFTP_RRQ, [options.fileName, 'octet', ...asked]),
       sent: false,
       deadlineNs: 0,
       tries: 0,
       open: false,
-      blockBytes: DEFAULT_BLOCK_BYTES,
+      blockBytes: TFTP_DEFAULT_BLOCK_BYTES,
       sizeBytes: -1,
       taken: 0,
       block: null,
@@ -116,7 +118,7 @@ export class TftpClient {
       if (datagram.destinationPort !== state.port) continue;
       if (!sameAddress(datagram.source, state.server)) continue;
       if (state.open && datagram.sourcePort !== state.serverPort) {
-        this.error(state, datagram.sourcePort, UNKNOWN_TRANSFER_ID);
+        this.error(state, datagram.sourcePort, TFTP_UNKNOWN_TRANSFER_ID);
         continue;
       }
       this.take(state, datagram.sourcePort, datagram.payload);
@@ -146,19 +148,19 @@ export class TftpClient {
   /** Ends a transfer that is under way, and tells the server. */
   abort(): void {
     const { state } = this;
-    if (state?.open && !state.failure) this.error(state, state.serverPort, BAD_OPTION);
+    if (state?.open && !state.failure) this.error(state, state.serverPort, TFTP_BAD_OPTION);
     this.state = null;
   }
 
   private take(state: TftpState, port: number, payload: Uint8Array): void {
     const operation = payload.length >= 4 ? u16(payload, 0) : 0;
-    if (operation === ERROR) {
+    if (operation === TFTP_ERROR) {
       state.failure = failureOf(u16(payload, 2), payload.subarray(4));
       return;
     }
-    if (operation === OACK && state.taken === 0) {
+    if (operation === TFTP_OACK && state.taken === 0) {
       if (!this.takeOptions(state, payload.subarray(2))) {
-        this.error(state, port, BAD_OPTION);
+        this.error(state, port, TFTP_BAD_OPTION);
         state.failure = { reason: 'bad-packet' };
         return;
       }
@@ -166,7 +168,7 @@ export class TftpClient {
       state.serverPort = port;
       return this.reply(state, 0);
     }
-    if (operation !== DATA) return;
+    if (operation !== TFTP_DATA) return;
     const number = u16(payload, 2);
     if (number === (state.taken & 0xffff) && state.taken > 0) return void this.repeat(state);
     if (number !== ((state.taken + 1) & 0xffff)) return;
@@ -187,7 +189,7 @@ export class TftpClient {
       if (!/^\d{1,10}$/.test(list[i + 1])) return false;
       if (list[i].toLowerCase() === 'tsize') state.sizeBytes = value;
       if (list[i].toLowerCase() === 'blksize') {
-        if (value < 8 || value > MAX_BLOCK_BYTES) return false;
+        if (value < TFTP_MIN_BLOCK_BYTES || value > MAX_BLOCK_BYTES) return false;
         state.blockBytes = value;
       }
     }
@@ -196,7 +198,7 @@ export class TftpClient {
 
   private reply(state: TftpState, block: number): void {
     const packet = new Uint8Array(4);
-    put16(packet, 0, ACK);
+    put16(packet, 0, TFTP_ACK);
     put16(packet, 2, block & 0xffff);
     state.packet = packet;
     state.tries = 0;
@@ -221,19 +223,17 @@ export class TftpClient {
   }
 
   private error(state: TftpState, port: number, code: number): void {
-    const packet = new Uint8Array(5);
-    put16(packet, 0, ERROR);
-    put16(packet, 2, code);
-    this.link.send(state.port, state.server, port, packet, state.router);
+    this.link.send(state.port, state.server, port, buildTftpError(code, ''), state.router);
   }
 }
 
 function failureOf(code: number, bytes: Uint8Array): TftpFailure {
   const reason =
-    code === FILE_NOT_FOUND ? 'not-found' : code === ACCESS_VIOLATION ? 'denied' : 'error';
-  const end = bytes.indexOf(0);
-  const text = String.fromCharCode(
-    ...bytes.subarray(0, Math.min(end < 0 ? bytes.length : end, MAX_ERROR_TEXT)),
-  );
+    code === TFTP_FILE_NOT_FOUND
+      ? 'not-found'
+      : code === TFTP_ACCESS_VIOLATION
+        ? 'denied'
+        : 'error';
+  const text = zeroTerminated(bytes.subarray(0, MAX_ERROR_TEXT));
   return { reason, text: text.replace(/[^ -~]/g, '?') };
 }

@@ -2,9 +2,10 @@
  * TFTP functions of the PXE API. Spec: PXE 2.1, section 3.4.
  * Missing: multicast in TFTP_READ_FILE, TFTP_READ_FILE_PMODE.
  */
+import { TFTP_PORT, zeroTerminated } from '../../../net';
 import type { BiosMemory } from '../memory';
 import * as pxe from './pxe-codes';
-import { TFTP_SERVER_PORT, type TftpClient, type TftpFailure } from './tftp-client';
+import type { TftpClient, TftpFailure } from './tftp-client';
 import { far, port, type Outcome } from './udp-services';
 
 const NAME_BYTES = 128;
@@ -47,14 +48,8 @@ export class TftpServices {
     const { memory, state, client } = this;
     if (!again) {
       if (state.isOpen) return pxe.STATUS_TFTP_OPEN;
-      this.reset();
-      client.begin({
-        server: memory.read(parameters + 2, 4),
-        router: memory.read(parameters + 6, 4),
-        fileName: this.name(parameters + 10),
-        serverPort: port(memory, parameters + 138) || TFTP_SERVER_PORT,
-        blockBytes: memory.readU16(parameters + 140),
-      });
+      const serverPort = port(memory, parameters + 138) || TFTP_PORT;
+      this.ask(parameters, serverPort, memory.readU16(parameters + 140));
     }
     const step = client.step();
     if (step === 'busy') return undefined;
@@ -101,7 +96,7 @@ export class TftpServices {
         server: memory.read(parameters + 138, 4),
         router: memory.read(parameters + 142, 4),
         fileName: this.name(parameters + 2),
-        serverPort: port(memory, parameters + 152) || TFTP_SERVER_PORT,
+        serverPort: port(memory, parameters + 152) || TFTP_PORT,
         blockBytes: 0xffff,
       });
     }
@@ -129,13 +124,7 @@ export class TftpServices {
     const { memory, client, state } = this;
     if (!again) {
       if (state.isOpen) return pxe.STATUS_TFTP_OPEN;
-      this.reset();
-      client.begin({
-        server: memory.read(parameters + 2, 4),
-        router: memory.read(parameters + 6, 4),
-        fileName: this.name(parameters + 10),
-        blockBytes: 0,
-      });
+      this.ask(parameters, TFTP_PORT, 0);
     }
     const step = client.step();
     if (step === 'busy') return undefined;
@@ -147,6 +136,18 @@ export class TftpServices {
     return pxe.STATUS_SUCCESS;
   }
 
+  /** Begins as the parameters of TFTP_OPEN and TFTP_GET_FSIZE say, which begin alike. */
+  private ask(parameters: number, serverPort: number, blockBytes: number): void {
+    this.reset();
+    this.client.begin({
+      server: this.memory.read(parameters + 2, 4),
+      router: this.memory.read(parameters + 6, 4),
+      fileName: this.name(parameters + 10),
+      serverPort,
+      blockBytes,
+    });
+  }
+
   private failed(): number {
     const failure = this.client.state?.failure;
     this.reset();
@@ -154,8 +155,6 @@ export class TftpServices {
   }
 
   private name(at: number): string {
-    const bytes = this.memory.read(at, NAME_BYTES);
-    const end = bytes.indexOf(0);
-    return String.fromCharCode(...bytes.subarray(0, end < 0 ? NAME_BYTES : end));
+    return zeroTerminated(this.memory.read(at, NAME_BYTES));
   }
 }
