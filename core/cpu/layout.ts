@@ -93,7 +93,7 @@ export const S_UOP = 0x0a0;
 export const S_BUDGET = 0x0a4;
 /** u32 written by other threads and devices: non-zero leaves `run` at the next block boundary. */
 export const S_REQUEST = 0x0a8;
-/** u32: 1 for one block after STI or a load of SS (SDM 3A 6.8.3). */
+/** u32: 1 until one instruction has run behind STI or a load of SS (SDM 3A 6.8.3). */
 export const S_INHIBIT = 0x0ac;
 /** u32: translated region that begins at the block `lookupBlock` found last, or 0. */
 export const S_FOUND_REGION = 0x2f0;
@@ -101,6 +101,8 @@ export const S_FOUND_REGION = 0x2f0;
 export const S_CODE_CHANGED = 0x2f4;
 /** u32: set when a helper that an interpreter called has delivered a fault: the instruction is over, S_RIP is the handler's. */
 export const S_FAULTED = 0x2f8;
+/** u32: 1 while that one instruction behind STI or a load of SS runs: makes MODE_SHADOW. */
+export const S_SHADOW = 0x2fc;
 /** u64: instructions that the interpreter began, regions entered, regions left for the interpreter to run an instruction. */
 export const S_COUNT_INTERPRETED = 0x340;
 export const S_COUNT_REGION_RUNS = 0x348;
@@ -250,6 +252,10 @@ export const MODE_TS = 0x80;
 export const MODE_EM = 0x100;
 export const MODE_MP = 0x200;
 export const MODE_NO_SSE = 0x400;
+/** The instruction behind STI or a load of SS, before which no interrupt is taken. */
+export const MODE_SHADOW = 0x800;
+/** Code that runs one instruction at a time. */
+export const MODE_SINGLE = MODE_TRACE | MODE_BREAKPOINTS | MODE_SHADOW;
 /** Not flat (base may be anything; limit below 4 GiB - 1, expand-down, unreadable or unwritable): needs SEGCHK; shifted by segment ES..GS. */
 export const MODE_CHECK_SEG = 0x1000;
 

@@ -307,19 +307,14 @@ export class WasmVcpu implements Vcpu {
 
   /** Runs until something turns up; undefined when only the interpreter or the interrupt state changed. */
   private slice(): VcpuExit | undefined {
-    const { interrupts } = this.config;
-    let single = (this.get32(L.S_MODE) & (L.MODE_TRACE | L.MODE_BREAKPOINTS)) !== 0;
     try {
-      if (this.get32(L.S_INHIBIT) !== 0) {
-        this.set32(L.S_INHIBIT, 0);
-        single = true;
-      } else {
-        this.set32(L.S_IRQ_PENDING, interrupts.hasPending() ? 1 : 0);
-        this.helpers.serviceInterrupts();
-        single = (this.get32(L.S_MODE) & (L.MODE_TRACE | L.MODE_BREAKPOINTS)) !== 0;
-      }
+      const shadow = this.get32(L.S_INHIBIT) !== 0 && this.get32(L.S_HALTED) === 0;
+      this.set32(L.S_INHIBIT, 0);
+      if (shadow) return this.inShadow();
+      this.set32(L.S_IRQ_PENDING, this.config.interrupts.hasPending() ? 1 : 0);
+      this.helpers.serviceInterrupts();
       if (this.get32(L.S_HALTED) !== 0) return 'halted';
-      return single ? this.step() : this.execute();
+      return (this.get32(L.S_MODE) & L.MODE_SINGLE) !== 0 ? this.step() : this.execute();
     } catch (error) {
       if (error !== GUEST_FAULT) throw error;
       return this.deliver();
@@ -336,7 +331,19 @@ export class WasmVcpu implements Vcpu {
     return 'halted';
   }
 
-  /** One block, which is one instruction while EFLAGS.TF or code breakpoints are on. */
+  /** The one instruction behind STI or a load of SS. */
+  private inShadow(): VcpuExit | undefined {
+    this.set32(L.S_SHADOW, 1);
+    this.helpers.updateMode();
+    try {
+      return this.step();
+    } finally {
+      this.set32(L.S_SHADOW, 0);
+      this.helpers.updateMode();
+    }
+  }
+
+  /** One block, which is one instruction in MODE_SINGLE. */
   private step(): VcpuExit | undefined {
     const budget = (this.base + L.S_BUDGET) >> 2;
     const kept = this.i32[budget];

@@ -57,13 +57,19 @@ describe('HLT and interrupts', () => {
     rig.interrupts.length = 0;
   });
 
-  it.each([1, 300])('an interrupt finds the window between STI and CLI, round %i', (round) => {
-    rig.load(program(`mov ecx, ${String(round)}\n1: cli; nop; sti; nop; nop; cli; loop 1b`));
+  it.each([
+    ['CLI', 'cli', 1],
+    ['CLI, translated', 'cli', 300],
+    ['POPF', 'push rdx; popfq', 1],
+    ['POPF, translated', 'push rdx; popfq', 300],
+  ])('an interrupt finds the window between STI and %s', (name, close, rounds) => {
+    const loop = `1: sti; nop; nop; ${close}; loop 1b`;
+    rig.load(program(`cli; pushfq; pop rdx; mov ecx, ${rounds}\n${loop}`));
     while (rig.vcpu.registers.get32('rcx') > 1) rig.vcpu.run(1);
     rig.interrupts.push(32);
     rig.vcpu.kick();
     while (rig.vcpu.run(1000) !== 'halted');
-    expect(taken()).toBe(1);
+    expect(taken(), name).toBe(1);
   });
 
   it('tells the next instruction when nothing runs', () => {

@@ -14,11 +14,6 @@ const MAX_INSTRUCTIONS = 32;
 /** An instruction is at most CPL0, EA or LOADTEMP, SEGCHK and itself. */
 const MAX_BLOCK_BYTES =
   L.BLOCK_HEADER_BYTES + (MAX_INSTRUCTIONS * 5 + 1) * L.UOP_BYTES + L.TARGETS_BYTES;
-/**
- * Begins a block: behind STI one block runs before an interrupt is taken, and STI; NOP; CLI is a window that a guest may
- * wait in.
- */
-const INTERRUPTS_OFF = 'CLI';
 const PAGE = 4096;
 
 const VECTOR_UD = 6;
@@ -95,7 +90,7 @@ export class BlockDecoder {
     const header = this.next;
     this.start = header + L.BLOCK_HEADER_BYTES;
     this.at = this.start;
-    const limit = mode & (L.MODE_TRACE | L.MODE_BREAKPOINTS) ? 1 : this.limit;
+    const limit = mode & L.MODE_SINGLE ? 1 : this.limit;
     const pageRest = PAGE - (gpa % PAGE);
     let offset = 0;
     let count = 0;
@@ -108,7 +103,7 @@ export class BlockDecoder {
       this.fetch(gpa + offset, page2);
       const decoded = this.instructions.decode(this.window, mode);
       const over = offset + decoded.length > pageRest;
-      if (count > 0 && (over || decoded.row?.mnemonic === INTERRUPTS_OFF)) break;
+      if (over && count > 0) break;
       const first = this.at;
       if (over && page2 < 0) {
         this.pseudo('FETCH', offset, 0);

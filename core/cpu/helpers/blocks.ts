@@ -64,6 +64,7 @@ export function updateMode(): void {
   if (cr0 & 4) mode |= L.MODE_EM;
   if (cr0 & 2) mode |= L.MODE_MP;
   if (!(cr4 & 0x200)) mode |= L.MODE_NO_SSE;
+  if (get32(L.S_SHADOW)) mode |= L.MODE_SHADOW;
   set32(L.S_MODE, mode);
   // The run loop sees to single-step and code breakpoints, from the next instruction on.
   if (mode & (L.MODE_TRACE | L.MODE_BREAKPOINTS)) set32(L.S_REQUEST, 1);

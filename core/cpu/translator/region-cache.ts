@@ -98,7 +98,7 @@ export interface TranslatorCounters {
 
 /** Modes whose code is left to the interpreter: 16-bit code, and one instruction at a time. */
 function translatable(mode: number): boolean {
-  if (mode & (L.MODE_TRACE | L.MODE_BREAKPOINTS)) return false;
+  if (mode & L.MODE_SINGLE) return false;
   if (mode & L.MODE_LONG) return true;
   const flat = [L.SEG_ES, L.SEG_CS, L.SEG_SS, L.SEG_DS];
   if (flat.some((segment) => mode & (L.MODE_CHECK_SEG << segment))) return false;
