@@ -13,7 +13,7 @@
  * 0x0280_0000  blocks of a page      u32 a page: head of the list of decoded blocks
  * 0x02c0_0000  block hash table
  * 0x02e0_0000  region records       REGION_BYTES each
- * 0x0300_0000  decoded micro-ops
+ * 0x0320_0000  decoded micro-ops
  * 0x06c0_0000  guest RAM, then device regions (VRAM, ROM)
  * ```
  * Guest loads and stores reach only addresses that the TLB fill (helpers/mmu.ts) took from the physical page map,
@@ -33,8 +33,8 @@ export const PAGE_BLOCKS_BASE = 0x2800000;
 export const BLOCK_HASH_BASE = 0x2c00000;
 export const BLOCK_HASH_ENTRIES = 0x80000;
 export const REGION_AREA_BASE = 0x2e00000;
-export const REGION_MAX = 16384;
-export const UOP_AREA_BASE = 0x3000000;
+export const REGION_MAX = 32768;
+export const UOP_AREA_BASE = 0x3200000;
 export const UOP_AREA_END = 0x6c00000;
 export const RAM_BASE = 0x6c00000;
 

@@ -139,7 +139,7 @@ export class WasmVcpu implements Vcpu {
         host: {
           hotBlock: (header: number) => this.regions.translate(header),
           stuckRegion: (number: number) => this.regions.separate(number),
-          hotRegion: (header: number) => this.regions.enlarge(header),
+          hotRegion: (header: number) => this.regions.improve(header),
         },
         helpers: exports,
       });

@@ -22,6 +22,14 @@ export interface Callee<R extends ValType | undefined = ValType | undefined> {
   readonly result?: R;
 }
 
+/** A function's body as the code section has it. */
+export interface FunctionBody {
+  /** Its length, locals and code. */
+  readonly bytes: Uint8Array;
+  /** Where its unlikely branches stand, from the locals on. */
+  readonly unlikely: readonly number[];
+}
+
 /** A target of branches. */
 export interface Label {
   readonly depth: number;
@@ -202,8 +210,8 @@ export class FunctionBuilder {
     this.deferred.push({ at: this.out.length, statements });
   }
 
-  /** The body as the code section has it: its length, locals and code; and where its unlikely branches stand, from the locals on. */
-  encode(): { bytes: Uint8Array; unlikely: readonly number[] } {
+  /** To be called once, when all is written. */
+  encode(): FunctionBody {
     const written = this.out.length;
     // What was deferred goes behind the rest first: where each piece begins is remembered.
     const pieces = this.deferred.map(({ at, statements }) => {

@@ -5,6 +5,7 @@ export {
   FunctionBuilder,
   setLocal,
   type Callee,
+  type FunctionBody,
   type FunctionType,
   type Label,
   type Local,

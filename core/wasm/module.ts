@@ -1,6 +1,12 @@
 import { nameBytes, section, unsignedLeb, vector } from './encoding';
 import type { Expr, I32, ValType } from './expr';
-import { FunctionBuilder, TYPE_CODES, type Callee, type FunctionType } from './function';
+import {
+  FunctionBuilder,
+  TYPE_CODES,
+  type Callee,
+  type FunctionBody,
+  type FunctionType,
+} from './function';
 
 /** A table of functions with that many entries, section 5.3.9. */
 const fixedTable = (entries: number): number[] => [
@@ -10,11 +16,15 @@ const fixedTable = (entries: number): number[] => [
   ...unsignedLeb(entries),
 ];
 
+/** Compilation hints: when (bits 0-1), the tier a function starts with (bits 2-3) and that it may get later (bits 4-5). */
+const HINT_EAGER = 2;
+const HINT_OPTIMIZED = (2 << 2) | (2 << 4);
+
 /** Builds a module with imported functions, one imported shared memory and own functions. Imports come before functions. */
 export class ModuleBuilder {
   private readonly types: string[] = [];
   private readonly imports: { module: string; name: string; type: number }[] = [];
-  private readonly functions: { type: number; builder: FunctionBuilder }[] = [];
+  private readonly functions: { type: number; encode: () => FunctionBody }[] = [];
   private elements: readonly number[] = [];
   /** Entries of a second table, empty at first and exported for others to fill. */
   private openTable: { name: string; entries: number } | undefined;
@@ -36,14 +46,13 @@ export class ModuleBuilder {
     type: FunctionType,
   ): { builder: FunctionBuilder; callee: Callee<R> } {
     const builder = new FunctionBuilder(type);
-    this.functions.push({ type: this.typeIndex(type), builder });
+    this.functions.push({ type: this.typeIndex(type), encode: () => builder.encode() });
     return { builder, callee: { index: this.imports.length + this.functions.length - 1, type } };
   }
 
-  /** Takes in a function that was written by itself. */
-  add<R extends ValType | undefined>(builder: FunctionBuilder): Callee<R> {
-    const { type } = builder;
-    this.functions.push({ type: this.typeIndex(type), builder });
+  /** Takes in a function that was written by itself and calls nothing but imports. */
+  add<R extends ValType | undefined>(type: FunctionType, body: FunctionBody): Callee<R> {
+    this.functions.push({ type: this.typeIndex(type), encode: () => body });
     return { index: this.imports.length + this.functions.length - 1, type };
   }
 
@@ -86,7 +95,8 @@ export class ModuleBuilder {
     this.exported.push({ name, index: callee.index });
   }
 
-  encode(): Uint8Array<ArrayBuffer> {
+  /** With `optimized`, an engine that follows compilation hints spends the time for its best code at once. */
+  encode({ optimized = false } = {}): Uint8Array<ArrayBuffer> {
     const types = this.types.map((key) => key.split(',').map(Number));
     const { initial, maximum } = this.memoryPages;
     const memory = [
@@ -125,7 +135,8 @@ export class ModuleBuilder {
     ];
     const items = vector(this.elements.map((index) => unsignedLeb(index)));
     parts.push(section(9, vector([[0x00, 0x41, 0x00, 0x0b, ...items]])));
-    const encoded = this.functions.map((f) => f.builder.encode());
+    if (optimized) parts.push(this.compilationHints());
+    const encoded = this.functions.map((f) => f.encode());
     parts.push(this.branchHints(encoded.map(({ unlikely }) => unlikely)));
     const bodies = encoded.map(({ bytes }) => bytes);
     const bodyBytes = bodies.reduce((sum, b) => sum + b.length, 0);
@@ -138,6 +149,12 @@ export class ModuleBuilder {
       at += chunk.length;
     }
     return bytes;
+  }
+
+  /** The custom section of the compilation hints proposal: every function is compiled before it is called, optimized. */
+  private compilationHints(): number[] {
+    const hints = this.functions.map(() => [HINT_EAGER | HINT_OPTIMIZED]);
+    return section(0, [...nameBytes('compilationHints'), ...vector(hints)]);
   }
 
   /** The custom section of the branch hinting proposal: for each function the branches that are rarely taken. */

@@ -2,11 +2,10 @@
  * The translated regions of a vcpu: made when a block turns hot, dropped when a block they were made of changes, those
  * that have not run for long evicted when there are too many.
  */
-import type { WasmHost } from '../../host';
-import { ModuleBuilder, type FunctionBuilder } from '../../wasm';
+import type { CompiledModule, WasmHost, WasmOptimizer } from '../../host';
+import { ModuleBuilder, type FunctionBody } from '../../wasm';
 import type { Handler } from '../interp/interpreter';
 import * as L from '../layout';
-import { HELPERS, helperType } from '../ops/helper-types';
 import {
   growRegion,
   LARGE,
@@ -15,7 +14,7 @@ import {
   type RegionLimits,
   type RegionNode,
 } from './region-graph';
-import { HelperImports, MISSES_UNTIL_REMADE, type MemoryViews } from './region-state';
+import { HelperImports, MISSES_UNTIL_REMADE, REGION_TYPE, type MemoryViews } from './region-state';
 import { translate } from './translate';
 
 /** What the cache needs of the helpers. */
@@ -47,8 +46,14 @@ export interface RegionCacheConfig {
   readonly nowMs?: () => number;
 }
 
-/** Runs of a region after which it is made anew, larger: it then has earned a longer compilation. */
+/** Runs of a region after which its code is optimized. */
+const OPTIMIZE_AFTER = 2_000;
+
+/** Runs of an optimized region after which it is made anew, larger. */
 const ENLARGE_AFTER = 50_000;
+
+/** Milliseconds that a region waits for others to be optimized with. */
+const OPTIMIZER_MS = 1_000;
 
 /**
  * Regions that are compiled together at most. A module has code, jumps and data in pages of its own: a dispatch finds them
@@ -75,15 +80,20 @@ interface Region {
   readonly limits: RegionLimits;
   /** Pages besides the entry's: distance in pages -> GPA. */
   readonly pages: ReadonlyMap<number, number>;
+  /** Its function; not kept once that is optimized. */
+  body: FunctionBody | undefined;
+  /** It runs. */
+  installed: boolean;
   /** REGION_HEAT when room was made last, which changes when the region runs. */
   heat: number | undefined;
   dropped: boolean;
 }
 
-/** A region whose code waits to be compiled with others. */
-interface PendingRegion {
-  readonly region: Region;
-  readonly code: FunctionBuilder;
+/** Regions that wait to be compiled together. */
+class Batch {
+  readonly regions: Region[] = [];
+  /** `nowMs` when the first of them began to wait. */
+  since = 0;
 }
 
 /** Counters for `domus perf`. */
@@ -117,11 +127,15 @@ export class RegionCache {
     { length: L.REGION_MAX - 1 },
     (_, i) => L.REGION_MAX - 1 - i,
   );
-  private pending: PendingRegion[] = [];
-  /** `nowMs` when the first of them began to wait. */
-  private waitingSince = 0;
-  /** Helpers that the pending regions call. */
-  private imports = new HelperImports();
+  /** Helpers that regions call. Modules import all of them, so that a function can move to another module. */
+  private readonly imports = new HelperImports();
+  /** To be compiled on this thread. */
+  private fresh = new Batch();
+  /** To be optimized in the background. */
+  private hot = new Batch();
+  private optimizer: WasmOptimizer | undefined;
+  /** Regions that the optimizer has, in its order. */
+  private readonly optimizing: (readonly Region[])[] = [];
   /** By number, oldest first. */
   private readonly regions = new Map<number, Region>();
   /** Entry -> times its region was made anew. */
@@ -145,10 +159,35 @@ export class RegionCache {
     this.timed(() => this.make(header, SMALL));
   }
 
-  /** The region that begins with the block at `header`, about to run, is hot: it is made anew without sparing copies of its neighbours. Gives the number of the one to run now, or 0. */
-  enlarge(header: number): number {
-    this.timed(() => this.make(header, LARGE));
-    return this.config.views.u32[(header + L.BLOCK_REGION) >> 2];
+  /**
+   * The region that begins with the block at `header`, about to run, is hot: its code is optimized, or it is made anew
+   * without sparing copies of its neighbours. Gives the number of the one to run now, or 0.
+   */
+  improve(header: number): number {
+    const { views } = this.config;
+    const region = this.regionAt(header);
+    if (region?.body && this.inBackground && !this.hot.regions.includes(region)) {
+      this.wait(this.hot, region);
+      this.setHeat(region, ENLARGE_AFTER);
+    } else this.timed(() => this.make(header, LARGE));
+    return views.u32[(header + L.BLOCK_REGION) >> 2];
+  }
+
+  private setHeat({ number }: Region, runs: number): void {
+    const record = L.REGION_AREA_BASE + number * L.REGION_BYTES;
+    this.config.views.i32[(record + L.REGION_HEAT) >> 2] = runs / L.REGION_HEAT_RUNS;
+  }
+
+  /** Regions are compiled in batches, the hot ones by another thread; otherwise each at once. */
+  private get inBackground(): boolean {
+    return this.config.batchMs > 0;
+  }
+
+  private wait(batch: Batch, region: Region): void {
+    if (batch.regions.length === 0) batch.since = this.config.nowMs?.() ?? 0;
+    if (batch.regions.push(region) < BATCH) return;
+    if (batch === this.fresh) this.compile();
+    else this.optimize();
   }
 
   private timed(act: () => void): void {
@@ -199,10 +238,9 @@ export class RegionCache {
       grouping,
       !this.exactFloats.has(header),
     );
-    const region = this.register(header, translation.nodes, tier.table, pages, limits);
-    if (this.pending.length === 0) this.waitingSince = this.config.nowMs?.() ?? 0;
-    this.pending.push({ region, code: translation.function });
-    if (this.pending.length >= BATCH) this.compile();
+    const body = translation.function.encode();
+    const region = this.register(header, translation.nodes, tier.table, pages, limits, body);
+    this.wait(limits === LARGE && this.inBackground ? this.hot : this.fresh, region);
   }
 
   /** Pages besides the entry's first: distance in pages -> GPA. */
@@ -232,6 +270,7 @@ export class RegionCache {
     table: RegionTable,
     pages: ReadonlyMap<number, number>,
     limits: RegionLimits,
+    body: FunctionBody,
   ): Region {
     if (this.free.length === 0) this.evict(L.REGION_MAX / 8);
     const number = this.free.pop()!;
@@ -243,6 +282,8 @@ export class RegionCache {
       members,
       limits,
       pages,
+      body,
+      installed: false,
       heat: undefined,
       dropped: false,
     };
@@ -258,27 +299,61 @@ export class RegionCache {
     return region;
   }
 
-  /** Compiles what waits, as one module, and lets it run, if it has waited for long. */
+  /** Compiles what has waited for long, and lets run what the optimizer has ready. */
   flush(): void {
-    if (this.pending.length === 0) return;
-    const now = this.config.nowMs?.() ?? Infinity;
-    if (now - this.waitingSince >= this.config.batchMs) this.timed(() => this.compile());
+    if (this.isDue(this.fresh, this.config.batchMs)) this.timed(() => this.compile());
+    if (this.isDue(this.hot, OPTIMIZER_MS)) this.timed(() => this.optimize());
+    if (this.optimizing.length > 0) this.takeOptimized();
+  }
+
+  private isDue({ regions, since }: Batch, waitMs: number): boolean {
+    return regions.length > 0 && (this.config.nowMs?.() ?? Infinity) - since >= waitMs;
   }
 
   private compile(): void {
-    const { wasm, memory, memoryPages, helpers } = this.config;
-    const ready = this.pending.filter(({ region }) => !region.dropped);
-    const { names } = this.imports;
-    this.pending = [];
-    this.imports = new HelperImports();
-    if (ready.length === 0) return;
+    const batch = this.fresh.regions.filter(({ dropped }) => !dropped);
+    this.fresh = new Batch();
+    if (batch.length > 0) this.instantiate(batch, this.encode(batch, false));
+  }
+
+  private optimize(): void {
+    const batch = this.hot.regions.filter(({ dropped }) => !dropped);
+    this.hot = new Batch();
+    if (batch.length === 0) return;
+    const bytes = this.encode(batch, true);
+    for (const region of batch) region.body = undefined;
+    this.optimizer ??= this.config.wasm.optimizer?.();
+    if (!this.optimizer) return this.instantiate(batch, bytes);
+    this.optimizer.compile(bytes);
+    this.optimizing.push(batch);
+  }
+
+  private takeOptimized(): void {
+    const module = this.optimizer?.take();
+    if (module) this.timed(() => this.instantiate(this.optimizing.shift()!, module));
+  }
+
+  /** A module that exports the regions by their place in the batch. */
+  private encode(batch: readonly Region[], optimized: boolean): Uint8Array<ArrayBuffer> {
+    const { memoryPages } = this.config;
     const module = new ModuleBuilder({ initial: memoryPages, maximum: memoryPages });
-    for (const name of names) module.import('helpers', name, helperType(HELPERS[name]));
-    ready.forEach(({ code }, i) => module.export(String(i), module.add(code)));
-    const bytes = module.encode();
+    this.imports.importTo(module);
+    batch.forEach(({ body }, i) => module.export(String(i), module.add(REGION_TYPE, body!)));
+    const bytes = module.encode({ optimized });
     this.counters.wasmBytes += bytes.length;
-    const made = wasm.instantiate(bytes, { env: { memory }, helpers });
-    ready.forEach(({ region }, i) => this.install(region, made[i]));
+    return bytes;
+  }
+
+  private instantiate(
+    batch: readonly Region[],
+    code: Uint8Array<ArrayBuffer> | CompiledModule,
+  ): void {
+    const { wasm, memory, helpers } = this.config;
+    const made = wasm.instantiate(code, { env: { memory }, helpers });
+    batch.forEach((region, i) => {
+      if (region.installed && !region.dropped) region.table.set(region.number, made[i]);
+      else if (!region.dropped) this.install(region, made[i]);
+    });
   }
 
   private install(region: Region, code: unknown): void {
@@ -289,8 +364,9 @@ export class RegionCache {
     const record = L.REGION_AREA_BASE + region.number * L.REGION_BYTES;
     u32[(record + L.REGION_PAGES) >> 2] = region.pages.size;
     i32[(record + L.REGION_PATIENCE) >> 2] = STUCK_LIMIT;
-    i32[(record + L.REGION_HEAT) >> 2] =
-      region.limits === SMALL ? ENLARGE_AFTER / L.REGION_HEAT_RUNS : 0;
+    region.installed = true;
+    const next = this.inBackground ? OPTIMIZE_AFTER : ENLARGE_AFTER;
+    this.setHeat(region, region.limits === SMALL ? next : 0);
     let item = (record + L.REGION_PAGE_LIST) >> 2;
     for (const [distance, gpa] of region.pages) {
       i32[item++] = distance;

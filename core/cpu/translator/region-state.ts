@@ -9,10 +9,12 @@ import {
   i64,
   setLocal,
   type Callee,
+  type FunctionType,
   type I32,
   type I64,
   type Label,
   type Local,
+  type ModuleBuilder,
   type Statement,
 } from '../../wasm';
 import { EXIT_FAR, EXIT_INTERPRET } from '../interp/interpreter';
@@ -63,14 +65,24 @@ export interface TrackedValue {
 /** Bytes that one check reaches over: more would cross pages too often. */
 const GROUP_SPAN = 256;
 
-/** Helpers of a module, numbered as they are first used: the module imports them in this order. */
+/** A region: what it returns is an exit word. */
+export const REGION_TYPE: FunctionType = { params: [], results: ['i32'] };
+
+/** Helpers that regions call, numbered as they are first used: modules import them in this order. */
 export class HelperImports {
-  readonly names: HelperName[] = [];
+  private readonly callees = new Map<HelperName, Callee>();
 
   callee(name: HelperName): Callee {
-    let index = this.names.indexOf(name);
-    if (index < 0) index = this.names.push(name) - 1;
-    return { index, type: helperType(HELPERS[name]) };
+    let callee = this.callees.get(name);
+    if (!callee) {
+      callee = { index: this.callees.size, type: helperType(HELPERS[name]) };
+      this.callees.set(name, callee);
+    }
+    return callee;
+  }
+
+  importTo(module: ModuleBuilder): void {
+    for (const [name, { type }] of this.callees) module.import('helpers', name, type);
   }
 }
 
@@ -80,7 +92,7 @@ const EXIT_SHIFT = 9;
 export const MISSES_UNTIL_REMADE = 10_000;
 
 export class RegionState {
-  readonly f = new FunctionBuilder({ params: [], results: ['i32'] });
+  readonly f = new FunctionBuilder(REGION_TYPE);
   readonly tlb: Local<'i32'>;
   readonly flagKind: Local<'i32'>;
   readonly flagResult: Local<'i64'>;

@@ -70,13 +70,13 @@ export class LoopTranslator {
   private watchingHost(): WasmHost {
     return {
       createMemory: (pages) => nodeWasm.createMemory(pages),
-      instantiate: (bytes, imports) => {
-        if (!('host' in imports)) {
-          const size = moduleSize(bytes);
+      instantiate: (code, imports) => {
+        if (code instanceof Uint8Array && !('host' in imports)) {
+          const size = moduleSize(code);
           this.made.bytes += size.bytes;
           this.made.operators += size.operators;
         }
-        return nodeWasm.instantiate(bytes, imports);
+        return nodeWasm.instantiate(code, imports);
       },
     };
   }
