@@ -1,6 +1,8 @@
 /** Code in pieces: bytes, and expressions or statements that stand there. */
 export type Code = readonly (readonly number[] | { readonly code: Code })[];
 
+const isBytes: (piece: Code[number]) => piece is readonly number[] = Array.isArray;
+
 /** Bytes that grow. */
 export class ByteSink {
   private bytes = new Uint8Array(1024);
@@ -18,16 +20,21 @@ export class ByteSink {
     this.bytes[this.length++] = value;
   }
 
-  list(values: readonly number[]): void {
+  list(values: ArrayLike<number>): void {
     this.reserve(values.length);
     for (let i = 0; i < values.length; i++) this.bytes[this.length++] = values[i];
   }
 
   code(pieces: Code): void {
     for (const piece of pieces) {
-      if ('code' in piece) this.code(piece.code);
-      else this.list(piece);
+      if (isBytes(piece)) this.list(piece);
+      else this.code(piece.code);
     }
+  }
+
+  unsignedLeb(value: number): void {
+    if (value < 128) this.byte(value);
+    else this.list(unsignedLeb(value));
   }
 
   /** A view of what was written from `from` up to `to`; good until the next write. */

@@ -45,14 +45,14 @@ export interface Local<T extends ValType = ValType> {
 export class FunctionBuilder {
   private readonly out = new ByteSink();
   private readonly localTypes: ValType[] = [];
-  private readonly free: Record<ValType, number[]> = {
+  private readonly free: Record<ValType, Local[]> = {
     i32: [],
     i64: [],
     f32: [],
     f64: [],
     v128: [],
   };
-  private scopeLocals: [ValType, number][] = [];
+  private scopeLocals: Local[] = [];
   private depth = 0;
   /** Where the open `if`s stand. */
   private readonly ifs: number[] = [];
@@ -72,13 +72,9 @@ export class FunctionBuilder {
   }
 
   local<T extends ValType>(type: T): Local<T> {
-    let index = this.free[type].pop();
-    if (index === undefined) {
-      index = this.type.params.length + this.localTypes.length;
-      this.localTypes.push(type);
-    }
-    this.scopeLocals.push([type, index]);
-    return { index, get: { type, code: [[0x20, ...unsignedLeb(index)]] } };
+    const local = (this.free[type].pop() as Local<T> | undefined) ?? this.persistentLocal(type);
+    this.scopeLocals.push(local);
+    return local;
   }
 
   /** A local that no scope gives back. */
@@ -92,14 +88,14 @@ export class FunctionBuilder {
     const outer = this.scopeLocals;
     this.scopeLocals = [];
     body();
-    for (const [type, index] of this.scopeLocals) this.free[type].push(index);
+    for (const local of this.scopeLocals) this.free[local.get.type].push(local);
     this.scopeLocals = outer;
   }
 
   set<T extends ValType>(local: Local<T>, value: Expr<T>): void {
     this.out.code(value.code);
     this.out.byte(0x21);
-    this.leb(local.index);
+    this.out.unsignedLeb(local.index);
   }
 
   /** A new local with that value; its reader. */
@@ -156,7 +152,7 @@ export class FunctionBuilder {
 
   br(label: Label): void {
     this.out.byte(0x0c);
-    this.leb(this.depth - label.depth);
+    this.out.unsignedLeb(this.depth - label.depth);
   }
 
   brIf(label: Label, condition: I32): void {
@@ -166,15 +162,15 @@ export class FunctionBuilder {
     }
     this.out.code(condition.code);
     this.out.byte(0x0d);
-    this.leb(this.depth - label.depth);
+    this.out.unsignedLeb(this.depth - label.depth);
   }
 
   brTable(index: I32, labels: readonly Label[], otherwise: Label): void {
     this.out.code(index.code);
     this.out.byte(0x0e);
-    this.leb(labels.length);
-    for (const label of labels) this.leb(this.depth - label.depth);
-    this.leb(this.depth - otherwise.depth);
+    this.out.unsignedLeb(labels.length);
+    for (const label of labels) this.out.unsignedLeb(this.depth - label.depth);
+    this.out.unsignedLeb(this.depth - otherwise.depth);
   }
 
   return(value?: Expr): void {
@@ -198,11 +194,6 @@ export class FunctionBuilder {
     body({ depth: this.depth });
     this.depth--;
     this.out.byte(0x0b);
-  }
-
-  private leb(value: number): void {
-    if (value < 128) this.out.byte(value);
-    else this.out.list(unsignedLeb(value));
   }
 
   /** Statements made when the function is encoded, for what is known only then; they stand where this is called. */

@@ -1,4 +1,4 @@
-import { nameBytes, section, unsignedLeb, vector } from './encoding';
+import { ByteSink, nameBytes, section, unsignedLeb, vector } from './encoding';
 import type { Expr, I32, ValType } from './expr';
 import {
   FunctionBuilder,
@@ -137,11 +137,16 @@ export class ModuleBuilder {
     parts.push(section(9, vector([[0x00, 0x41, 0x00, 0x0b, ...items]])));
     if (optimized) parts.push(this.compilationHints());
     const encoded = this.functions.map((f) => f.encode());
-    parts.push(this.branchHints(encoded.map(({ unlikely }) => unlikely)));
+    const hints = this.branchHints(encoded.map(({ unlikely }) => unlikely));
     const bodies = encoded.map(({ bytes }) => bytes);
     const bodyBytes = bodies.reduce((sum, b) => sum + b.length, 0);
     const count = unsignedLeb(bodies.length);
-    const chunks = [...parts, [10, ...unsignedLeb(bodyBytes + count.length), ...count], ...bodies];
+    const chunks = [
+      ...parts,
+      hints,
+      [10, ...unsignedLeb(bodyBytes + count.length), ...count],
+      ...bodies,
+    ];
     const bytes = new Uint8Array(chunks.reduce((sum, c) => sum + c.length, 0));
     let at = 0;
     for (const chunk of chunks) {
@@ -158,14 +163,27 @@ export class ModuleBuilder {
   }
 
   /** The custom section of the branch hinting proposal: for each function the branches that are rarely taken. */
-  private branchHints(functions: readonly (readonly number[])[]): number[] {
-    const rows = functions.flatMap((offsets, i) => {
-      if (offsets.length === 0) return [];
-      const hints = offsets.map((offset) => [...unsignedLeb(offset), 1, 0]);
-      return [[...unsignedLeb(this.imports.length + i), ...vector(hints)]];
+  private branchHints(functions: readonly (readonly number[])[]): Uint8Array {
+    const rows = new ByteSink();
+    functions.forEach((offsets, i) => {
+      if (offsets.length === 0) return;
+      rows.unsignedLeb(this.imports.length + i);
+      rows.unsignedLeb(offsets.length);
+      for (const offset of offsets) {
+        rows.unsignedLeb(offset);
+        rows.byte(1);
+        rows.byte(0);
+      }
     });
-    if (rows.length === 0) return [];
-    return section(0, [...nameBytes('metadata.code.branch_hint'), ...vector(rows)]);
+    const name = nameBytes('metadata.code.branch_hint');
+    const count = unsignedLeb(functions.filter((offsets) => offsets.length > 0).length);
+    const out = new ByteSink();
+    out.byte(0);
+    out.unsignedLeb(name.length + count.length + rows.length);
+    out.list(name);
+    out.list(count);
+    out.list(rows.view(0, rows.length));
+    return out.view(0, rows.length === 0 ? 0 : out.length);
   }
 
   private typeIndex(type: FunctionType): number {
