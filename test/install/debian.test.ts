@@ -73,12 +73,16 @@ async function shell(program: Program, line: string, mark: number): Promise<stri
   return program.stdout.slice(before);
 }
 
+/** Logs in at a prompt that has been shown. What was shown before, logins for instance, doesn't count. */
 async function logIn(program: Program): Promise<void> {
-  await program.printed('login: ', BOOT_MS);
-  program.type('root\n');
-  await program.printed('Password: ', BOOT_MS);
-  program.type(`${password}\n`);
-  await program.printed('root@debian:', BOOT_MS);
+  const answer = async (typed: string, expected: string): Promise<void> => {
+    const before = program.stdout.length;
+    program.type(typed);
+    const shown = (): boolean => program.stdout.slice(before).includes(expected);
+    await program.until(shown, expected, BOOT_MS);
+  };
+  await answer('root\n', 'Password: ');
+  await answer(`${password}\n`, 'root@debian:');
 }
 
 /** Runs QEMU's emulator (no KVM) with its first serial port on a pipe until `text` comes, or until it ends. */
@@ -141,30 +145,30 @@ it('installs itself, reboots from its disk, shows a login, and keeps what was wr
   expect(installed.config).toMatchObject({ kernel: '', ramdisk: '', extra: '' });
   expect(installed.config.boot).toMatch(/^c/);
 
-  await timed('Domus: installed system to login', async () => {
+  const console = await timed('Domus: installed system to login', async () => {
     // The installer was domain 1; the installed system gets a new machine.
     await until(({ state, domid }) => state === 'running' && domid === 2, MINUTE);
-    await attach('first-start.log').printed('login: ', BOOT_MS);
+    const program = attach('installed-serial.log');
+    await program.printed('login: ', BOOT_MS);
+    return program;
   });
   const screen = join(REPORTS, 'install-login.png');
   await domus.do('screenshot', 'debian', screen);
   const picture = PNG.sync.read(readFileSync(screen));
   expect(picture.data.filter((value, i) => i % 4 === 0 && value > 100).length).toBeGreaterThan(500);
 
-  const first = attach('first-login.log');
-  await logIn(first);
-  const text = await shell(first, 'echo kept > /root/file; sync; cat /etc/os-release', 1);
+  await logIn(console);
+  const text = await shell(console, 'echo kept > /root/file; sync; cat /etc/os-release', 1);
   expect(text).toContain('Debian GNU/Linux');
-  const before = first.stdout.length;
+  const before = console.stdout.length;
   await timed('Domus: reboot to login', async () => {
-    first.type('reboot\n');
-    const back = (): boolean => first.stdout.slice(before).includes('debian login: ');
-    await first.until(back, 'login after the reboot', BOOT_MS);
+    console.type('reboot\n');
+    const back = (): boolean => console.stdout.slice(before).includes('debian login: ');
+    await console.until(back, 'login after the reboot', BOOT_MS);
   });
-  const second = attach('second-login.log');
-  await logIn(second);
-  expect(await shell(second, 'cat /root/file', 2)).toMatch(/^kept/m);
-  second.type('poweroff\n');
+  await logIn(console);
+  expect(await shell(console, 'cat /root/file', 2)).toMatch(/^kept/m);
+  console.type('poweroff\n');
   await until(({ state }) => state === 'shutoff', BOOT_MS);
 
   const disk = domus.path('debian.qcow2');
