@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MockNetwork } from '../../test/support/mock-network';
+import { OFFLOAD_GOOD, OFFLOAD_PARTIAL, RECEIVE_PARTIAL } from '../hw';
 import { FirmwareCable, FirmwareCard } from './firmware-cable';
 
 const frame = (mark: number): Uint8Array => new Uint8Array(60).fill(mark);
@@ -61,5 +62,30 @@ describe('the cable between a card, firmware and the network', () => {
     expect([got, card.hasFrame, network.sent.length]).toEqual([1, false, 1]);
     card.send(frame(3));
     expect(network.sent).toHaveLength(1);
+  });
+
+  it('passes offloads between card and network; the firmware gets frames as they are on a wire', () => {
+    const network = new MockNetwork();
+    const cable = new FirmwareCable(network);
+    const card = new FirmwareCard(cable, new Uint8Array(6), 3);
+    network.takesOffload = true;
+    expect(cable.takesOffload).toBe(true);
+    cable.send(frame(1), OFFLOAD_PARTIAL);
+    expect(network.offloads).toEqual([OFFLOAD_PARTIAL]);
+    cable.receiveOffloads = RECEIVE_PARTIAL;
+    expect(network.receiveOffloads).toBe(RECEIVE_PARTIAL);
+    const got: (number | undefined)[] = [];
+    cable.onReceive = (_, offload) => got.push(offload) > 0;
+    network.offer(frame(1), OFFLOAD_PARTIAL);
+    expect(got).toEqual([OFFLOAD_PARTIAL]);
+
+    card.claim();
+    expect(network.receiveOffloads).toBe(0);
+    expect(network.offer(frame(1), OFFLOAD_PARTIAL)).toBe(true);
+    expect(card.hasFrame).toBe(false);
+    network.offer(frame(1), OFFLOAD_GOOD);
+    expect(card.hasFrame).toBe(true);
+    card.release();
+    expect(network.receiveOffloads).toBe(RECEIVE_PARTIAL);
   });
 });

@@ -1,5 +1,11 @@
 import type { BiosNetworkCard } from '../firmware';
-import type { NetworkBackend } from '../hw';
+import {
+  OFFLOAD_KIND,
+  OFFLOAD_NONE,
+  OFFLOAD_PARTIAL,
+  type FrameOffload,
+  type NetworkBackend,
+} from '../hw';
 
 /** Frames that firmware has not looked at; the network holds back the others. */
 const MAX_FRAMES = 32;
@@ -9,13 +15,15 @@ const MAX_FRAMES = 32;
  * boots from the network. The card gets the cable back as soon as the guest's driver sends something through it.
  */
 export class FirmwareCable implements NetworkBackend {
-  onReceive?: (frame: Uint8Array) => boolean;
+  onReceive?: (frame: Uint8Array, offload?: FrameOffload) => boolean;
   onLinkChange?: (up: boolean) => void;
   private isClaimed = false;
+  /** What the card takes; the firmware takes frames as they are on a wire. */
+  private offloads = 0;
   private frames: Uint8Array[] = [];
 
   constructor(private readonly network: NetworkBackend) {
-    network.onReceive = (frame) => this.arrive(frame);
+    network.onReceive = (frame, offload = OFFLOAD_NONE) => this.arrive(frame, offload);
     network.onLinkChange = (up) => this.onLinkChange?.(up);
   }
 
@@ -23,10 +31,23 @@ export class FirmwareCable implements NetworkBackend {
     return this.network.linkUp;
   }
 
+  get takesOffload(): boolean {
+    return this.network.takesOffload ?? false;
+  }
+
+  get receiveOffloads(): number {
+    return this.offloads;
+  }
+
+  set receiveOffloads(offloads: number) {
+    this.offloads = offloads;
+    this.offer();
+  }
+
   /** The card sends. */
-  send(frame: Uint8Array): void {
+  send(frame: Uint8Array, offload: FrameOffload = OFFLOAD_NONE): void {
     this.release();
-    this.network.send(frame);
+    this.network.send(frame, offload);
   }
 
   ready(): void {
@@ -35,12 +56,14 @@ export class FirmwareCable implements NetworkBackend {
 
   claim(): void {
     this.isClaimed = true;
+    this.offer();
   }
 
   release(): void {
     if (!this.isClaimed) return;
     this.isClaimed = false;
     this.frames = [];
+    this.offer();
     this.network.ready();
   }
 
@@ -60,8 +83,14 @@ export class FirmwareCable implements NetworkBackend {
     return frame;
   }
 
-  private arrive(frame: Uint8Array): boolean {
-    if (!this.isClaimed) return this.onReceive?.(frame) ?? true;
+  private offer(): void {
+    this.network.receiveOffloads = this.isClaimed ? 0 : this.offloads;
+  }
+
+  private arrive(frame: Uint8Array, offload: FrameOffload): boolean {
+    if (!this.isClaimed) return this.onReceive?.(frame, offload) ?? true;
+    // Was on its way to the card's driver.
+    if ((offload & OFFLOAD_KIND) === OFFLOAD_PARTIAL) return true;
     if (this.frames.length >= MAX_FRAMES) return false;
     this.frames.push(frame.slice());
     return true;

@@ -1,3 +1,4 @@
+import { OFFLOAD_KIND, OFFLOAD_PARTIAL, type FrameOffload } from '../../core/hw';
 import {
   UserNat,
   type EgressOptions,
@@ -48,6 +49,12 @@ export class NatLab {
   filter: (frame: Heard) => boolean = () => true;
   /** False: the link has no room. */
   room = true;
+  /** What the guest's card takes, RECEIVE_*. */
+  receiveOffloads = 0;
+  /** What went with the frames to the guest. */
+  readonly offloads: FrameOffload[] = [];
+  /** Frames whose TCP checksum is left to the card. */
+  private readonly partial = new WeakSet<Uint8Array>();
   private toNat: Uint8Array[] = [];
   private toGuest: Uint8Array[] = [];
 
@@ -67,10 +74,15 @@ export class NatLab {
         egress: { outside: true, lan: false, rules: [], ...egress },
         ...(boot && { boot }),
       },
-      (frame) => {
-        if (this.room) this.toGuest.push(frame.slice());
-        return this.room;
+      (frame, offload) => {
+        if (!this.room) return false;
+        const copy = frame.slice();
+        this.toGuest.push(copy);
+        this.offloads.push(offload);
+        if ((offload & OFFLOAD_KIND) === OFFLOAD_PARTIAL) this.partial.add(copy);
+        return true;
       },
+      () => this.receiveOffloads,
     );
   }
 
@@ -138,7 +150,7 @@ export class NatLab {
   }
 
   private deliver(frame: Uint8Array): void {
-    const heard = hear(frame);
+    const heard = hear(frame, !this.partial.has(frame));
     if (!this.filter(heard)) return;
     this.heard.push(heard);
     const { tcp, packet } = heard;

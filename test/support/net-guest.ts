@@ -71,7 +71,7 @@ export interface Heard {
   readonly udp: UdpDatagram | undefined;
 }
 
-export function hear(frame: Uint8Array): Heard {
+export function hear(frame: Uint8Array, checked = true): Heard {
   const copy = frame.slice();
   const type = u16(copy, 12);
   const body = copy.subarray(ETHERNET_HEADER);
@@ -81,7 +81,7 @@ export function hear(frame: Uint8Array): Heard {
     frame: copy,
     type,
     packet,
-    tcp: whole?.protocol === IPPROTO_TCP ? parseTcp(whole) : undefined,
+    tcp: whole?.protocol === IPPROTO_TCP ? parseTcp(whole, checked) : undefined,
     udp: whole?.protocol === IPPROTO_UDP ? parseUdp(whole) : undefined,
   };
 }

@@ -18,7 +18,7 @@ import {
   TX_CMD_VLE,
   TX_STATUS_DD,
 } from './e1000-regs';
-import { completeChecksum, segmentTcp } from './offload';
+import { completeChecksum, segmentTcp, type Segmentation } from './offload';
 
 /** Longest packet a driver may put together; PAYLEN has 20 bits, TCP uses 64 KiB. Longer ones are dropped. */
 const MAX_PACKET_BYTES = 0x10000 + 256;
@@ -52,6 +52,8 @@ export interface E1000TransmitState {
 export interface E1000TransmitWires {
   readonly memory: GuestMemory;
   send(frame: Uint8Array): void;
+  /** Takes a large TCP segment as it is, IP header complete; false: it has to be cut. */
+  sendLarge(frame: Uint8Array, layout: Segmentation): boolean;
   /** CTRL.VME and VET: 0 when tags are not inserted. */
   vlanType(): number;
 }
@@ -180,6 +182,8 @@ export class E1000Transmit {
     }
     this.counters.segmented++;
     const layout = { network: ipcss, transport: tucss, payload: headerLength, mss };
+    const isTagged = this.vlan >= 0 && this.wires.vlanType() !== 0;
+    if (!isTagged && this.wires.sendLarge(packet, layout)) return;
     segmentTcp(packet, layout, (segment) => this.emit(segment));
   }
 

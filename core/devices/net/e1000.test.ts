@@ -5,7 +5,7 @@ import { bytesOf, isIntact, mac, tcpFrame } from '../../../test/support/frames';
 import { MockClock } from '../../../test/support/mock-clock';
 import { MockNetwork } from '../../../test/support/mock-network';
 import { RecordingLine } from '../../../test/support/recording-line';
-import type { Mmio, PortIo } from '../../hw';
+import { OFFLOAD_GOOD, OFFLOAD_PARTIAL, type Mmio, type PortIo } from '../../hw';
 import * as r from './e1000-regs';
 import { E1000 } from './e1000';
 
@@ -224,6 +224,34 @@ describe('82540EM transmit (3.3)', () => {
     }
   });
 
+  it('hands a large TCP segment on in one piece to a back end that takes it, a tagged one in frames', () => {
+    const { memory, network, read, write, startTransmit, describeTx, device } = lab();
+    network.takesOffload = true;
+    startTransmit();
+    const parts = { ...PARTS, payload: bytesOf(3000) };
+    const packet = tcpFrame(parts, true);
+    packet.fill(0, 16, 18);
+    memory.write(TX_DATA, packet);
+    memory.writeU32(TX_RING, 14 | (24 << 8) | (33 << 16));
+    memory.writeU32(TX_RING + 4, 34 | (50 << 8));
+    memory.writeU32(TX_RING + 8, (CONTEXT | (7 << 24) | 3000) >>> 0);
+    memory.writeU32(TX_RING + 12, (54 << 8) | (1400 << 16));
+    const command = (r.TX_CMD_EOP | r.TX_CMD_TSE) << 24;
+    describeTx(1, TX_DATA, DATA | 3054 | command, 3 << 8);
+    write(r.TDT, 2);
+    const whole = tcpFrame(parts);
+    whole.set(packet.subarray(50, 52), 50);
+    expect(network.sent).toEqual([whole]);
+    expect(network.offloads).toEqual([OFFLOAD_PARTIAL]);
+    // Counted as the three frames of a wire.
+    expect([device.counters.sent, read(r.GPTC)]).toEqual([3, 3]);
+
+    write(r.CTRL, read(r.CTRL) | r.CTRL_VME);
+    describeTx(2, TX_DATA, DATA | 3054 | command | (r.TX_CMD_VLE << 24), (3 << 8) | (5 << 16));
+    write(r.TDT, 3);
+    expect(network.sent.slice(1).map((sent) => sent.length)).toEqual([1458, 1458, 258]);
+  });
+
   it('drops what is too long, and stops at a tail outside of the ring', () => {
     const { network, read, write, startTransmit, describeTx, device } = lab();
     startTransmit();
@@ -321,6 +349,18 @@ describe('82540EM receive (3.2)', () => {
     plain[80] ^= 1;
     network.offer(plain);
     expect(memory.readU8(RX_RING + 16 + 13)).toBe(r.RX_ERROR_TCPE);
+  });
+
+  it('does not check what the back end has just made', () => {
+    const { memory, network, write, startReceive } = lab();
+    startReceive();
+    write(r.RXCSUM, r.RXCSUM_IPOFL | r.RXCSUM_TUOFL);
+    const packet = tcpFrame({ ...PARTS, destination: OWN, payload: bytesOf(90) });
+    packet[80] ^= 1;
+    network.offer(packet, OFFLOAD_GOOD);
+    expect(memory.readU8(RX_RING + 13)).toBe(0);
+    const checked = r.RX_STATUS_IPCS | r.RX_STATUS_TCPCS;
+    expect(memory.readU8(RX_RING + 12) & checked).toBe(checked);
   });
 
   it('keeps rings, filters and a half-made packet over save and restore', () => {

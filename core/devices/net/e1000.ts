@@ -5,16 +5,19 @@
  * tags, interrupt throttling, link changes. Missing: flow control, wake-up, loopback, receive delay timers (packets
  * are shown at once), packet split.
  */
-import type {
-  AccessWidth,
-  Clock,
-  Device,
-  GuestMemory,
-  Mmio,
-  NetworkBackend,
-  PortIo,
-  ResetKind,
-  Timer,
+import {
+  MAX_LARGE_FRAME_BYTES,
+  OFFLOAD_GOOD,
+  OFFLOAD_PARTIAL,
+  type AccessWidth,
+  type Clock,
+  type Device,
+  type GuestMemory,
+  type Mmio,
+  type NetworkBackend,
+  type PortIo,
+  type ResetKind,
+  type Timer,
 } from '../../hw';
 import { pciConfig, UNCONNECTED_IRQ, type PciBar, type PciFunction } from '../pci';
 import { eepromImage } from './e1000-eeprom';
@@ -25,6 +28,7 @@ import { FCS_BYTES, wireFrame } from './ethernet-fcs';
 import { bufferBytes, checksumReport, isWanted, stripTag, type Untagged } from './e1000-receive';
 import { isBroadcast, isMulticast, macBytes } from './mac-address';
 import { Microwire, type MicrowireState } from './microwire';
+import { sealLarge, type Segmentation } from './offload';
 
 const MEMORY_BYTES = 0x20000;
 const IO_BYTES = 64;
@@ -108,10 +112,11 @@ export class E1000 implements Device<E1000State>, PciFunction {
     this.transmit = new E1000Transmit({
       memory,
       send: (frame) => this.send(frame),
+      sendLarge: (frame, layout) => this.sendLarge(frame, layout),
       vlanType: () => (this.reg(r.CTRL) & r.CTRL_VME ? this.reg(r.VET) & 0xffff : 0),
     });
     this.throttle = clock.timer(() => this.updateLine());
-    network.onReceive = (frame) => this.receive(frame);
+    network.onReceive = (frame, offload) => this.receive(frame, offload === OFFLOAD_GOOD);
     network.onLinkChange = () => this.cause(r.INT_LSC);
     this.resetController();
   }
@@ -360,9 +365,22 @@ export class E1000 implements Device<E1000State>, PciFunction {
     this.network.send(frame);
   }
 
+  /** Statistics are those of the frames that would be on the wire, bytes within a few headers. */
+  private sendLarge(frame: Uint8Array, layout: Segmentation): boolean {
+    const { network } = this;
+    if (!network.takesOffload || frame.length > MAX_LARGE_FRAME_BYTES) return false;
+    if (isMulticast(frame)) return false;
+    const segments = Math.max(1, Math.ceil((frame.length - layout.payload) / layout.mss));
+    this.counters.sent += segments;
+    this.count(r.GPTC, r.TPT, r.GOTCL, r.TOTL, frame, segments);
+    sealLarge(frame, layout);
+    network.send(frame, OFFLOAD_PARTIAL);
+    return true;
+  }
+
   // --- Receive
 
-  private receive(frame: Uint8Array): boolean {
+  private receive(frame: Uint8Array, isGood: boolean): boolean {
     const rctl = this.reg(r.RCTL);
     if (!(rctl & r.RCTL_EN)) return true;
     if (!isWanted(this.reg, frame)) {
@@ -380,7 +398,7 @@ export class E1000 implements Device<E1000State>, PciFunction {
     if (head >= count) return true;
     const free = tail >= head ? tail - head : tail + count - head;
     if (free < Math.ceil(bytes.length / size)) return false;
-    this.fill(bytes, size, count, untagged);
+    this.fill(bytes, size, count, untagged, isGood);
     this.counters.received++;
     this.count(r.GPRC, r.TPR, r.GORCL, r.TORL, frame);
     if (isBroadcast(frame)) this.increment(r.BPRC, 1);
@@ -392,7 +410,13 @@ export class E1000 implements Device<E1000State>, PciFunction {
     return true;
   }
 
-  private fill(bytes: Uint8Array, size: number, count: number, { frame, tag }: Untagged): void {
+  private fill(
+    bytes: Uint8Array,
+    size: number,
+    count: number,
+    { frame, tag }: Untagged,
+    isGood: boolean,
+  ): void {
     const { memory } = this;
     const base = this.reg(r.RDBAL) + this.reg(r.RDBAH) * 0x1_0000_0000;
     let head = this.reg(r.RDH);
@@ -403,7 +427,7 @@ export class E1000 implements Device<E1000State>, PciFunction {
       const gpa = memory.readU32(descriptor) + memory.readU32(descriptor + 4) * 0x1_0000_0000;
       memory.write(gpa, part);
       const report = isLast
-        ? checksumReport(this.reg(r.RXCSUM), frame)
+        ? checksumReport(this.reg(r.RXCSUM), frame, isGood)
         : { status: 0, errors: 0, sum: 0 };
       const status =
         r.RX_STATUS_DD |
@@ -428,11 +452,12 @@ export class E1000 implements Device<E1000State>, PciFunction {
     goodBytes: number,
     allBytes: number,
     frame: Uint8Array,
+    frames = 1,
   ): void {
-    this.increment(good, 1);
-    this.increment(total, 1);
+    this.increment(good, frames);
+    this.increment(total, frames);
     for (const low of [goodBytes, allBytes]) {
-      const sum = this.reg(low) + frame.length + FCS_BYTES;
+      const sum = this.reg(low) + frame.length + FCS_BYTES * frames;
       this.set(low, sum);
       if (sum > 0xffffffff) this.increment(low + 4, 1);
     }

@@ -4,11 +4,21 @@ import { ArrayMemory } from '../../../test/support/array-memory';
 import { bytesOf, isIntact, mac, tcpFrame } from '../../../test/support/frames';
 import { MockNetwork } from '../../../test/support/mock-network';
 import { RecordingApicBus, VirtioDriver } from '../../../test/support/virtio-driver';
-import type { Mmio, PortIo } from '../../hw';
+import {
+  OFFLOAD_GOOD,
+  OFFLOAD_PARTIAL,
+  RECEIVE_PARTIAL,
+  RECEIVE_TCPV4,
+  RECEIVE_TCPV6,
+  type Mmio,
+  type PortIo,
+} from '../../hw';
 import { VirtioNet, VirtioPci } from './index';
 
 const CSUM = 0;
 const GUEST_CSUM = 1;
+const GUEST_TSO4 = 7;
+const GUEST_TSO6 = 8;
 const HOST_TSO4 = 11;
 const MRG_RXBUF = 15;
 const CTRL_VQ = 17;
@@ -173,6 +183,73 @@ describe('virtio-net (VIRTIO 1.2, 5.1)', () => {
     driver.add(RX, [{ gpa: BUFFERS, length: 1600, write: true }]);
     network.offer(packet);
     expect(memory.bytes[BUFFERS]).toBe(0);
+  });
+
+  it('asks the back end for what the driver takes, also when restored, and for nothing after reset', () => {
+    expect(lab([VERSION_1, GUEST_TSO4]).network.receiveOffloads).toBe(0);
+    expect(lab([VERSION_1, GUEST_CSUM]).network.receiveOffloads).toBe(RECEIVE_PARTIAL);
+    const { network, device } = lab([VERSION_1, GUEST_CSUM, GUEST_TSO4, GUEST_TSO6]);
+    const all = RECEIVE_PARTIAL | RECEIVE_TCPV4 | RECEIVE_TCPV6;
+    expect(network.receiveOffloads).toBe(all);
+    const other = lab();
+    other.device.restore(device.save());
+    expect(other.network.receiveOffloads).toBe(all);
+    device.reset('power-on');
+    expect(network.receiveOffloads).toBe(0);
+  });
+
+  it('gives large TCP segments to a driver that takes them (5.1.6.4), and to no other', () => {
+    const payload = bytesOf(4000);
+    const large = tcpFrame(
+      { destination: OWN, source: PEER, sequence: 1, flags: 0x18, payload },
+      true,
+    );
+    const offload = OFFLOAD_PARTIAL | (1460 << 2);
+    const { driver, memory, network } = lab([VERSION_1, GUEST_CSUM, GUEST_TSO4, MRG_RXBUF]);
+    for (let i = 0; i < 3; i++)
+      driver.add(RX, [{ gpa: BUFFERS + 2048 * i, length: 1536, write: true }]);
+    expect(network.offer(large, offload)).toBe(true);
+    expect(driver.takeUsed(RX).map(([, length]) => length)).toEqual([1536, 1536, 4066 - 3072]);
+    // flags, gso_type, hdr_len, gso_size, csum_start, csum_offset, num_buffers
+    const header = [1, 1, 54, 0, 0xb4, 5, 34, 0, 16, 0, 3, 0];
+    expect([...memory.read(BUFFERS, 12)]).toEqual(header);
+    expect(memory.read(BUFFERS + 12, 1524)).toEqual(large.slice(0, 1524));
+    expect(memory.read(BUFFERS + 4096, 994)).toEqual(large.slice(3060));
+
+    // What was on its way when the driver changed: lost, like any frame on a wire.
+    for (const features of [[VERSION_1], [VERSION_1, GUEST_CSUM, GUEST_TSO6]]) {
+      const small = lab(features);
+      small.driver.add(RX, [{ gpa: BUFFERS, length: 0x10000, write: true }]);
+      expect(small.network.offer(large, offload)).toBe(true);
+      expect(small.driver.takeUsed(RX)).toEqual([]);
+      expect(small.card.counters.filtered).toBe(1);
+    }
+  });
+
+  it('does not check what the back end has just made', () => {
+    const { driver, memory, network } = lab([VERSION_1, GUEST_CSUM]);
+    driver.add(RX, [{ gpa: BUFFERS, length: 1600, write: true }]);
+    network.offer(frame(OWN), OFFLOAD_GOOD);
+    expect(memory.bytes[BUFFERS]).toBe(2);
+  });
+
+  it('hands large TCP packets on in one piece to a back end that takes them', () => {
+    const { network, send } = lab([VERSION_1, CSUM, HOST_TSO4]);
+    network.takesOffload = true;
+    const payload = bytesOf(4000);
+    const parts = { destination: PEER, source: OWN, sequence: 7, flags: 0x18, payload };
+    const packet = tcpFrame(parts, true);
+    // Drivers may leave length and checksum of the IP header to the card.
+    packet.fill(0, 16, 18);
+    packet.fill(0, 24, 26);
+    send([1, 1, 54, 0, 0xb4, 5, 34, 0, 16, 0], packet);
+    const whole = tcpFrame(parts);
+    whole.set(tcpFrame(parts, true).subarray(50, 52), 50);
+    expect(network.sent).toEqual([whole]);
+    expect(network.offloads).toEqual([OFFLOAD_PARTIAL]);
+    // A header that is not TCP's goes nowhere.
+    send([1, 1, 54, 0, 0xb4, 5, 0xff, 0xff, 16, 0], packet);
+    expect(network.sent).toHaveLength(1);
   });
 
   it('takes what its receive mode and tables say', () => {

@@ -1,15 +1,30 @@
 /**
  * Virtio network device.
  * Document: VIRTIO 1.2, section 5.1. Scope: one queue pair, mergeable receive buffers, control queue (receive mode,
- * MAC table, VLAN filter), checksum offload both ways, TCP segmentation of what the driver sends.
+ * MAC table, VLAN filter), checksum offload and large TCP segments both ways.
  * Missing: several queue pairs, receive coalescing, UDP segmentation, announcements.
  */
-import type { NetworkBackend } from '../../hw';
+import {
+  MAX_LARGE_FRAME_BYTES,
+  OFFLOAD_GOOD,
+  OFFLOAD_KIND,
+  OFFLOAD_NONE,
+  OFFLOAD_PARTIAL,
+  OFFLOAD_SHIFT,
+  RECEIVE_PARTIAL,
+  RECEIVE_TCPV4,
+  RECEIVE_TCPV6,
+  type FrameOffload,
+  type NetworkBackend,
+} from '../../hw';
 import { isBroadcast, isFor, isMulticast, MAC_BYTES, macBytes } from '../net/mac-address';
 import {
   checkChecksums,
   completeChecksum,
+  ETHER_TYPE_IPV6,
   ETHER_TYPE_VLAN,
+  frameLayout,
+  sealLarge,
   segmentTcp,
   tcpSegmentation,
 } from '../net/offload';
@@ -22,6 +37,8 @@ import type { VirtChain } from './virtqueue';
 const VIRTIO_NET_F_CSUM = 0;
 export const VIRTIO_NET_F_GUEST_CSUM = 1;
 const VIRTIO_NET_F_MAC = 5;
+const VIRTIO_NET_F_GUEST_TSO4 = 7;
+const VIRTIO_NET_F_GUEST_TSO6 = 8;
 const VIRTIO_NET_F_HOST_TSO4 = 11;
 const VIRTIO_NET_F_HOST_TSO6 = 12;
 const VIRTIO_NET_F_HOST_ECN = 13;
@@ -50,12 +67,15 @@ const HEADER_LEGACY_BYTES = 10;
 const HEADER_BYTES = 12;
 const VIRTIO_NET_HDR_F_NEEDS_CSUM = 1;
 const VIRTIO_NET_HDR_F_DATA_VALID = 2;
+/** Where the checksum lies in a TCP header. */
+const TCP_CHECKSUM = 16;
 const GSO_NONE = 0;
 const GSO_TCPV4 = 1;
 const GSO_TCPV6 = 4;
 const GSO_ECN = 0x80;
 const HDR_FLAGS = 0;
 const HDR_GSO_TYPE = 1;
+const HDR_HDR_LEN = 2;
 const HDR_GSO_SIZE = 4;
 const HDR_CSUM_START = 6;
 const HDR_CSUM_OFFSET = 8;
@@ -110,6 +130,8 @@ export class VirtioNet implements VirtioDevice {
     VIRTIO_NET_F_CSUM,
     VIRTIO_NET_F_GUEST_CSUM,
     VIRTIO_NET_F_MAC,
+    VIRTIO_NET_F_GUEST_TSO4,
+    VIRTIO_NET_F_GUEST_TSO6,
     VIRTIO_NET_F_HOST_TSO4,
     VIRTIO_NET_F_HOST_TSO6,
     VIRTIO_NET_F_HOST_ECN,
@@ -136,7 +158,7 @@ export class VirtioNet implements VirtioDevice {
   ) {
     this.address = macBytes(settings.mac);
     this.s = this.powerOn();
-    backend.onReceive = (frame) => this.receive(frame);
+    backend.onReceive = (frame, offload = OFFLOAD_NONE) => this.receive(frame, offload);
     backend.onLinkChange = () => {
       this.showConfig();
       this.transport?.configChanged();
@@ -159,6 +181,20 @@ export class VirtioNet implements VirtioDevice {
   start(): void {
     // Without the VLAN filter every VLAN is let in; with it those that the driver names (5.1.6.5.3).
     this.s.vlans.fill(this.transport?.has(VIRTIO_NET_F_CTRL_VLAN) ? 0 : 0xff);
+    this.offerReceive();
+  }
+
+  /** What the driver takes from the back end. */
+  private offerReceive(): void {
+    const { transport } = this;
+    if (!transport?.running || !transport.has(VIRTIO_NET_F_GUEST_CSUM)) {
+      this.backend.receiveOffloads = 0;
+      return;
+    }
+    this.backend.receiveOffloads =
+      RECEIVE_PARTIAL |
+      (transport.has(VIRTIO_NET_F_GUEST_TSO4) ? RECEIVE_TCPV4 : 0) |
+      (transport.has(VIRTIO_NET_F_GUEST_TSO6) ? RECEIVE_TCPV6 : 0);
   }
 
   notify(queue: number): void {
@@ -170,6 +206,7 @@ export class VirtioNet implements VirtioDevice {
   reset(): void {
     this.s = this.powerOn();
     this.showConfig();
+    this.backend.receiveOffloads = 0;
   }
 
   save(): VirtioNetState {
@@ -179,6 +216,7 @@ export class VirtioNet implements VirtioDevice {
   restore(state: VirtioNetState): void {
     this.s = copyState(state);
     this.showConfig();
+    this.offerReceive();
     this.backend.ready();
   }
 
@@ -217,10 +255,10 @@ export class VirtioNet implements VirtioDevice {
 
   // --- Receive
 
-  private receive(frame: Uint8Array): boolean {
+  private receive(frame: Uint8Array, offload: FrameOffload): boolean {
     const { transport } = this;
     if (!transport?.running) return true;
-    if (!this.isWanted(frame)) {
+    if (!this.isWanted(frame) || !this.describe(transport, frame, offload)) {
       this.counters.filtered++;
       return true;
     }
@@ -246,12 +284,38 @@ export class VirtioNet implements VirtioDevice {
     return true;
   }
 
+  /** Fills in the packet header. False for a frame that the driver does not take as it is: one that was on its way when the driver changed. */
+  private describe(transport: VirtioTransport, frame: Uint8Array, offload: FrameOffload): boolean {
+    const { header, headerView } = this;
+    header.fill(0);
+    const kind = offload & OFFLOAD_KIND;
+    const checks = transport.has(VIRTIO_NET_F_GUEST_CSUM);
+    if (kind !== OFFLOAD_PARTIAL) {
+      const isGood =
+        checks && (kind === OFFLOAD_GOOD || checkChecksums(frame).transport === 'good');
+      if (isGood) header[HDR_FLAGS] = VIRTIO_NET_HDR_F_DATA_VALID;
+      return true;
+    }
+    const { etherType, network } = frameLayout(frame);
+    const isIpv6 = etherType === ETHER_TYPE_IPV6;
+    const start = network + (isIpv6 ? 40 : (frame[network] & 0x0f) * 4);
+    const mss = offload >>> OFFLOAD_SHIFT;
+    const layout = tcpSegmentation(frame, start, Math.max(mss, 1));
+    const wanted = isIpv6 ? VIRTIO_NET_F_GUEST_TSO6 : VIRTIO_NET_F_GUEST_TSO4;
+    if (!checks || !layout || (mss > 0 && !transport.has(wanted))) return false;
+    header[HDR_FLAGS] = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+    headerView.setUint16(HDR_CSUM_START, start, true);
+    headerView.setUint16(HDR_CSUM_OFFSET, TCP_CHECKSUM, true);
+    if (mss === 0) return true;
+    header[HDR_GSO_TYPE] = isIpv6 ? GSO_TCPV6 : GSO_TCPV4;
+    headerView.setUint16(HDR_HDR_LEN, layout.payload, true);
+    headerView.setUint16(HDR_GSO_SIZE, mss, true);
+    return true;
+  }
+
   private deliver(chains: readonly VirtChain[], frame: Uint8Array): void {
     const { transport, header, headerView, headerBytes } = this;
     if (!transport) return;
-    header.fill(0);
-    if (transport.has(VIRTIO_NET_F_GUEST_CSUM) && checkChecksums(frame).transport === 'good')
-      header[HDR_FLAGS] = VIRTIO_NET_HDR_F_DATA_VALID;
     headerView.setUint16(HDR_NUM_BUFFERS, chains.length, true);
     const queue = transport.queue(QUEUE_RX);
     let at = 0;
@@ -312,17 +376,25 @@ export class VirtioNet implements VirtioDevice {
     if (gso === GSO_TCPV4 || gso === GSO_TCPV6) {
       const mss = this.headerView.getUint16(HDR_GSO_SIZE, true);
       const layout = tcpSegmentation(frame, start, mss);
-      if (layout) segmentTcp(frame, layout, (segment) => this.backend.send(segment));
-      else this.counters.dropped++;
+      if (!layout) this.counters.dropped++;
+      else if (this.backend.takesOffload && bytes <= MAX_LARGE_FRAME_BYTES) {
+        sealLarge(frame, layout);
+        this.backend.send(frame, OFFLOAD_PARTIAL);
+      } else segmentTcp(frame, layout, (segment) => this.backend.send(segment));
       return;
     }
     if (gso !== GSO_NONE) {
       this.counters.dropped++;
       return;
     }
-    if (header[HDR_FLAGS] & VIRTIO_NET_HDR_F_NEEDS_CSUM)
-      completeChecksum(frame, start, start + this.headerView.getUint16(HDR_CSUM_OFFSET, true));
-    this.backend.send(frame);
+    let offload = OFFLOAD_NONE;
+    if (header[HDR_FLAGS] & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
+      const field = this.headerView.getUint16(HDR_CSUM_OFFSET, true);
+      const isTcp = field === TCP_CHECKSUM && tcpSegmentation(frame, start, 1) !== undefined;
+      if (isTcp && this.backend.takesOffload) offload = OFFLOAD_PARTIAL;
+      else completeChecksum(frame, start, start + field);
+    }
+    this.backend.send(frame, offload);
   }
 
   // --- Control

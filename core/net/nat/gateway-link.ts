@@ -32,10 +32,12 @@ import {
   type IpHeader,
   type Prefix,
 } from '../wire';
+import { MAX_LARGE_FRAME_BYTES, OFFLOAD_NONE, type FrameOffload } from '../../hw';
 import { MAX_NEIGHBOURS, MAX_PENDING_PACKETS } from './limits';
 
 /** Largest IP packet on the guest's wire. */
 export const LINK_MTU = 1500;
+const WIRE_BYTES = ETHERNET_HEADER + LINK_MTU;
 const PROBE_INTERVAL_MS = 1000;
 const NEIGHBOR_SOLICITATION = 135;
 
@@ -69,7 +71,7 @@ interface Neighbour {
 
 export class GatewayLink {
   /** Where frames are built. */
-  readonly frame = new Uint8Array(ETHERNET_HEADER + LINK_MTU);
+  readonly frame = new Uint8Array(MAX_LARGE_FRAME_BYTES);
   private readonly neighbours = new Map<string | number, Neighbour>();
   private readonly broadcast: Uint8Array;
   private readonly network: Uint8Array;
@@ -78,7 +80,7 @@ export class GatewayLink {
   constructor(
     readonly addresses: GatewayAddresses,
     /** Copies the frame to the guest; false when there is no room. */
-    private readonly output: (frame: Uint8Array) => boolean,
+    private readonly output: (frame: Uint8Array, offload: FrameOffload) => boolean,
     private readonly now: () => number,
   ) {
     this.broadcast = lastAddress(addresses.ipv4);
@@ -150,20 +152,25 @@ export class GatewayLink {
     return ETHERNET_HEADER + ipHeaderBytes(address);
   }
 
-  /** Sends a packet whose payload of `length` bytes lies in `frame` at `payloadAt`. False: no room. A packet for a neighbour that is not known yet is kept until it answers. */
-  sendPlaced(header: IpHeader, length: number, mac?: Uint8Array): boolean {
+  /** Sends a packet whose payload of `length` bytes lies in `frame` at `payloadAt`. False: no room. A packet for a neighbour that is not known yet is kept until it answers; one that is larger than the wire's is lost. */
+  sendPlaced(
+    header: IpHeader,
+    length: number,
+    mac?: Uint8Array,
+    offload: FrameOffload = OFFLOAD_NONE,
+  ): boolean {
     const target = mac ?? this.resolve(header);
-    if (!target) return this.keep(header, length);
     const at = this.payloadAt(header.destination);
+    if (!target) return at + length > WIRE_BYTES || this.keep(header, length);
     writeIpHeader(this.frame, ETHERNET_HEADER, header, length);
     const type = header.source.length === 4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6;
-    return this.sendFrame(target, type, at + length - ETHERNET_HEADER);
+    return this.sendFrame(target, type, at + length - ETHERNET_HEADER, offload);
   }
 
   /** Sends a packet of any size up to 64 KiB, in fragments when it must be. */
   sendIp(header: IpHeader, payload: Uint8Array, mac?: Uint8Array): boolean {
     const at = this.payloadAt(header.destination);
-    const room = this.frame.length - at;
+    const room = WIRE_BYTES - at;
     if (payload.length <= room) {
       this.frame.set(payload, at);
       return this.sendPlaced(header, payload.length, mac);
@@ -196,11 +203,16 @@ export class GatewayLink {
     this.sendFrame(mac, ETHERTYPE_ARP, bytes.length);
   }
 
-  private sendFrame(mac: Uint8Array, type: number, length: number): boolean {
+  private sendFrame(
+    mac: Uint8Array,
+    type: number,
+    length: number,
+    offload: FrameOffload = OFFLOAD_NONE,
+  ): boolean {
     this.frame.set(mac, 0);
     this.frame.set(this.addresses.mac, 6);
     put16(this.frame, 12, type);
-    return this.output(this.frame.subarray(0, ETHERNET_HEADER + length));
+    return this.output(this.frame.subarray(0, ETHERNET_HEADER + length), offload);
   }
 
   private resolve({ destination }: IpHeader): Uint8Array | undefined {

@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
+import { onesSum } from '../../../test/support/frames';
 import { GATEWAY, ip, NatLab } from '../../../test/support/nat-lab';
+import {
+  OFFLOAD_GOOD,
+  OFFLOAD_PARTIAL,
+  RECEIVE_PARTIAL,
+  RECEIVE_TCPV4,
+  RECEIVE_TCPV6,
+} from '../../hw';
 import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN } from '../wire';
 
 const SERVER = ip('203.0.113.9');
@@ -63,6 +71,65 @@ describe('TCP through the NAT', () => {
       lab.settle();
       expect(Buffer.compare(guest.bytes, answer)).toBe(0);
     }
+  });
+
+  it('sends large segments to a card that cuts or takes them, of its IP version only', () => {
+    for (const server of [SERVER, SERVER6]) {
+      const is6 = server === SERVER6;
+      const mss = is6 ? 1440 : 1460;
+      const lab = new NatLab();
+      lab.receiveOffloads = RECEIVE_PARTIAL | (is6 ? RECEIVE_TCPV6 : RECEIVE_TCPV4);
+      const { guest, stream } = lab.open(server, 80, { shift: 4 });
+      const answer = pattern(200_000);
+      stream.events.onData(answer.slice());
+      lab.settle();
+      expect(Buffer.compare(guest.bytes, answer)).toBe(0);
+      const large = lab.heard.filter(({ frame }) => frame.length > 1514);
+      expect(large.length).toBeGreaterThan(2);
+      expect(Math.max(...large.map(({ frame }) => frame.length))).toBeLessThanOrEqual(14 + 0xffff);
+      // Whole segments but for the last; the IP header's length and checksum are those of the frame as it is.
+      expect(large.slice(0, -1).map(({ tcp }) => (tcp?.payload.length ?? 1) % mss)).toEqual(
+        large.slice(1).map(() => 0),
+      );
+      // The field of the checksum holds the pseudo header's sum (VIRTIO 1.2, 5.1.6.2).
+      const [{ frame, packet }] = large;
+      const at = is6 ? 54 : 34;
+      const size = frame.length - at;
+      const sum = onesSum([
+        ...packet!.source,
+        ...packet!.destination,
+        0,
+        6,
+        size >> 8,
+        size & 0xff,
+      ]);
+      expect([frame[at + 16], frame[at + 17]]).toEqual([sum >> 8, sum & 0xff]);
+      expect(new Set(lab.offloads.filter((offload) => offload !== 0))).toEqual(
+        new Set([OFFLOAD_GOOD, OFFLOAD_PARTIAL | (mss << 2)]),
+      );
+
+      // From here the card takes the other version only.
+      lab.receiveOffloads = RECEIVE_PARTIAL | (is6 ? RECEIVE_TCPV4 : RECEIVE_TCPV6);
+      const before = lab.heard.length;
+      stream.events.onData(answer.slice());
+      lab.settle();
+      expect(guest.bytes).toHaveLength(400_000);
+      expect(lab.heard.slice(before).every(({ frame: { length } }) => length <= 1514)).toBe(true);
+    }
+  });
+
+  it('sends a large segment that was lost again', () => {
+    const lab = new NatLab();
+    lab.receiveOffloads = RECEIVE_PARTIAL | RECEIVE_TCPV4;
+    const { guest, stream } = lab.open(SERVER, 80, { shift: 4 });
+    let large = 0;
+    lab.filter = ({ frame }) => frame.length <= 1514 || ++large !== 2;
+    const answer = pattern(150_000);
+    stream.events.onData(answer.slice());
+    lab.settle();
+    lab.pass(3000);
+    expect(Buffer.compare(guest.bytes, answer)).toBe(0);
+    expect(large).toBeGreaterThan(2);
   });
 
   it('gathers a batch of segments into one write and one acknowledgement', () => {

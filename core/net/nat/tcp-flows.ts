@@ -3,6 +3,14 @@
  * flow under back-pressure both ways: a slow guest stops the host's reading, a slow host closes the guest's window.
  */
 import type { BoundPort, NetworkErrorCode, NetworkHost, TcpEvents, TcpStream } from '../../host';
+import {
+  OFFLOAD_GOOD,
+  OFFLOAD_PARTIAL,
+  OFFLOAD_SHIFT,
+  RECEIVE_PARTIAL,
+  RECEIVE_TCPV4,
+  RECEIVE_TCPV6,
+} from '../../hw';
 import { TcpConnection, type TcpOwner } from '../tcp';
 import {
   IPPROTO_TCP,
@@ -24,6 +32,9 @@ import { TcpFlowTable, type TcpFlow } from './tcp-flow-table';
 /** A host that neither accepts nor refuses; its own timeout is longer than a guest waits. */
 const CONNECT_MS = 75_000;
 
+/** Data of a frame with many segments: an IP packet has room for this much beside its longest headers. */
+const LARGE_BYTES = 0xffff - 60 - 60;
+
 /** Opens the host's side of a guest's connection. */
 export type OpenStream = (events: TcpEvents) => TcpStream;
 
@@ -31,6 +42,8 @@ export interface TcpFlowsOptions {
   readonly link: GatewayLink;
   readonly host: Pick<NetworkHost, 'listenTcp'>;
   readonly now: () => number;
+  /** What the guest's card takes now, RECEIVE_*. */
+  receiveOffloads(): number;
   readonly random32: () => number;
   /** Tells the guest that its packet went nowhere. */
   unreachable(packet: IpPacket, why: Unreachable): void;
@@ -196,11 +209,20 @@ export class TcpFlows implements TcpOwner {
     const { link } = this.options;
     const at = link.payloadAt(flow.guest) + tcpHeaderBytes(header.flags);
     if (length > 0) connection.sender.queue.copy(position, length, link.frame, at);
+    const { seq, ack, flags, window, mss = 0, windowShift } = header;
     const { remotePort: sourcePort, guestPort: destinationPort } = flow;
-    const ports = { sourcePort, destinationPort };
-    const sent = this.sendSegment(flow.remote, flow.guest, { ...header, ...ports }, length);
+    const full = { sourcePort, destinationPort, seq, ack, flags, window, mss, windowShift };
+    const segmentBytes = length > connection.sender.mss ? connection.sender.mss : 0;
+    const sent = this.sendSegment(flow.remote, flow.guest, full, length, segmentBytes);
     if (!sent) this.blocked.add(flow);
     return sent;
+  }
+
+  largest(connection: TcpConnection): number {
+    const flow = this.byConnection.get(connection);
+    const large = flow?.guest.length === 16 ? RECEIVE_TCPV6 : RECEIVE_TCPV4;
+    const wanted = RECEIVE_PARTIAL | large;
+    return (this.options.receiveOffloads() & wanted) === wanted ? LARGE_BYTES : 0;
   }
 
   deliver(connection: TcpConnection, bytes: Uint8Array): void {
@@ -380,11 +402,19 @@ export class TcpFlows implements TcpOwner {
     destination: Uint8Array,
     header: TcpHeader,
     length = 0,
+    segmentBytes = 0,
   ): boolean {
     const { link } = this.options;
     const at = link.payloadAt(destination);
-    writeTcpHeader(link.frame, at, header, length, source, destination);
+    const partial = segmentBytes > 0;
+    writeTcpHeader(link.frame, at, header, length, source, destination, partial);
     const total = tcpHeaderBytes(header.flags) + length;
-    return link.sendPlaced({ source, destination, protocol: IPPROTO_TCP }, total);
+    const offload = partial ? OFFLOAD_PARTIAL | (segmentBytes << OFFLOAD_SHIFT) : OFFLOAD_GOOD;
+    return link.sendPlaced(
+      { source, destination, protocol: IPPROTO_TCP },
+      total,
+      undefined,
+      offload,
+    );
   }
 }

@@ -5,6 +5,7 @@
  * Missing: ICMP errors from outside (traceroute), IGMP, IP options.
  */
 import type { BoundPort, NetworkHost, TimerHost } from '../../host';
+import { OFFLOAD_KIND, OFFLOAD_NONE, OFFLOAD_PARTIAL, type FrameOffload } from '../../hw';
 import {
   DHCP_CLIENT_PORT,
   DHCP_SERVER_PORT,
@@ -117,12 +118,16 @@ export class UserNat {
   private readonly now: () => number;
   private stopTick: (() => void) | undefined;
   private sender: Uint8Array = new Uint8Array(6);
+  /** The frame at hand has no TCP checksum: its card left it to us. */
+  private isPartial = false;
 
   constructor(
     private readonly host: UserNatHost,
     private readonly options: UserNatOptions,
     /** Copies a frame for the guest; false when there is no room: `roomAgain` must follow. */
-    output: (frame: Uint8Array) => boolean,
+    output: (frame: Uint8Array, offload: FrameOffload) => boolean,
+    /** What the guest's card takes now, RECEIVE_*. */
+    receiveOffloads: () => number = () => 0,
   ) {
     const { network, timers } = host;
     const now = (): number => timers.monotonicMs();
@@ -130,8 +135,8 @@ export class UserNat {
     this.now = now;
     this.link = new GatewayLink(
       addresses,
-      (frame) => {
-        const sent = output(frame);
+      (frame, offload) => {
+        const sent = output(frame, offload);
         if (sent) this.counters.framesOut++;
         return sent;
       },
@@ -159,6 +164,7 @@ export class UserNat {
       link: this.link,
       host: network,
       now,
+      receiveOffloads,
       random32: () => host.random32(),
       unreachable: (packet, why) => this.icmp.unreachable(packet, why),
     });
@@ -202,8 +208,9 @@ export class UserNat {
   }
 
   /** Takes a frame from the guest, valid during the call. `flush` must follow a batch. */
-  receive(frame: Uint8Array): void {
+  receive(frame: Uint8Array, offload: FrameOffload = OFFLOAD_NONE): void {
     this.counters.framesIn++;
+    this.isPartial = (offload & OFFLOAD_KIND) === OFFLOAD_PARTIAL;
     if (frame.length < ETHERNET_HEADER) return this.drop();
     const destination = frame.subarray(0, 6);
     this.sender = frame.subarray(6, 12);
@@ -338,7 +345,7 @@ export class UserNat {
   }
 
   private receiveTcp(packet: IpPacket, isHere: boolean): void {
-    const segment = parseTcp(packet);
+    const segment = parseTcp(packet, !this.isPartial);
     if (!segment) return this.drop();
     if (this.tcp.arrive(packet, segment)) return;
     if ((segment.flags & (TCP_SYN | TCP_ACK | TCP_RST)) !== TCP_SYN)

@@ -37,6 +37,8 @@ export interface TcpOwner {
     position: number,
     length: number,
   ): boolean;
+  /** Most bytes that may go out at once, to be cut into segments by the guest's card; less than two segments: it does not. */
+  largest(connection: TcpConnection): number;
   /** In-order bytes from the guest, valid during the call. */
   deliver(connection: TcpConnection, bytes: Uint8Array): void;
   /** Bytes that can be taken from the guest now. */
@@ -210,11 +212,16 @@ export class TcpConnection {
   }
 
   private makeSender(mss: number): TcpSender {
-    return new TcpSender((this.initial + 1) >>> 0, mss, (seq, position, length, fin) => {
-      const last = position + length === this.sender.queue.length;
-      const flags = TCP_ACK | (fin ? TCP_FIN : 0) | (last && length > 0 ? TCP_PSH : 0);
-      return this.transmit(flags, seq, position, length);
-    });
+    return new TcpSender(
+      (this.initial + 1) >>> 0,
+      mss,
+      (seq, position, length, fin) => {
+        const last = position + length === this.sender.queue.length;
+        const flags = TCP_ACK | (fin ? TCP_FIN : 0) | (last && length > 0 ? TCP_PSH : 0);
+        return this.transmit(flags, seq, position, length);
+      },
+      () => this.owner.largest(this),
+    );
   }
 
   private takeSyn(syn: TcpSegment): void {

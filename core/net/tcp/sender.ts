@@ -58,6 +58,8 @@ export class TcpSender {
     first: number,
     public mss: number,
     private readonly emit: EmitSegment,
+    /** Most bytes that `emit` takes at once where that is more than a segment. */
+    private readonly largest: () => number = () => 0,
   ) {
     this.una = first;
     this.next = first;
@@ -135,15 +137,18 @@ export class TcpSender {
 
   /** Sends what windows allow. Returns false when the link had no room: call again when it has. */
   pump(now: number): boolean {
+    const most = Math.max(this.mss, this.largest());
     for (;;) {
       const sent = this.inFlight;
       const left = seqDiff(this.end, this.next);
       if (left <= 0) break;
       const allowed = Math.min(this.window, this.congestionWindow) - sent;
-      const data = Math.min(this.queue.length - sent, this.mss);
-      const length = Math.min(Math.max(0, data), allowed);
+      const data = Math.max(0, this.queue.length - sent);
+      let length = Math.min(data, allowed, most);
+      // Whole segments, but for the last.
+      if (length < data && length > this.mss) length -= length % this.mss;
       const fin = this.finQueued && sent + length === this.queue.length && !this.finAcknowledged;
-      if (length < data && !this.worthSending(length)) break;
+      if (length < Math.min(data, this.mss) && !this.worthSending(length)) break;
       if (length <= 0 && !fin) break;
       if (!this.send(this.next, sent, Math.max(0, length), fin, now)) return false;
     }

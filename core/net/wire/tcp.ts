@@ -57,14 +57,16 @@ function parseOptions(bytes: Uint8Array, end: number): SynOptions {
   return options;
 }
 
-/** Reads the segment in an IP packet; undefined when header or checksum are wrong. */
-export function parseTcp(packet: IpPacket): TcpSegment | undefined {
+/** Reads the segment in an IP packet; undefined when header or checksum are wrong. Without `checked` the checksum may be anything. */
+export function parseTcp(packet: IpPacket, checked = true): TcpSegment | undefined {
   const bytes = packet.payload;
   if (bytes.length < TCP_HEADER) return undefined;
   const header = (bytes[12] >> 4) * 4;
   if (header < TCP_HEADER || header > bytes.length) return undefined;
-  const pseudo = pseudoHeader(packet.source, packet.destination, IPPROTO_TCP, bytes.length);
-  if (finishChecksum(addWords(pseudo, bytes, 0, bytes.length)) !== 0) return undefined;
+  if (checked) {
+    const pseudo = pseudoHeader(packet.source, packet.destination, IPPROTO_TCP, bytes.length);
+    if (finishChecksum(addWords(pseudo, bytes, 0, bytes.length)) !== 0) return undefined;
+  }
   const flags = bytes[13];
   const segment: TcpSegment = {
     sourcePort: u16(bytes, 0),
@@ -95,7 +97,7 @@ export function tcpHeaderBytes(flags: number): number {
   return (flags & TCP_SYN) !== 0 ? TCP_SYN_HEADER : TCP_HEADER;
 }
 
-/** Writes the header at `at` and the checksum over it and `payloadLength` bytes behind it. */
+/** Writes the header at `at` and the checksum over it and `payloadLength` bytes behind it; with `partial` the pseudo header's sum instead, for a card that makes the rest. */
 export function writeTcpHeader(
   frame: Uint8Array,
   at: number,
@@ -103,6 +105,7 @@ export function writeTcpHeader(
   payloadLength: number,
   source: Uint8Array,
   destination: Uint8Array,
+  partial = false,
 ): void {
   const length = tcpHeaderBytes(header.flags);
   put16(frame, at, header.sourcePort);
@@ -124,13 +127,9 @@ export function writeTcpHeader(
     frame[at + 27] = header.windowShift ?? OPTION_NOP;
   }
   const total = length + payloadLength;
-  const sum = addWords(
-    pseudoHeader(source, destination, IPPROTO_TCP, total),
-    frame,
-    at,
-    at + total,
-  );
-  put16(frame, at + 16, finishChecksum(sum));
+  const pseudo = pseudoHeader(source, destination, IPPROTO_TCP, total);
+  if (partial) return put16(frame, at + 16, ~finishChecksum(pseudo));
+  put16(frame, at + 16, finishChecksum(addWords(pseudo, frame, at, at + total)));
 }
 
 /** a - b in sequence space, RFC 9293 3.4: negative when `a` comes before `b`. */

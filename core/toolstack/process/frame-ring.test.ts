@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
-import { createFrameRing, FRAME_RING_BYTES, FrameRing } from './frame-ring';
+import { createFrameRing, FRAME_RING_BYTES, FrameRing, MAX_FRAME_BYTES } from './frame-ring';
 
 function frameOf(length: number, seed: number): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => (i + seed) & 0xff);
@@ -36,6 +36,24 @@ describe('a ring of frames', () => {
     expect(writer.push(frameOf(60, 1))).toBe(true);
   });
 
+  it('keeps offloads with their frames; only those may be large', () => {
+    const ring = new FrameRing(createFrameRing());
+    const offload = 2 | (1460 << 2);
+    for (let i = 0; i < 100; i++) {
+      const large = frameOf(MAX_FRAME_BYTES - i, i);
+      expect(ring.push(large, offload)).toBe(true);
+      ring.push(frameOf(1519, 0));
+      ring.push(frameOf(60, i));
+      expect(Buffer.compare(ring.peek()!, large)).toBe(0);
+      expect(ring.offload).toBe(offload);
+      ring.take();
+      expect(ring.peek()).toEqual(frameOf(60, i));
+      expect(ring.offload).toBe(0);
+      ring.take();
+      expect(ring.peek()).toBeUndefined();
+    }
+  });
+
   it('signals once until the reader looks', () => {
     const ring = new FrameRing(createFrameRing());
     ring.push(frameOf(60, 0));
@@ -53,7 +71,7 @@ describe('a ring of frames', () => {
       for (let i = 0; i < 64; i++) words[i] = Math.imul(seed * 31 + i, 2654435761);
       const frame = ring.peek();
       if (frame) ring.take();
-      expect(frame === undefined || frame.length <= 1518).toBe(true);
+      expect(frame === undefined || frame.length <= MAX_FRAME_BYTES).toBe(true);
     }
   });
 
@@ -62,8 +80,8 @@ describe('a ring of frames', () => {
     const count = 20_000;
     const worker = new Worker(
       `const { workerData } = require('node:worker_threads');
-       const control = new Int32Array(workerData.buffer, 0, 4);
-       const words = new Int32Array(workerData.buffer, 16), bytes = new Uint8Array(workerData.buffer, 16);
+       const control = new Int32Array(workerData.buffer, 0, 8);
+       const words = new Int32Array(workerData.buffer, 32), bytes = new Uint8Array(workerData.buffer, 32);
        for (let i = 0; i < workerData.count; i++) {
          const length = 14 + (i * 131) % 1500, need = 4 + ((length + 3) & ~3);
          for (;;) {

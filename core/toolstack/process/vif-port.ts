@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { VifConfig, VifInfo } from '../../api';
 import type { FileHost, FrameLink, FrameLinkHost, NetworkHost, TimerHost } from '../../host';
+import { OFFLOAD_NONE, type FrameOffload } from '../../hw';
 import { Capture, parseMac, UserNat, type CaptureSink, type PortForward } from '../../net';
 import { bootFileOf, bootFolder, egressOptions, gatewayAddresses, type PluggedVif } from '../net';
 import { createFrameRing, FrameRing } from './frame-ring';
@@ -78,8 +79,10 @@ export class VifPort {
           },
         }),
       },
-      (frame) => this.send(frame),
+      (frame, offload) => this.send(frame, offload),
+      () => (this.capture ? 0 : this.toGuest.takes),
     );
+    this.offerOffload();
   }
 
   /** Plugs into the switch and opens the port forwards; rejects with a NetworkError when one cannot be had. */
@@ -140,7 +143,7 @@ export class VifPort {
     for (let count = 0; count < BATCH_FRAMES; count++) {
       const frame = this.fromGuest.peek();
       if (!frame) return this.gateway?.flush();
-      this.receive(frame);
+      this.receive(frame, this.fromGuest.offload);
       this.fromGuest.take();
     }
     this.gateway?.flush();
@@ -195,12 +198,20 @@ export class VifPort {
       failed,
     );
     this.capture = { file, path };
+    this.offerOffload();
   }
 
   async endCapture(): Promise<void> {
     const ended = this.capture;
     this.capture = undefined;
+    this.offerOffload();
     await ended?.file.close();
+  }
+
+  /** The gateway takes TCP from the guest in large pieces; a switch and a capture want frames as they are on a wire. */
+  private offerOffload(): void {
+    const isTaken = this.gateway && this.place.uplink === null && !this.capture;
+    this.fromGuest.takes = isTaken ? 1 : 0;
   }
 
   private async join(path: string): Promise<void> {
@@ -222,7 +233,7 @@ export class VifPort {
     if (!this.send(frame)) this.counters.dropped++;
   }
 
-  private receive(frame: Uint8Array): void {
+  private receive(frame: Uint8Array, offload: FrameOffload): void {
     if (!this.linkUp) return;
     this.counters.txFrames++;
     this.counters.txBytes += frame.length;
@@ -230,16 +241,16 @@ export class VifPort {
     const destination = frame.subarray(0, 6);
     const isGroup = (destination[0] & 1) === 1;
     const isToGateway = this.gatewayMac !== undefined && sameMac(destination, this.gatewayMac);
-    if (isGroup || isToGateway || !this.uplink) this.gateway?.receive(frame);
-    if (!this.uplink || isToGateway) return;
+    if (isGroup || isToGateway || !this.uplink) this.gateway?.receive(frame, offload);
+    if (!this.uplink || isToGateway || offload !== OFFLOAD_NONE) return;
     // The switch would refuse other source addresses; it need not see them.
     const isOwn = sameMac(frame.subarray(6, 12), this.mac);
     if (!isOwn || !this.uplink.send(frame)) this.counters.dropped++;
   }
 
-  private send(frame: Uint8Array): boolean {
+  private send(frame: Uint8Array, offload: FrameOffload = OFFLOAD_NONE): boolean {
     if (!this.linkUp || this.closed) return true;
-    if (!this.toGuest.push(frame)) return false;
+    if (!this.toGuest.push(frame, offload)) return false;
     this.counters.rxFrames++;
     this.counters.rxBytes += frame.length;
     this.capture?.file.record(frame, false);

@@ -1,4 +1,10 @@
-import { ETHERNET_HEADER_BYTES, MAX_ETHERNET_FRAME_BYTES, type NetworkBackend } from '../../hw';
+import {
+  ETHERNET_HEADER_BYTES,
+  MAX_ETHERNET_FRAME_BYTES,
+  OFFLOAD_NONE,
+  type FrameOffload,
+  type NetworkBackend,
+} from '../../hw';
 import { FrameRing } from './frame-ring';
 import { NETWORK } from './shared';
 import type { SharedVif, ToWorker } from './worker-messages';
@@ -11,7 +17,7 @@ const EAGER_BYTES = 128 << 10;
 
 /** The cable of one network card in the worker: frames go through shared rings, the event loop does the rest. */
 export class WorkerNetwork implements NetworkBackend {
-  onReceive?: (frame: Uint8Array) => boolean;
+  onReceive?: (frame: Uint8Array, offload?: FrameOffload) => boolean;
   onLinkChange?: (up: boolean) => void;
   private readonly toLoop: FrameRing;
   private readonly fromLoop: FrameRing;
@@ -34,10 +40,19 @@ export class WorkerNetwork implements NetworkBackend {
     return this.up;
   }
 
-  send(frame: Uint8Array): void {
+  get takesOffload(): boolean {
+    return this.toLoop.takes !== 0;
+  }
+
+  set receiveOffloads(offloads: number) {
+    this.fromLoop.takes = offloads;
+  }
+
+  send(frame: Uint8Array, offload = OFFLOAD_NONE): void {
     const { length } = frame;
-    if (!this.up || length < ETHERNET_HEADER_BYTES || length > MAX_ETHERNET_FRAME_BYTES) return;
-    if (!this.toLoop.push(frame)) return;
+    if (!this.up || length < ETHERNET_HEADER_BYTES) return;
+    if (offload === OFFLOAD_NONE && length > MAX_ETHERNET_FRAME_BYTES) return;
+    if (!this.toLoop.push(frame, offload)) return;
     this.sent = true;
     if (this.toLoop.length > EAGER_BYTES) this.flush();
   }
@@ -65,7 +80,7 @@ export class WorkerNetwork implements NetworkBackend {
     this.pending = false;
     this.fromLoop.beginRead();
     for (let frame = this.fromLoop.peek(); frame; frame = this.fromLoop.peek()) {
-      if (this.up && this.onReceive?.(frame) === false) break;
+      if (this.up && this.onReceive?.(frame, this.fromLoop.offload) === false) break;
       this.fromLoop.take();
     }
     if (this.fromLoop.takeStarved()) this.port.post({ type: 'network-space', vif: this.index });
