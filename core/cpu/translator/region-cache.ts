@@ -2,10 +2,10 @@
  * The translated regions of a vcpu: made when a block turns hot, dropped when a block they were made of changes, those
  * that have not run for long evicted when there are too many.
  */
-import type { CompiledModule, WasmHost, WasmOptimizer } from '../../host';
-import { ModuleBuilder, type FunctionBody } from '../../wasm';
+import type { FunctionBody } from '../../wasm';
 import type { Handler } from '../interp/interpreter';
 import * as L from '../layout';
+import { RegionCompiler, type CompiledRegion, type RegionCompilerConfig } from './region-compiler';
 import {
   growRegion,
   LARGE,
@@ -14,7 +14,7 @@ import {
   type RegionLimits,
   type RegionNode,
 } from './region-graph';
-import { HelperImports, MISSES_UNTIL_REMADE, REGION_TYPE, type MemoryViews } from './region-state';
+import { MISSES_UNTIL_REMADE, type MemoryViews } from './region-state';
 import { translate } from './translate';
 
 /** What the cache needs of the helpers. */
@@ -28,22 +28,13 @@ interface RegionTable {
   set(index: number, region: unknown): void;
 }
 
-export interface RegionCacheConfig {
-  readonly wasm: WasmHost;
-  readonly memory: unknown;
-  readonly memoryPages: number;
+export interface RegionCacheConfig extends RegionCompilerConfig {
   readonly views: MemoryViews;
   /** Offset of vcpu state. */
   readonly base: number;
-  /** Exports of the helpers module. */
-  readonly helpers: Record<string, unknown>;
   readonly services: RegionServices;
   /** Times a block runs in the interpreter before it is translated. */
   readonly threshold: number;
-  /** Milliseconds by `nowMs` that a region waits for others to be compiled with. */
-  readonly batchMs: number;
-  /** Monotonic milliseconds, for `counters` and batches. */
-  readonly nowMs?: () => number;
 }
 
 /** Runs of a region after which its code is optimized. */
@@ -51,15 +42,6 @@ const OPTIMIZE_AFTER = 2_000;
 
 /** Runs of an optimized region after which it is made anew, larger. */
 const ENLARGE_AFTER = 50_000;
-
-/** Milliseconds that a region waits for others to be optimized with. */
-const OPTIMIZER_MS = 1_000;
-
-/**
- * Regions that are compiled together at most. A module has code, jumps and data in pages of its own: a dispatch finds them
- * in the caches if many regions share them.
- */
-const BATCH = 128;
 
 /** Times a region may be left for the interpreter until checks that serve several accesses are given up there. */
 const STUCK_LIMIT = 2_000;
@@ -72,7 +54,7 @@ export interface ModeTier {
   readonly table: RegionTable;
 }
 
-interface Region {
+interface Region extends CompiledRegion {
   readonly number: number;
   readonly table: RegionTable;
   readonly entry: number;
@@ -80,20 +62,11 @@ interface Region {
   readonly limits: RegionLimits;
   /** Pages besides the entry's: distance in pages -> GPA. */
   readonly pages: ReadonlyMap<number, number>;
-  /** Its function; not kept once that is optimized. */
-  body: FunctionBody | undefined;
   /** It runs. */
   installed: boolean;
   /** REGION_HEAT when room was made last, which changes when the region runs. */
   heat: number | undefined;
   dropped: boolean;
-}
-
-/** Regions that wait to be compiled together. */
-class Batch {
-  readonly regions: Region[] = [];
-  /** `nowMs` when the first of them began to wait. */
-  since = 0;
 }
 
 /** Counters for `domus perf`. */
@@ -127,15 +100,7 @@ export class RegionCache {
     { length: L.REGION_MAX - 1 },
     (_, i) => L.REGION_MAX - 1 - i,
   );
-  /** Helpers that regions call. Modules import all of them, so that a function can move to another module. */
-  private readonly imports = new HelperImports();
-  /** To be compiled on this thread. */
-  private fresh = new Batch();
-  /** To be optimized in the background. */
-  private hot = new Batch();
-  private optimizer: WasmOptimizer | undefined;
-  /** Regions that the optimizer has, in its order. */
-  private readonly optimizing: (readonly Region[])[] = [];
+  private readonly compiler: RegionCompiler<Region>;
   /** By number, oldest first. */
   private readonly regions = new Map<number, Region>();
   /** Entry -> times its region was made anew. */
@@ -152,7 +117,9 @@ export class RegionCache {
     private readonly config: RegionCacheConfig,
     private readonly long: ModeTier,
     private readonly legacy: ModeTier,
-  ) {}
+  ) {
+    this.compiler = new RegionCompiler(config, (region, code) => this.install(region, code));
+  }
 
   /** The block at `header`, about to run, has become hot. Its region runs from the next `flush` on. */
   translate(header: number): void {
@@ -166,8 +133,8 @@ export class RegionCache {
   improve(header: number): number {
     const { views } = this.config;
     const region = this.regionAt(header);
-    if (region?.body && this.inBackground && !this.hot.regions.includes(region)) {
-      this.wait(this.hot, region);
+    if (region?.body && this.compiler.inBackground && !this.compiler.isWaiting(region)) {
+      this.compiler.optimize(region);
       this.setHeat(region, ENLARGE_AFTER);
     } else this.timed(() => this.make(header, LARGE));
     return views.u32[(header + L.BLOCK_REGION) >> 2];
@@ -178,23 +145,12 @@ export class RegionCache {
     this.config.views.i32[(record + L.REGION_HEAT) >> 2] = runs / L.REGION_HEAT_RUNS;
   }
 
-  /** Regions are compiled in batches, the hot ones by another thread; otherwise each at once. */
-  private get inBackground(): boolean {
-    return this.config.batchMs > 0;
-  }
-
-  private wait(batch: Batch, region: Region): void {
-    if (batch.regions.length === 0) batch.since = this.config.nowMs?.() ?? 0;
-    if (batch.regions.push(region) < BATCH) return;
-    if (batch === this.fresh) this.compile();
-    else this.optimize();
-  }
-
   private timed(act: () => void): void {
     const { nowMs } = this.config;
     const from = nowMs?.() ?? 0;
     act();
     this.counters.milliseconds += (nowMs?.() ?? 0) - from;
+    this.counters.wasmBytes = this.compiler.wasmBytes;
   }
 
   private regionAt(header: number): Region | undefined {
@@ -234,13 +190,14 @@ export class RegionCache {
     const translation = translate(
       entry,
       { memory: views, handlers: tier.handlers, long, base },
-      this.imports,
+      this.compiler.imports,
       grouping,
       !this.exactFloats.has(header),
     );
     const body = translation.function.encode();
     const region = this.register(header, translation.nodes, tier.table, pages, limits, body);
-    this.wait(limits === LARGE && this.inBackground ? this.hot : this.fresh, region);
+    if (limits === LARGE && this.compiler.inBackground) this.compiler.optimize(region);
+    else this.compiler.compile(region);
   }
 
   /** Pages besides the entry's first: distance in pages -> GPA. */
@@ -299,73 +256,23 @@ export class RegionCache {
     return region;
   }
 
-  /** Compiles what has waited for long, and lets run what the optimizer has ready. */
+  /** Lets run what was compiled since the last time. */
   flush(): void {
-    if (this.isDue(this.fresh, this.config.batchMs)) this.timed(() => this.compile());
-    if (this.isDue(this.hot, OPTIMIZER_MS)) this.timed(() => this.optimize());
-    if (this.optimizing.length > 0) this.takeOptimized();
+    if (this.compiler.isDue) this.timed(() => this.compiler.flush());
   }
 
-  private isDue({ regions, since }: Batch, waitMs: number): boolean {
-    return regions.length > 0 && (this.config.nowMs?.() ?? Infinity) - since >= waitMs;
-  }
-
-  private compile(): void {
-    const batch = this.fresh.regions.filter(({ dropped }) => !dropped);
-    this.fresh = new Batch();
-    if (batch.length > 0) this.instantiate(batch, this.encode(batch, false));
-  }
-
-  private optimize(): void {
-    const batch = this.hot.regions.filter(({ dropped }) => !dropped);
-    this.hot = new Batch();
-    if (batch.length === 0) return;
-    const bytes = this.encode(batch, true);
-    for (const region of batch) region.body = undefined;
-    this.optimizer ??= this.config.wasm.optimizer?.();
-    if (!this.optimizer) return this.instantiate(batch, bytes);
-    this.optimizer.compile(bytes);
-    this.optimizing.push(batch);
-  }
-
-  private takeOptimized(): void {
-    const module = this.optimizer?.take();
-    if (module) this.timed(() => this.instantiate(this.optimizing.shift()!, module));
-  }
-
-  /** A module that exports the regions by their place in the batch. */
-  private encode(batch: readonly Region[], optimized: boolean): Uint8Array<ArrayBuffer> {
-    const { memoryPages } = this.config;
-    const module = new ModuleBuilder({ initial: memoryPages, maximum: memoryPages });
-    this.imports.importTo(module);
-    batch.forEach(({ body }, i) => module.export(String(i), module.add(REGION_TYPE, body!)));
-    const bytes = module.encode({ optimized });
-    this.counters.wasmBytes += bytes.length;
-    return bytes;
-  }
-
-  private instantiate(
-    batch: readonly Region[],
-    code: Uint8Array<ArrayBuffer> | CompiledModule,
-  ): void {
-    const { wasm, memory, helpers } = this.config;
-    const made = wasm.instantiate(code, { env: { memory }, helpers });
-    batch.forEach((region, i) => {
-      if (region.installed && !region.dropped) region.table.set(region.number, made[i]);
-      else if (!region.dropped) this.install(region, made[i]);
-    });
-  }
-
+  /** Lets a region run, or lets it run better. */
   private install(region: Region, code: unknown): void {
     const { u32, i32 } = this.config.views;
+    region.table.set(region.number, code);
+    if (region.installed) return;
+    region.installed = true;
     const old = this.regionAt(region.entry);
     if (old) this.drop(old);
-    region.table.set(region.number, code);
     const record = L.REGION_AREA_BASE + region.number * L.REGION_BYTES;
     u32[(record + L.REGION_PAGES) >> 2] = region.pages.size;
     i32[(record + L.REGION_PATIENCE) >> 2] = STUCK_LIMIT;
-    region.installed = true;
-    const next = this.inBackground ? OPTIMIZE_AFTER : ENLARGE_AFTER;
+    const next = this.compiler.inBackground ? OPTIMIZE_AFTER : ENLARGE_AFTER;
     this.setHeat(region, region.limits === SMALL ? next : 0);
     let item = (record + L.REGION_PAGE_LIST) >> 2;
     for (const [distance, gpa] of region.pages) {
