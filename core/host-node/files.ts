@@ -109,6 +109,10 @@ class NodeFile implements OpenFile {
     private readonly fd: number,
   ) {}
 
+  get descriptor(): number {
+    return this.fd;
+  }
+
   read(offset: number, target: Uint8Array<ArrayBuffer>): Promise<number> {
     return guarded(this.path, async () => {
       let done = 0;

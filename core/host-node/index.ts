@@ -1,4 +1,5 @@
 export { nodeCompression } from './compression';
+export { DirectFile } from './direct-file';
 export { nodeFiles } from './files';
 export { forkProcess, type ForkedProcess } from './fork';
 export { nodeFrameLinks } from './frame-links';

@@ -40,6 +40,8 @@ export type OpenMode = 'read' | 'write' | 'create';
 export interface OpenFile {
   readonly path: string;
   readonly info: FileInfo;
+  /** The operating system's number of the open file: any thread of the process may use it until `close`. Absent where the host has none. */
+  readonly descriptor?: number;
   /** Fills `target` as far as the file goes and returns the count; the rest of `target` is left alone. */
   read(offset: number, target: Uint8Array<ArrayBuffer>): Promise<number>;
   /** Writes all of `source`. */

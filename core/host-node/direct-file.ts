@@ -1,0 +1,25 @@
+import { readSync, writeSync } from 'node:fs';
+
+/** A file that another thread of the process holds open, read and written without leaving the calling thread, which waits. */
+export class DirectFile {
+  /** `descriptor` is `OpenFile.descriptor`; nobody may use this object once that file is closed. */
+  constructor(private readonly descriptor: number) {}
+
+  /** Fills `target`; false when not all of it could be read. */
+  read(offset: number, target: Uint8Array): boolean {
+    try {
+      return readSync(this.descriptor, target, 0, target.length, offset) === target.length;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Writes `source`; false when not all of it could be written. */
+  write(offset: number, source: Uint8Array): boolean {
+    try {
+      return writeSync(this.descriptor, source, 0, source.length, offset) === source.length;
+    } catch {
+      return false;
+    }
+  }
+}
