@@ -164,6 +164,11 @@ export class ImageFile {
     return this.file.info.allocatedBytes;
   }
 
+  /** The open file's number at the operating system; undefined where the host tells none. */
+  get descriptor(): number | undefined {
+    return this.file.descriptor;
+  }
+
   /** Names the file whatever its path. */
   get identity(): string {
     return identityOf(this.file.info);

@@ -22,6 +22,8 @@ export interface DiskImage {
   readonly path: string;
   readonly sizeBytes: number;
   readonly readOnly: boolean;
+  /** Present when byte N of the image is byte N of a file that other threads may use as well. */
+  readonly plain?: PlainFile | undefined;
   /** A private buffer of exactly `length` bytes, zeros behind the end of the file. */
   read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
   /** The same into a buffer that is there; absent where the format has nothing to gain by it. */
@@ -39,6 +41,14 @@ export interface DiskImage {
   /** Completes when everything written before is durable. After a failure the image refuses all further work. */
   flush(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** The file of an image without a format of its own. */
+export interface PlainFile {
+  /** `OpenFile.descriptor`, until the image is closed. */
+  readonly descriptor: number;
+  /** What lies in the file: requests that end behind it go through the image. */
+  readonly sizeBytes: number;
 }
 
 export interface ImageExtent {

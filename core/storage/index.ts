@@ -7,6 +7,7 @@ export {
   type ImageExtent,
   type ImageHost,
   type OpenImageOptions,
+  type PlainFile,
 } from './image';
 export { inspectIso, type IsoInspection } from './iso/inspect';
 export { copyFromIso, findBootFiles, type IsoBootFiles, type IsoExtent } from './iso/boot-files';

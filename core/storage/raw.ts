@@ -12,6 +12,7 @@ import {
   type ImageExtent,
   type ImageHost,
   type OpenImageOptions,
+  type PlainFile,
 } from './image';
 import { checkRange, checkSize, guarded, ImageFile } from './image-file';
 
@@ -22,9 +23,12 @@ const EXTENT_BYTES = 1 << 20;
 
 class RawImage implements DiskImage {
   readonly sizeBytes: number;
+  readonly plain: PlainFile | undefined;
 
   constructor(private readonly file: ImageFile) {
-    this.sizeBytes = roundUp(file.end, SECTOR_BYTES);
+    const { end, descriptor } = file;
+    this.sizeBytes = roundUp(end, SECTOR_BYTES);
+    if (descriptor !== undefined) this.plain = { descriptor, sizeBytes: end };
   }
 
   get path(): string {
