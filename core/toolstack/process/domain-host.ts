@@ -366,7 +366,8 @@ export class DomainHost {
 
   private sendStats(): void {
     const { guest, images, networks } = this.domain;
-    const { busySeconds, instructions, halted } = guest.counters;
+    const { busySeconds, instructions, halted, directReadBytes, directWrittenBytes } =
+      guest.counters;
     this.event({
       event: 'stats',
       cpu: Math.max(0, busySeconds - this.lastBusySeconds) / STATS_SECONDS,
@@ -374,8 +375,8 @@ export class DomainHost {
       blocked: halted,
       rssBytes: process.memoryUsage.rss(),
       mips: Math.max(0, instructions - this.lastInstructions) / 1e6 / STATS_SECONDS,
-      diskReadBytes: images.readBytes,
-      diskWriteBytes: images.writtenBytes,
+      diskReadBytes: images.readBytes + directReadBytes,
+      diskWriteBytes: images.writtenBytes + directWrittenBytes,
       ...networks.traffic,
     });
     this.lastBusySeconds = busySeconds;

@@ -4,6 +4,8 @@ import {
   BUSY_NS,
   ByteRing,
   createSharedBuffers,
+  DIRECT_READ_BYTES,
+  DIRECT_WRITTEN_BYTES,
   FIRST_COUNTER,
   HALTED,
   SERIAL,
@@ -36,6 +38,9 @@ export interface GuestCounters {
   readonly busySeconds: number;
   readonly instructions: number;
   readonly halted: boolean;
+  /** Bytes of disks that the worker moved without the event loop. */
+  readonly directReadBytes: number;
+  readonly directWrittenBytes: number;
 }
 
 /** The worker file lies beside this one, bundled or not, and has the same extension. */
@@ -97,6 +102,8 @@ export class Guest {
       busySeconds: (this.counterView[BUSY_NS] ?? 0) / 1e9,
       instructions: this.counterView[FIRST_COUNTER] ?? 0,
       halted: Atomics.load(this.control, HALTED) === 1,
+      directReadBytes: this.counterView[DIRECT_READ_BYTES] ?? 0,
+      directWrittenBytes: this.counterView[DIRECT_WRITTEN_BYTES] ?? 0,
     };
   }
 

@@ -83,6 +83,8 @@ export class DomainImages {
           sizeBytes: image?.sizeBytes ?? 0,
           readOnly,
           present: image !== null,
+          // A disc may be taken out and closed while the guest runs.
+          plain: disk.cdrom ? undefined : image?.plain,
         });
       }
       return new DomainImages(disks, images, onFatal);

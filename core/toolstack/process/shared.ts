@@ -10,7 +10,7 @@ import type { VcpuCounters } from '../../hw';
  *                   HALTED    1 while the worker sleeps
  *                   PENDING   how many messages lie in the worker's port: a look without a system call
  *                   NETWORK   1 while frames lie in the ring of a card that the worker has not looked at
- *   counters        BUSY_NS, then VCPU_COUNTERS in order, written by the worker only
+ *   counters        BUSY_NS, DIRECT_*, then VCPU_COUNTERS in order, written by the worker only
  *   serial ring     bytes from the guest, one producer (worker), one consumer (event loop)
  *   framebuffer     the picture, drawn by the worker, read by the event loop between two frames
  */
@@ -24,8 +24,11 @@ export const NETWORK = 6;
 const CONTROL_WORDS = 8;
 
 export const BUSY_NS = 0;
+/** Bytes of disks that the worker moved itself. */
+export const DIRECT_READ_BYTES = 1;
+export const DIRECT_WRITTEN_BYTES = 2;
 /** Where VCPU_COUNTERS begin. */
-export const FIRST_COUNTER = 1;
+export const FIRST_COUNTER = 3;
 /** The counters of the vcpu, one 64-bit float each: exact up to 2^53. */
 export const VCPU_COUNTERS = [
   'instructions',

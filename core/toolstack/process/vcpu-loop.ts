@@ -1,6 +1,14 @@
 import type { DisplayAdapter, VcpuCounters } from '../../hw';
 import type { Machine } from '../../machine';
-import { BUSY_NS, FIRST_COUNTER, HALTED, VCPU_COUNTERS, type SharedBuffers } from './shared';
+import {
+  BUSY_NS,
+  DIRECT_READ_BYTES,
+  DIRECT_WRITTEN_BYTES,
+  FIRST_COUNTER,
+  HALTED,
+  VCPU_COUNTERS,
+  type SharedBuffers,
+} from './shared';
 import { WorkerBlockBackend, type BlockClient } from './worker-block';
 import type { WorkerDisplay } from './worker-display';
 import type { PointerMotion, ToWorker } from './worker-messages';
@@ -71,10 +79,12 @@ export class VcpuLoop {
     const { machine, port, blocks, monotonicMs } = this.parts;
     const before = monotonicMs();
     const result = machine.slice();
+    const hasFinished = blocks.finish();
     blocks.flush();
     this.busyMs += monotonicMs() - before;
     this.publishCounters();
     if (result.state === 'running') return 0;
+    if (result.state === 'halted' && hasFinished) return 0;
     if (result.state === 'halted') return Math.min(result.sleepNs / 1e6, MAX_SLEEP_MS);
     this.stopped = true;
     this.halt();
@@ -84,7 +94,10 @@ export class VcpuLoop {
 
   private publishCounters(): void {
     const { vcpu } = this.parts.machine;
+    const { readBytes, writtenBytes } = this.parts.blocks.direct;
     this.counters[BUSY_NS] = this.busyMs * 1e6;
+    this.counters[DIRECT_READ_BYTES] = readBytes;
+    this.counters[DIRECT_WRITTEN_BYTES] = writtenBytes;
     const values: Partial<VcpuCounters> = vcpu.counters ?? { instructions: vcpu.instructions };
     for (let i = 0; i < VCPU_COUNTERS.length; i++)
       this.counters[FIRST_COUNTER + i] = values[VCPU_COUNTERS[i]] ?? 0;
@@ -108,6 +121,7 @@ export class VcpuLoop {
     for (let message = this.parts.port.poll(); message; message = this.parts.port.poll())
       this.handle(message);
     // An answer may be followed by the next request of the drive.
+    this.parts.blocks.finish();
     this.parts.blocks.flush();
   }
 

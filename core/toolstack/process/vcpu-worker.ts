@@ -47,7 +47,7 @@ function main(data: WorkerData): void {
   const post = (message: FromWorker, transfer?: ArrayBuffer[]): void =>
     parentPort?.postMessage(message, transfer);
   const port = new WorkerPort(data.port, control, post);
-  const blocks = new BlockClient(port, data.blockMemory);
+  const blocks = new BlockClient(port, data.blockMemory, () => nodeTimers.monotonicMs());
   const serial = new WorkerSerial(shared.serial, control, port);
   const display = new WorkerDisplay(shared.framebuffer, control, port);
   const networks = new WorkerNetworks(data.vifs, port, control);
@@ -83,6 +83,7 @@ function main(data: WorkerData): void {
   } catch (cause) {
     return post(failure(cause, data.memoryMiB));
   }
+  blocks.onFinished = () => machine.kick();
   const loop = new VcpuLoop(
     {
       machine,

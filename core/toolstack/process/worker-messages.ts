@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { ErrorCode, NicModel } from '../../api';
 import type { BlockError } from '../../hw';
 import type { StopCause } from '../../machine';
+import type { PlainFile } from '../../storage';
 import type { SharedBuffers } from './shared';
 
 /** A drive as the vCPU worker knows it. */
@@ -12,6 +13,8 @@ export interface WorkerDisk {
   readonly readOnly: boolean;
   /** False for a CD-ROM drive without a disc. */
   readonly present: boolean;
+  /** Present for a disk that the worker may read and write itself. */
+  readonly plain?: PlainFile | undefined;
 }
 
 /** A network card as the vCPU worker knows it, and the rings of its frames (FrameRing). */
