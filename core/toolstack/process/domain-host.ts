@@ -236,7 +236,9 @@ export class DomainHost {
       }, STATS_SECONDS * 1000);
       return { vncPort };
     } catch (cause) {
-      await Promise.allSettled([networks.close(), guest.stop(), screen.close(), images.close()]);
+      // The worker uses the images' files itself: it goes first.
+      await Promise.allSettled([networks.close(), guest.stop(), screen.close()]);
+      await images.close();
       throw cause;
     }
   }
