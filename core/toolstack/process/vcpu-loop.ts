@@ -61,12 +61,13 @@ export class VcpuLoop {
       this.drain();
       if (this.paused || this.stopped) {
         // Nothing moves: pictures are drawn when somebody asks for one.
+        this.parts.networks.flush(true);
         this.sleep(MAX_SLEEP_MS, false);
         continue;
       }
       this.parts.networks.pump();
       const sleepMs = this.slice();
-      this.parts.networks.flush();
+      this.parts.networks.flush(sleepMs >= MIN_SLEEP_MS);
       this.parts.serial.flush();
       const nowNs = this.parts.monotonicMs() * 1e6;
       const untilFrameMs = this.parts.display.pump(this.parts.adapter, nowNs) / 1e6;

@@ -50,7 +50,7 @@ function main(data: WorkerData): void {
   const blocks = new BlockClient(port, data.blockMemory, () => nodeTimers.monotonicMs());
   const serial = new WorkerSerial(shared.serial, control, port);
   const display = new WorkerDisplay(shared.framebuffer, control, port);
-  const networks = new WorkerNetworks(data.vifs, port, control);
+  const networks = new WorkerNetworks(data.vifs, port, control, () => nodeTimers.monotonicMs());
   const disks: MachineDisk[] = data.disks.map((disk, index) => ({
     vdev: disk.vdev,
     cdrom: disk.cdrom,
