@@ -24,8 +24,8 @@ const SUITES = {
  */
 const STAGES = [
   [
-    ['cpu', 'toolstack'],
-    ['boot', 'unit', 'storage'],
+    ['cpu', 'unit', 'storage'],
+    ['boot', 'toolstack'],
   ],
   [['e2e']],
 ];
