@@ -94,8 +94,12 @@ async function runSuite(name, quiet) {
     return;
   }
   if (!quiet) process.stdout.write(`\n=== ${name}\n`);
-  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
-  const result = await runCommand(process.execPath, ['build/suite.mjs', name, ...reporters], {
+  const reporters = ['default', 'json', './build/lib/failures-at-once.mjs'];
+  const words = [
+    ...reporters.map((reporter) => `--reporter=${reporter}`),
+    `--outputFile.json=${file}`,
+  ];
+  const result = await runCommand(process.execPath, ['build/suite.mjs', name, ...words], {
     limitMs,
     quiet,
   });
