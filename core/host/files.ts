@@ -78,3 +78,12 @@ export interface FileHost {
   /** Makes a directory and its parents, mode 0700. */
   makeDirectory(path: string): Promise<void>;
 }
+
+/** `identityOf` what is at `path` now; undefined when there is nothing. Rejects with a FileError. */
+export async function identityAt(
+  files: Pick<FileHost, 'stat'>,
+  path: string,
+): Promise<string | undefined> {
+  const info = await files.stat(path);
+  return info && identityOf(info);
+}

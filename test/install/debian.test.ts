@@ -64,25 +64,24 @@ function attach(log: string): Program {
   return program;
 }
 
-/** Runs a line in the installed system's shell; what it printed. The shell puts the mark together, its echo does not show it. */
-async function shell(program: Program, line: string, mark: number): Promise<string> {
+/** Types, and waits for a text behind it; what was printed since. What was shown before doesn't count. */
+async function answer(program: Program, typed: string, expected: string): Promise<string> {
   const before = program.stdout.length;
-  program.type(`${line}; echo MARK$((${mark}+0))END\n`);
-  const done = (): boolean => program.stdout.slice(before).includes(`MARK${mark}END`);
-  await program.until(done, `end of ${line}`, BOOT_MS);
+  program.type(typed);
+  const shown = (): boolean => program.stdout.slice(before).includes(expected);
+  await program.until(shown, expected, BOOT_MS);
   return program.stdout.slice(before);
 }
 
-/** Logs in at a prompt that has been shown. What was shown before, logins for instance, doesn't count. */
+/** Runs a line in the installed system's shell; what it printed. The shell puts the mark together, its echo does not show it. */
+function shell(program: Program, line: string, mark: number): Promise<string> {
+  return answer(program, `${line}; echo MARK$((${mark}+0))END\n`, `MARK${mark}END`);
+}
+
+/** Logs in at a prompt that has been shown. */
 async function logIn(program: Program): Promise<void> {
-  const answer = async (typed: string, expected: string): Promise<void> => {
-    const before = program.stdout.length;
-    program.type(typed);
-    const shown = (): boolean => program.stdout.slice(before).includes(expected);
-    await program.until(shown, expected, BOOT_MS);
-  };
-  await answer('root\n', 'Password: ');
-  await answer(`${password}\n`, 'root@debian:');
+  await answer(program, 'root\n', 'Password: ');
+  await answer(program, `${password}\n`, 'root@debian:');
 }
 
 /** Runs QEMU's emulator (no KVM) with its first serial port on a pipe until `text` comes, or until it ends. */
@@ -160,12 +159,7 @@ it('installs itself, reboots from its disk, shows a login, and keeps what was wr
   await logIn(console);
   const text = await shell(console, 'echo kept > /root/file; sync; cat /etc/os-release', 1);
   expect(text).toContain('Debian GNU/Linux');
-  const before = console.stdout.length;
-  await timed('Domus: reboot to login', async () => {
-    console.type('reboot\n');
-    const back = (): boolean => console.stdout.slice(before).includes('debian login: ');
-    await console.until(back, 'login after the reboot', BOOT_MS);
-  });
+  await timed('Domus: reboot to login', () => answer(console, 'reboot\n', 'debian login: '));
   await logIn(console);
   expect(await shell(console, 'cat /root/file', 2)).toMatch(/^kept/m);
   console.type('poweroff\n');

@@ -1,16 +1,11 @@
 import type { DiskConfig } from '../../api';
-import { identityOf, type FileHost } from '../../host';
+import { identityAt, type FileHost } from '../../host';
 
 interface Watched {
   readonly vdev: string;
   readonly path: string;
   /** The file whatever its path. */
   readonly identity: string;
-}
-
-async function identityAt(files: FileHost, path: string): Promise<string | undefined> {
-  const info = await files.stat(path);
-  return info && identityOf(info);
 }
 
 /**

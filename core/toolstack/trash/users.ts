@@ -1,6 +1,6 @@
 /** Which files other domains need: their images, by whatever path, and the images below those. */
 import type { DiskConfig } from '../../api';
-import { identityOf } from '../../host';
+import { identityAt } from '../../host';
 import { describeImage, type ImageHost, type ImageInfo } from '../../storage';
 
 /** Longest chain that is opened: one and nine below it. */
@@ -8,10 +8,9 @@ const MAX_CHAIN = 10;
 /** What an overlay may call the format of an image that may be an overlay itself. */
 const CHAINED = 'qcow2';
 
-/** A file whatever its path; undefined when there is none. */
-async function identity(host: ImageHost, path: string): Promise<string | undefined> {
-  const info = await host.files.stat(path).catch(() => undefined);
-  return info && identityOf(info);
+/** A file whatever its path; undefined when there is none to be seen. */
+function identity(host: ImageHost, path: string): Promise<string | undefined> {
+  return identityAt(host.files, path).catch(() => undefined);
 }
 
 async function collect(
