@@ -11,24 +11,17 @@ const TOTAL_LIMIT_MS = 25 * MINUTE;
 
 /** Suites, and the longest each may take. */
 const SUITES = {
-  unit: 3 * MINUTE,
-  cpu: 10 * MINUTE,
-  storage: 4 * MINUTE,
+  unit: 6 * MINUTE,
+  cpu: 20 * MINUTE,
+  storage: 8 * MINUTE,
   toolstack: 8 * MINUTE,
   boot: 12 * MINUTE,
-  e2e: 12 * MINUTE,
+  e2e: 14 * MINUTE,
 };
-/**
- * Stages run one after the other, the lanes of a stage beside each other; the checks take what all of them leave of the
- * processors. The app has the machine to itself otherwise: people wait for it in seconds, and so do its tests.
- */
-const STAGES = [
-  [
-    ['cpu', 'unit', 'storage'],
-    ['boot', 'toolstack'],
-  ],
-  [['e2e']],
-];
+/** These wait for guests and for the app, as people do: one after the other. */
+const PATIENT = ['boot', 'toolstack', 'e2e'];
+/** These only compute: like the checks they take what those leave of the processors, all the time. */
+const COMPUTING = ['cpu', 'unit', 'storage'];
 
 // A log file is for reading: colours only on a terminal.
 if (!process.stdout.isTTY) process.env['NO_COLOR'] ??= '1';
@@ -83,8 +76,8 @@ async function runAllChecks() {
   await runChecks(report, { background: wanted.length === 0 });
 }
 
-/** Runs a suite and counts it. `quiet`: what it prints comes as a whole at its end. */
-async function runSuite(name, quiet) {
+/** Runs a suite and counts it. In the background what it prints comes as a whole at its end. */
+async function runSuite(name, background) {
   const { runCommand } = await import('./lib/run-steps.mjs');
   const file = join(DIST, 'reports', `${name}.json`);
   rmSync(file, { force: true });
@@ -93,7 +86,7 @@ async function runSuite(name, quiet) {
     count(name, 0, 1, 0, 0, 'not run: no time left');
     return;
   }
-  if (!quiet) process.stdout.write(`\n=== ${name}\n`);
+  if (!background) process.stdout.write(`\n=== ${name}\n`);
   const reporters = ['default', 'json', './build/lib/failures-at-once.mjs'];
   const words = [
     ...reporters.map((reporter) => `--reporter=${reporter}`),
@@ -101,9 +94,10 @@ async function runSuite(name, quiet) {
   ];
   const result = await runCommand(process.execPath, ['build/suite.mjs', name, ...words], {
     limitMs,
-    quiet,
+    quiet: background,
+    background,
   });
-  if (quiet) process.stdout.write(`\n=== ${name}\n${result.output}`);
+  if (background) process.stdout.write(`\n=== ${name}\n${result.output}`);
   const report = readReport(file);
   const note = result.timedOut
     ? `stopped after ${Math.round(limitMs / 1000)} s`
@@ -135,14 +129,11 @@ try {
   mkdirSync(join(DIST, 'reports'), { recursive: true });
   await prepare();
   const checks = runs('checks') ? runAllChecks() : undefined;
-  for (const stage of STAGES) {
-    const lanes = stage.map((lane) => lane.filter(runs)).filter((lane) => lane.length > 0);
-    await Promise.all(
-      lanes.map(async (lane) => {
-        for (const name of lane) await runSuite(name, lanes.length > 1);
-      }),
-    );
-  }
+  const runAll = async (names, background) => {
+    for (const name of names.filter(runs)) await runSuite(name, background);
+  };
+  const background = PATIENT.some(runs);
+  await Promise.all([runAll(PATIENT, false), runAll(COMPUTING, background)]);
   await checks;
 } catch (error) {
   process.stdout.write(`${error instanceof SetupError ? error.message : error.stack}\n`);
