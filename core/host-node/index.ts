@@ -1,3 +1,4 @@
+export { arrangeAddressSpace } from './address-space';
 export { nodeCompression } from './compression';
 export { DirectFile } from './direct-file';
 export { nodeFiles } from './files';

@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import type { CompiledModule, WasmHost, WasmOptimizer } from '../host';
+import { preferHugePages } from './address-space';
 
 /** V8 lays rare branches out of the way if told to (8 % of a Linux boot); it listens by itself from this version on. */
 const BRANCH_HINTS_SINCE = 13.6;
@@ -76,6 +77,7 @@ export const nodeWasm: WasmHost = {
   optimizer: startOptimizer,
   createMemory(pages) {
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    preferHugePages(memory.buffer.byteLength);
     return { memory, buffer: memory.buffer };
   },
 };

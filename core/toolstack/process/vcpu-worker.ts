@@ -3,7 +3,7 @@ import { randomFillSync } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Logger, LogLevel } from '../../base';
 import { DisconnectedNetwork } from '../../hw';
-import { nodeTimers, nodeWasm } from '../../host-node';
+import { arrangeAddressSpace, nodeTimers, nodeWasm } from '../../host-node';
 import { Machine, type MachineDisk } from '../../machine';
 import { VcpuLoop } from './vcpu-loop';
 import { BlockClient, WorkerBlockBackend } from './worker-block';
@@ -117,4 +117,5 @@ function failure(cause: unknown, memoryMiB: number): FromWorker {
     : { type: 'failed', code: 'INTERNAL', message };
 }
 
+await arrangeAddressSpace();
 main(workerData as WorkerData);
