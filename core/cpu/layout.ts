@@ -14,7 +14,7 @@
  * 0x02c0_0000  block hash table
  * 0x02e0_0000  region records       REGION_BYTES each
  * 0x0320_0000  decoded micro-ops
- * 0x06c0_0000  guest RAM, then device regions (VRAM, ROM)
+ * 0x0ac0_0000  guest RAM, then device regions (VRAM, ROM)
  * ```
  * Guest loads and stores reach only addresses that the TLB fill (helpers/mmu.ts) took from the physical page map,
  * which the machine's address space alone writes.
@@ -35,8 +35,8 @@ export const BLOCK_HASH_ENTRIES = 0x80000;
 export const REGION_AREA_BASE = 0x2e00000;
 export const REGION_MAX = 32768;
 export const UOP_AREA_BASE = 0x3200000;
-export const UOP_AREA_END = 0x6c00000;
-export const RAM_BASE = 0x6c00000;
+export const UOP_AREA_END = 0xac00000;
+export const RAM_BASE = 0xac00000;
 
 /** Physical page map entry: host page address (bits 12-31) and these. 0 is MMIO or nothing: goes to the SystemBus. */
 export const PHYS_READ = 1;
