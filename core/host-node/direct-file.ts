@@ -1,4 +1,4 @@
-import { readSync, writeSync } from 'node:fs';
+import { readSync, readvSync, writeSync, writevSync } from 'node:fs';
 
 /** A file that another thread of the process holds open, read and written without leaving the calling thread, which waits. */
 export class DirectFile {
@@ -9,6 +9,28 @@ export class DirectFile {
   read(offset: number, target: Uint8Array): boolean {
     try {
       return readSync(this.descriptor, target, 0, target.length, offset) === target.length;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Fills all of `pieces`, which are `length` bytes; false when not all of it could be read. */
+  readPieces(offset: number, pieces: readonly Uint8Array[], length: number): boolean {
+    const [only] = pieces;
+    if (pieces.length === 1 && only) return this.read(offset, only);
+    try {
+      return readvSync(this.descriptor, pieces, offset) === length;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Writes all of `pieces`, which are `length` bytes; false when not all of it could be written. */
+  writePieces(offset: number, pieces: readonly Uint8Array[], length: number): boolean {
+    const [only] = pieces;
+    if (pieces.length === 1 && only) return this.write(offset, only);
+    try {
+      return writevSync(this.descriptor, pieces, offset) === length;
     } catch {
       return false;
     }

@@ -11,9 +11,22 @@ export interface BlockBackend {
   /** Bytes, a multiple of 512. */
   readonly sizeBytes: number;
   readonly readOnly: boolean;
+  /** Set by a device that takes further requests while some are under way: ends may be told some together, a moment later. */
+  manyAtOnce?: boolean;
   /** Fills `target` completely or fails. */
   read(offset: number, target: Uint8Array, done: (error?: BlockError) => void): void;
   write(offset: number, source: Uint8Array, done: (error?: BlockError) => void): void;
+  /** As `read` and `write`, straight into pieces of memory or out of them; false, and `done` is not called: not now, by a buffer only. What the pieces hold is then unknown. */
+  readPieces?(
+    offset: number,
+    pieces: readonly Uint8Array[],
+    done: (error?: BlockError) => void,
+  ): boolean;
+  writePieces?(
+    offset: number,
+    pieces: readonly Uint8Array[],
+    done: (error?: BlockError) => void,
+  ): boolean;
   /** Completes when all completed writes are durable. */
   flush(done: (error?: BlockError) => void): void;
   /** The guest no longer needs these bytes: they may be given back to the host, and read as anything until written. A hint; absent: devices do not offer it. */

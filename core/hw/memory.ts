@@ -22,6 +22,10 @@ export interface GuestMemory {
   readInto(gpa: number, target: Uint8Array): void;
   write(gpa: number, bytes: Uint8Array): void;
   fill(gpa: number, length: number, value: number): void;
+  /** The live bytes, for reading or writing a file within the same call and nothing else; undefined where not all of it is RAM. */
+  view(gpa: number, length: number): Uint8Array | undefined;
+  /** What `view` gave was written to. */
+  overwritten(gpa: number, length: number): void;
 }
 
 /** Physical address map services a board gives to PCI, VGA and chipset models. GPAs and lengths are multiples of 4096. */

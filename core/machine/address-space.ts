@@ -267,6 +267,14 @@ export class MachineAddressSpace implements AddressSpace, GuestMemory, SystemBus
     this.written(gpa, length);
   }
 
+  view(gpa: number, length: number): Uint8Array | undefined {
+    return this.inRam(gpa, length) ? this.ram.subarray(gpa, gpa + length) : undefined;
+  }
+
+  overwritten(gpa: number, length: number): void {
+    if (length > 0 && this.inRam(gpa, length)) this.written(gpa, length);
+  }
+
   private inRam(gpa: number, length: number): boolean {
     return gpa >= 0 && length >= 0 && gpa <= this.ramBytes - length;
   }

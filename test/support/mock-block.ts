@@ -67,6 +67,10 @@ export class MockBlock implements BlockBackend {
     run();
   }
 
+  protected answer(what: string, done: Done): void {
+    this.later(what, done, () => undefined);
+  }
+
   private later(what: string, done: Done, act: () => void): void {
     this.log.push(what);
     const { failing } = this;
@@ -74,5 +78,33 @@ export class MockBlock implements BlockBackend {
       if (!failing) act();
       done(failing);
     });
+  }
+}
+
+/** One whose bytes come and go at once, with no buffer between; only the answer waits. */
+export class DirectBlock extends MockBlock {
+  /** Turns the way without buffer off. */
+  declines = false;
+
+  readPieces(offset: number, pieces: readonly Uint8Array[], done: Done): boolean {
+    if (this.declines) return false;
+    let at = offset;
+    for (const piece of pieces) {
+      piece.set(this.bytes.subarray(at, at + piece.length));
+      at += piece.length;
+    }
+    this.answer(`read ${offset} into ${pieces.length}`, done);
+    return true;
+  }
+
+  writePieces(offset: number, pieces: readonly Uint8Array[], done: Done): boolean {
+    if (this.declines) return false;
+    let at = offset;
+    for (const piece of pieces) {
+      this.bytes.set(piece, at);
+      at += piece.length;
+    }
+    this.answer(`write ${offset} from ${pieces.length}`, done);
+    return true;
   }
 }

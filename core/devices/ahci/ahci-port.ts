@@ -461,6 +461,8 @@ export class AhciPort {
       durable: (fis[7] & DEVICE_FUA) !== 0,
       lba,
       sectors: fis[3] | (fis[11] << 8) || 0x10000,
+      pieces: (bytes) => prd.pieces(bytes),
+      moved: (bytes) => void prd.skip(bytes),
       toHost: (data) => void prd.toMemory(data, 0, data.length),
       fromHost: (target) => prd.fromMemory(target, 0, target.length) === target.length,
       done: (error) => this.queuedDone(slot, prd, error),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { deviceContract } from '../../../test/contract/device-contract';
 import { ArrayMemory } from '../../../test/support/array-memory';
-import { MockBlock } from '../../../test/support/mock-block';
+import { DirectBlock, MockBlock } from '../../../test/support/mock-block';
 import { RecordingLine } from '../../../test/support/recording-line';
 import { RecordingApicBus } from '../../../test/support/virtio-driver';
 import type { Mmio } from '../../hw';
@@ -34,9 +34,9 @@ interface Command {
   readonly packet?: readonly number[];
 }
 
-function lab(options: { sectors?: number } = {}) {
+function lab(options: { sectors?: number; block?: MockBlock } = {}) {
   const memory = new ArrayMemory(1 << 20);
-  const block = new MockBlock(options.sectors ?? 4096);
+  const block = options.block ?? new MockBlock(options.sectors ?? 4096);
   const disc = new MockBlock(64, true);
   const bus = new RecordingApicBus();
   const device = new AhciHba({ memory, bus });
@@ -94,6 +94,42 @@ deviceContract('ahci', () => {
   const { device, window } = lab();
   device.reset('power-on');
   return { device, mmio: [{ io: window, bytes: 0x1000 }] };
+});
+
+describe('AHCI with an image that reads into memory and writes from it', () => {
+  const DATA = 0x40000;
+  const PIECES = [
+    [DATA, 1024],
+    [DATA + 0x2000, 512],
+  ] as const;
+
+  it('moves queued commands without a buffer, and counts their bytes', () => {
+    const block = new DirectBlock(4096);
+    const { memory, read, port, start, queue } = lab({ block });
+    start(0);
+    queue(3, { code: READ_FPDMA, lba: 5, count: 3, prds: PIECES });
+    expect(block.log).toEqual(['read 2560 into 2']);
+    expect(read(port(0, r.PXSACT))).toBe(8);
+    block.finish();
+    expect(read(port(0, r.PXSACT))).toBe(0);
+    expect([0, 512, 0x2000].map((at) => memory.readU8(DATA + at))).toEqual([5, 6, 7]);
+    expect(memory.readU32(LIST + 3 * 32 + 4)).toBe(1536);
+    memory.fill(DATA, 0x4000, 0x66);
+    queue(4, { code: WRITE_FPDMA, lba: 9, count: 3, write: true, prds: PIECES });
+    block.finish();
+    expect(block.bytes.slice(9 * 512, 12 * 512).every((byte) => byte === 0x66)).toBe(true);
+  });
+
+  it('takes the buffer where the table is too short, which is an overflow', () => {
+    const block = new DirectBlock(4096);
+    const { memory, read, port, start, queue } = lab({ block });
+    start(0);
+    queue(0, { code: READ_FPDMA, lba: 5, count: 4, prds: PIECES });
+    expect(block.log).toEqual(['read 2560 2048']);
+    block.finish();
+    expect(memory.readU8(DATA + 0x2000)).toBe(7);
+    expect(read(port(0, r.PXIS)) & r.PXIS_OFS).toBe(r.PXIS_OFS);
+  });
 });
 
 describe('AHCI host adapter (AHCI 1.3.1, 3.1)', () => {

@@ -4,6 +4,7 @@
  */
 import type { GuestMemory } from '../../hw';
 import type { DmaEngine } from '../ide';
+import { MemoryPieces } from '../memory-pieces';
 import { PRD_BYTES, PRD_COUNT_MASK, PRD_INTERRUPT, TABLE_PRDT } from './ahci-regs';
 
 export interface PrdState {
@@ -59,6 +60,22 @@ export class PrdTable implements DmaEngine {
       this.onStarved();
     }
     return moved;
+  }
+
+  pieces(bytes: number): MemoryPieces | undefined {
+    const before = { ...this.s };
+    const pieces = new MemoryPieces(this.memory);
+    const found = this.walk(0, bytes, (gpa, _at, length) => pieces.add(gpa, length));
+    this.s = before;
+    return found === bytes ? pieces : undefined;
+  }
+
+  skip(bytes: number): boolean {
+    if (!this.active) return false;
+    const before = { ...this.s };
+    if (this.walk(0, bytes, () => undefined) === bytes) return true;
+    this.s = before;
+    return false;
   }
 
   private walk(

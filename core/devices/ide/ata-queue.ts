@@ -4,6 +4,7 @@
  */
 import type { BlockBackend, BlockError } from '../../hw';
 import { BufferPool } from '../buffer-pool';
+import type { MemoryPieces } from '../memory-pieces';
 import { ERROR_ABRT, ERROR_IDNF, ERROR_UNC, ERROR_WP, SECTOR_BYTES } from './ata-regs';
 
 /** Bytes of a command moved in one request to the image: bounds the buffers of a disk (32 commands). */
@@ -17,6 +18,10 @@ export interface QueuedCommand {
   readonly durable: boolean;
   readonly lba: number;
   readonly sectors: number;
+  /** Where all of it lies or goes; undefined where the host has not as much memory for it. */
+  pieces(bytes: number): MemoryPieces | undefined;
+  /** So many bytes of the pieces were moved. */
+  moved(bytes: number): void;
   toHost(data: Uint8Array): void;
   /** False when the host has no data for all of `target`. */
   fromHost(target: Uint8Array): boolean;
@@ -48,6 +53,7 @@ export class AtaQueue {
   ) {}
 
   submit(command: QueuedCommand): void {
+    this.backend.manyAtOnce = true;
     if (this.stale > 0) this.waiting.push(command);
     else this.start(command);
   }
@@ -64,8 +70,37 @@ export class AtaQueue {
     const { lba, sectors, write } = command;
     if (lba + sectors > this.totalSectors) return this.fail(command, ERROR_IDNF);
     if (write && this.backend.readOnly) return this.fail(command, ERROR_ABRT | ERROR_WP);
+    if (this.moveDirect(command)) return;
     if (write) this.write(command, 0);
     else this.read(command, 0);
+  }
+
+  /** Moves all data between image and memory with no buffer between; false when that cannot be. */
+  private moveDirect(command: QueuedCommand): boolean {
+    const { backend } = this;
+    const { lba, sectors, write } = command;
+    if (!backend.readPieces || !backend.writePieces) return false;
+    const bytes = sectors * SECTOR_BYTES;
+    const pieces = command.pieces(bytes);
+    const views = pieces?.views();
+    if (!pieces || !views) return false;
+    const offset = lba * SECTOR_BYTES;
+    const taken = this.call(
+      command,
+      write ? ERROR_ABRT : ERROR_UNC,
+      (done) =>
+        write
+          ? backend.writePieces?.(offset, views, done)
+          : backend.readPieces?.(offset, views, done),
+      () => {
+        if (write && command.durable) this.flush(command);
+        else command.done(0);
+      },
+    );
+    if (!taken) return false;
+    command.moved(bytes);
+    if (!write) pieces.overwritten();
+    return true;
   }
 
   private read(command: QueuedCommand, at: number): void {
@@ -112,15 +147,16 @@ export class AtaQueue {
     );
   }
 
+  /** False when the back end declines. */
   private call(
     command: QueuedCommand,
     code: number,
-    start: (done: Done) => void,
+    start: (done: Done) => boolean | undefined | void,
     then: () => void,
-  ): void {
+  ): boolean {
     const { epoch } = this;
     this.calls++;
-    start((error) => {
+    const taken = start((error) => {
       if (epoch !== this.epoch) {
         this.stale--;
         if (this.stale === 0) for (const next of this.waiting.splice(0)) this.start(next);
@@ -130,6 +166,8 @@ export class AtaQueue {
       if (error) this.fail(command, code);
       else then();
     });
+    if (taken === false) this.calls--;
+    return taken !== false;
   }
 
   /** An error ends all commands of the queue; the host reads the log and starts over (13.6.4). */

@@ -1,5 +1,6 @@
 /** Guest memory in pieces, as descriptor chains and descriptor tables name it. */
 import type { GuestMemory } from '../../hw';
+import { MemoryPieces } from '../memory-pieces';
 
 /** A piece of guest memory. The address is whatever the guest wrote: `GuestMemory` checks it. */
 export interface Segment {
@@ -36,6 +37,18 @@ export function scatter(
   return walk(segments, skip, source.length, (gpa, at, length) => {
     memory.write(gpa, source.subarray(at, at + length));
   });
+}
+
+/** The `length` bytes that lie `skip` bytes into the segments. */
+export function piecesOf(
+  memory: GuestMemory,
+  segments: readonly Segment[],
+  skip: number,
+  length: number,
+): MemoryPieces {
+  const pieces = new MemoryPieces(memory);
+  walk(segments, skip, length, (gpa, _at, bytes) => pieces.add(gpa, bytes));
+  return pieces;
 }
 
 function walk(

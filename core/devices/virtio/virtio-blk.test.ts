@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { deviceContract } from '../../../test/contract/device-contract';
 import { ArrayMemory } from '../../../test/support/array-memory';
-import { MockBlock } from '../../../test/support/mock-block';
+import { DirectBlock, MockBlock } from '../../../test/support/mock-block';
 import { RecordingApicBus, RING_BASE, VirtioDriver } from '../../../test/support/virtio-driver';
 import type { Mmio, PortIo } from '../../hw';
 import { VirtioBlk, VirtioPci } from './index';
@@ -53,6 +53,62 @@ deviceContract('virtio-blk', () => {
       { io: bar(4) as Mmio, bytes: 0x4000 },
     ],
   };
+});
+
+describe('virtio-blk with an image that reads into memory and writes from it', () => {
+  function direct() {
+    const memory = new ArrayMemory(1 << 20);
+    const block = new DirectBlock(4096);
+    const bus = new RecordingApicBus();
+    const device = new VirtioPci('vda', { memory, bus }, new VirtioBlk(block, { serial: 'DM01' }));
+    const driver = new VirtioDriver(device, memory);
+    driver.start([VERSION_1, FLUSH], 1);
+    const ask = (type: number, sector: number, data: readonly (readonly [number, number])[]) => {
+      memory.writeU32(HEADER, type);
+      memory.writeU64(HEADER + 8, BigInt(sector));
+      memory.writeU8(STATUS, 0xee);
+      const segments = data.map(([gpa, length]) => ({ gpa, length, write: type === 0 }));
+      const status = { gpa: STATUS, length: 1, write: true };
+      driver.add(0, [{ gpa: HEADER, length: 16 }, ...segments, status]);
+    };
+    return { memory, block, driver, ask };
+  }
+
+  it('moves the data of a request in its pieces, neighbours together', () => {
+    const { memory, block, driver, ask } = direct();
+    ask(0, 7, [
+      [DATA, 512],
+      [DATA + 512, 512],
+      [DATA + 4096, 1024],
+    ]);
+    expect(block.log).toEqual(['read 3584 into 2']);
+    expect(memory.readU8(STATUS)).toBe(0xee);
+    block.finish();
+    expect(memory.readU8(STATUS)).toBe(0);
+    expect(driver.takeUsed(0)).toEqual([[0, 2049]]);
+    expect([0, 512, 4096, 4608].map((at) => memory.readU8(DATA + at))).toEqual([7, 8, 9, 10]);
+    memory.fill(DATA, 8192, 0x77);
+    ask(1, 20, [
+      [DATA + 4096, 512],
+      [DATA, 512],
+    ]);
+    expect(block.bytes.slice(20 * 512, 22 * 512).every((byte) => byte === 0x77)).toBe(true);
+    block.finish();
+    expect(memory.readU8(STATUS)).toBe(0);
+  });
+
+  it('takes a buffer for pieces that are not RAM, and when the image declines', () => {
+    const { memory, block, ask } = direct();
+    ask(0, 7, [
+      [DATA, 512],
+      [0x4000_0000, 512],
+    ]);
+    block.declines = true;
+    ask(0, 7, [[DATA + 512, 512]]);
+    expect(block.log).toEqual(['read 3584 1024', 'read 3584 512']);
+    block.finish();
+    expect([memory.readU8(DATA), memory.readU8(DATA + 512)]).toEqual([7, 7]);
+  });
 });
 
 describe('virtio over PCI (VIRTIO 1.2, 4.1)', () => {

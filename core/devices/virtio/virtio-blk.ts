@@ -5,7 +5,7 @@
  */
 import type { BlockBackend, BlockError } from '../../hw';
 import { BufferPool } from '../buffer-pool';
-import { gather, scatter, totalBytes, type Segment } from './scatter';
+import { gather, piecesOf, scatter, totalBytes, type Segment } from './scatter';
 import type { VirtioDevice, VirtioTransport } from './virtio-device';
 import { VIRTIO_ID_BLOCK } from './virtio-regs';
 import type { VirtChain } from './virtqueue';
@@ -244,6 +244,7 @@ export class VirtioBlk implements VirtioDevice {
     const offset = sector * SECTOR_BYTES;
     if (!this.isInside(offset, bytes)) return this.end(request, VIRTIO_BLK_S_IOERR, 0);
     this.counters.reads++;
+    if (this.moveDirect(request, 'read', offset, bytes)) return;
     const buffer = this.buffers.take(Math.min(bytes, CHUNK_BYTES));
     const next = (at: number): void => {
       if (at === bytes) {
@@ -270,6 +271,7 @@ export class VirtioBlk implements VirtioDevice {
     if (!transport || backend.readOnly || !this.isInside(offset, bytes))
       return this.end(request, VIRTIO_BLK_S_IOERR, 0);
     this.counters.writes++;
+    if (this.moveDirect(request, 'write', offset, bytes)) return;
     const next = (at: number): void => {
       if (at === bytes) return this.written(request);
       const part = this.buffers.take(Math.min(bytes - at, CHUNK_BYTES));
@@ -284,6 +286,32 @@ export class VirtioBlk implements VirtioDevice {
       );
     };
     next(0);
+  }
+
+  /** Reads into the request's memory, or writes from it, with no buffer between; false when that cannot be. */
+  private moveDirect(
+    request: Request,
+    kind: 'read' | 'write',
+    offset: number,
+    bytes: number,
+  ): boolean {
+    const { backend, transport } = this;
+    if (!transport || !backend.readPieces || !backend.writePieces) return false;
+    const isRead = kind === 'read';
+    const segments = isRead ? request.writable : request.readable;
+    const pieces = piecesOf(transport.memory, segments, isRead ? 0 : HEADER_BYTES, bytes);
+    const views = pieces.views();
+    if (!views) return false;
+    const taken = this.call(
+      request,
+      (done) =>
+        isRead
+          ? backend.readPieces?.(offset, views, done)
+          : backend.writePieces?.(offset, views, done),
+      () => (isRead ? this.end(request, VIRTIO_BLK_S_OK, bytes) : this.written(request)),
+    );
+    if (taken && isRead) pieces.overwritten();
+    return taken;
   }
 
   /** With the write cache off, or a driver that knows no flush, a write ends when it is durable (5.2.6.2). */
@@ -375,11 +403,15 @@ export class VirtioBlk implements VirtioDevice {
     return bytes % SECTOR_BYTES === 0 && offset <= this.backend.sizeBytes - bytes;
   }
 
-  /** Asks the back end for something on behalf of a request, which ends with an error if that fails. */
-  private call(request: Request, start: (done: Done) => void, then: () => void): void {
+  /** Asks the back end for something on behalf of a request, which ends with an error if that fails. False when it declines. */
+  private call(
+    request: Request,
+    start: (done: Done) => boolean | undefined | void,
+    then: () => void,
+  ): boolean {
     const { epoch } = this;
     this.calls++;
-    start((error) => {
+    const taken = start((error) => {
       if (epoch !== this.epoch) {
         this.stale--;
         if (this.stale === 0 && this.transport?.running) this.notify();
@@ -390,6 +422,8 @@ export class VirtioBlk implements VirtioDevice {
       else then();
       if (!this.active.has(request.head)) this.notify();
     });
+    if (taken === false) this.calls--;
+    return taken !== false;
   }
 
   private end(request: Request, status: number, bytes: number): void {

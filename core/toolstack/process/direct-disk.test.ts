@@ -79,6 +79,7 @@ describe('the back end of a disk with a plain file', () => {
     client: BlockClient;
     backend: WorkerBlockBackend;
     posted: FromWorker[];
+    waits: number[];
     kicks: () => number;
   } {
     const posted: FromWorker[] = [];
@@ -90,6 +91,8 @@ describe('the back end of a disk with a plain file', () => {
     const client = new BlockClient(port, new SharedArrayBuffer(BLOCK_SLOTS_BYTES), () => nowMs);
     let kicks = 0;
     client.onFinished = () => kicks++;
+    const waits: number[] = [];
+    client.onGathering = (ms) => waits.push(Math.round(ms * 1000));
     const backend = new WorkerBlockBackend(client, 0, {
       vdev: 'vda',
       cdrom: false,
@@ -98,7 +101,7 @@ describe('the back end of a disk with a plain file', () => {
       present: true,
       plain: { descriptor, sizeBytes: SIZE },
     });
-    return { client, backend, posted, kicks: () => kicks };
+    return { client, backend, posted, waits, kicks: () => kicks };
   }
 
   it('tells the end of a request outside the call, and of those that follow from it', () => {
@@ -111,13 +114,72 @@ describe('the back end of a disk with a plain file', () => {
     });
     expect(ends).toEqual([]);
     expect(kicks()).toBe(1);
-    expect(client.finish()).toBe(true);
+    expect(client.finish(true)).toBe(true);
     expect(ends).toEqual(['read', 'write']);
-    expect(client.finish()).toBe(false);
+    expect(client.finish(true)).toBe(false);
     expect(readFileSync(path)[1024]).toBe(1);
     expect(client.direct).toEqual({ readBytes: 512, writtenBytes: 512 });
     expect(posted).toEqual([]);
     expect(backend.readNow(1024, 512)[0]).toBe(1);
+  });
+
+  it('reads into pieces and writes from them, unless it must ask the event loop', () => {
+    const { client, backend, posted } = parts();
+    let ends = 0;
+    const done = (): void => void ends++;
+    const pieces = [new Uint8Array(512), new Uint8Array(1024)];
+    expect(backend.readPieces(512, pieces, done)).toBe(true);
+    expect(pieces.map((piece) => [...new Set(piece)])).toEqual([[1], [2, 3]]);
+    expect(backend.writePieces(SIZE - 1536, pieces, done)).toBe(true);
+    expect(ends).toBe(0);
+    client.finish(true);
+    expect(ends).toBe(2);
+    expect([...readFileSync(path).subarray(SIZE - 1536, SIZE - 1023)].at(-1)).toBe(2);
+    expect(client.direct).toEqual({ readBytes: 1536, writtenBytes: 1536 });
+    expect(backend.readPieces(SIZE - 1024, pieces, done)).toBe(false);
+    expect([client.finish(true), ends, posted.length]).toEqual([false, 2, 0]);
+  });
+
+  it('gathers the ends of requests to a disk that takes many, for a moment or until the guest waits', () => {
+    const { client, backend, waits, kicks } = parts();
+    const target = new Uint8Array(512);
+    let ends = 0;
+    const read = (): void => backend.read(0, target, () => ends++);
+    backend.manyAtOnce = true;
+    nowMs = 1000;
+    read();
+    nowMs += 0.03;
+    read();
+    expect(waits).toEqual([40, 40]);
+    nowMs += 0.03;
+    expect(client.finish(false)).toBe(false);
+    nowMs += 0.02;
+    expect(client.finish(false)).toBe(true);
+    expect(ends).toBe(2);
+    read();
+    expect(client.finish(true)).toBe(true);
+    // Never for longer than a quarter of a millisecond.
+    for (let i = 0; i < 9; i++, nowMs += 0.03) read();
+    expect(waits.at(-1)).toBe(10);
+    expect(client.finish(false)).toBe(true);
+    expect(kicks()).toBe(0);
+  });
+
+  it('gathers no longer once it has many, or the end of a request that cannot wait', () => {
+    const { client, backend, kicks } = parts();
+    const target = new Uint8Array(512);
+    backend.manyAtOnce = true;
+    for (let i = 0; i < 31; i++) backend.read(0, target, () => undefined);
+    expect(kicks()).toBe(0);
+    backend.read(0, target, () => undefined);
+    expect(kicks()).toBe(1);
+    expect(client.finish(false)).toBe(true);
+    backend.read(0, target, () => undefined);
+    backend.manyAtOnce = false;
+    backend.read(0, target, () => undefined);
+    backend.read(0, target, () => undefined);
+    expect(kicks()).toBe(2);
+    expect(client.finish(false)).toBe(true);
   });
 
   it('asks the event loop for a flush, and for everything once a flush failed', () => {
@@ -129,7 +191,7 @@ describe('the back end of a disk with a plain file', () => {
     client.complete([{ id: 1, error }]);
     expect(answers).toEqual([error]);
     backend.write(0, new Uint8Array(512), () => undefined);
-    expect(client.finish()).toBe(false);
+    expect(client.finish(true)).toBe(false);
     expect(posted).toHaveLength(2);
     expect(readFileSync(path)[512]).toBe(1);
   });

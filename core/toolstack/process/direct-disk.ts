@@ -68,6 +68,18 @@ export class DirectDisk {
     return this.writes.run(source.length, () => this.file.write(offset, source));
   }
 
+  /** As `read`, into pieces of `length` bytes together. */
+  readPieces(offset: number, pieces: readonly Uint8Array[], length: number): boolean {
+    if (!this.takes(offset, length)) return false;
+    return this.reads.run(length, () => this.file.readPieces(offset, pieces, length));
+  }
+
+  /** As `write`, from pieces of `length` bytes together. */
+  writePieces(offset: number, pieces: readonly Uint8Array[], length: number): boolean {
+    if (this.readOnly || !this.takes(offset, length)) return false;
+    return this.writes.run(length, () => this.file.writePieces(offset, pieces, length));
+  }
+
   /** From now on everything goes through the event loop: the image failed, and knows what may still be done. */
   close(): void {
     this.closed = true;

@@ -80,7 +80,7 @@ export class VcpuLoop {
     const { machine, port, blocks, monotonicMs } = this.parts;
     const before = monotonicMs();
     const result = machine.slice();
-    const hasFinished = blocks.finish();
+    const hasFinished = blocks.finish(result.state !== 'running');
     blocks.flush();
     this.busyMs += monotonicMs() - before;
     this.publishCounters();
@@ -122,7 +122,7 @@ export class VcpuLoop {
     for (let message = this.parts.port.poll(); message; message = this.parts.port.poll())
       this.handle(message);
     // An answer may be followed by the next request of the drive.
-    this.parts.blocks.finish();
+    this.parts.blocks.finish(this.paused);
     this.parts.blocks.flush();
   }
 

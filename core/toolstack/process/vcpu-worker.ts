@@ -84,6 +84,9 @@ function main(data: WorkerData): void {
     return post(failure(cause, data.memoryMiB));
   }
   blocks.onFinished = () => machine.kick();
+  const { clock } = machine;
+  const gathered = clock.timer(() => blocks.finish(true));
+  blocks.onGathering = (ms) => gathered.arm(clock.now + Math.round(ms * 1e6));
   const loop = new VcpuLoop(
     {
       machine,

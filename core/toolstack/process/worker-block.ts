@@ -16,6 +16,13 @@ interface Waiting {
   readonly slot: number | undefined;
 }
 
+/** Ends of requests that may be gathered are told when no further one comes for this long, */
+const GATHER_MS = 0.04;
+/** and after this long at the latest, */
+const MAX_GATHER_MS = 0.25;
+/** or when there are this many. */
+const MAX_GATHERED = 32;
+
 /** A failed request as an exception, for calls that answer at once. */
 class BlockFailure extends Error implements BlockError {
   override readonly name = 'BlockFailure';
@@ -29,7 +36,8 @@ class BlockFailure extends Error implements BlockError {
 
 /**
  * Block requests of all drives. Those that a plain file answers at once are done here, and their ends told between two
- * slices (`finish`). The others go through the event loop. The first of several goes at once, the others
+ * slices (`finish`): a guest that has many requests to make gets on with them and hears of their ends together,
+ * instead of one by one as if each had taken no time. The others go through the event loop. The first of several goes at once, the others
  * together when the slice is over (`flush`). Data goes through shared memory, or with the messages when that is full.
  */
 export class BlockClient {
@@ -37,7 +45,12 @@ export class BlockClient {
   readonly direct = { readBytes: 0, writtenBytes: 0 };
   /** Called when there is something for `finish`: the slice should end. */
   onFinished?: () => void;
+  /** Called when there will be something for `finish` in so many milliseconds: the slice should end then. */
+  onGathering?: (ms: number) => void;
   private finished: (() => void)[] = [];
+  /** When the first of `finished` was added, and when all of them are to be told. */
+  private firstMs = 0;
+  private dueMs = 0;
   private nextId = 1;
   private readonly waiting = new Map<number, Waiting>();
   private readonly slots: BlockSlots;
@@ -57,21 +70,38 @@ export class BlockClient {
     return this.waiting.size;
   }
 
-  /** Will tell the end of a request that is done already: never from inside the device's call. */
-  finishLater(done: Done): void {
-    this.finished.push(done);
-    if (this.finished.length === 1) this.onFinished?.();
+  /** Will tell the end of a request that is done already: never from inside the device's call. `gather`: it may wait for others. */
+  finishLater(done: Done, gather = false): void {
+    const isFirst = this.finished.push(done) === 1;
+    if (!gather || this.finished.length === MAX_GATHERED) {
+      const wasDue = !isFirst && this.dueMs === 0;
+      this.dueMs = 0;
+      if (!wasDue) this.onFinished?.();
+      return;
+    }
+    if (!isFirst && this.dueMs === 0) return;
+    const now = this.monotonicMs();
+    if (isFirst) this.firstMs = now;
+    this.dueMs = Math.min(now + GATHER_MS, this.firstMs + MAX_GATHER_MS);
+    this.onGathering?.(this.dueMs - now);
   }
 
-  /** Tells the ends of requests that were done at once, and of those that follow from them; false when there were none. */
-  finish(): boolean {
-    if (this.finished.length === 0) return false;
+  /**
+   * Tells the ends of requests that were done at once, and of those that follow from them; false when there were none.
+   * `all`: the guest waits for them, nothing more is gathered.
+   */
+  finish(all: boolean): boolean {
+    if (this.finished.length === 0 || (!all && this.isGathering)) return false;
     while (this.finished.length > 0) {
       const ends = this.finished;
       this.finished = [];
       for (const done of ends) done();
     }
     return true;
+  }
+
+  private get isGathering(): boolean {
+    return this.dueMs > 0 && this.monotonicMs() < this.dueMs;
   }
 
   submit(
@@ -157,6 +187,7 @@ export class BlockClient {
 export class WorkerBlockBackend implements BlockBackend {
   readonly sizeBytes: number;
   readonly readOnly: boolean;
+  manyAtOnce = false;
   private readonly direct: DirectDisk | undefined;
 
   constructor(
@@ -170,13 +201,29 @@ export class WorkerBlockBackend implements BlockBackend {
   }
 
   read(offset: number, target: Uint8Array, done: Done): void {
-    if (this.readDirect(offset, target)) return this.client.finishLater(done);
+    if (this.readDirect(offset, target)) return this.client.finishLater(done, this.manyAtOnce);
     this.client.submit(this.index, 'read', offset, target.length, null, target, done);
   }
 
   write(offset: number, source: Uint8Array, done: Done): void {
-    if (this.writeDirect(offset, source)) return this.client.finishLater(done);
+    if (this.writeDirect(offset, source)) return this.client.finishLater(done, this.manyAtOnce);
     this.client.submit(this.index, 'write', offset, source.length, source, null, done);
+  }
+
+  readPieces(offset: number, pieces: readonly Uint8Array[], done: Done): boolean {
+    const length = totalLength(pieces);
+    if (!this.direct?.readPieces(offset, pieces, length)) return false;
+    this.client.direct.readBytes += length;
+    this.client.finishLater(done, this.manyAtOnce);
+    return true;
+  }
+
+  writePieces(offset: number, pieces: readonly Uint8Array[], done: Done): boolean {
+    const length = totalLength(pieces);
+    if (!this.direct?.writePieces(offset, pieces, length)) return false;
+    this.client.direct.writtenBytes += length;
+    this.client.finishLater(done, this.manyAtOnce);
+    return true;
   }
 
   flush(done: Done): void {
@@ -221,4 +268,10 @@ export class WorkerBlockBackend implements BlockBackend {
     this.client.direct.writtenBytes += source.length;
     return true;
   }
+}
+
+function totalLength(pieces: readonly Uint8Array[]): number {
+  let sum = 0;
+  for (const { length } of pieces) sum += length;
+  return sum;
 }
