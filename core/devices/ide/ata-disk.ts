@@ -55,6 +55,8 @@ interface Job {
   used: number;
   /** Sectors a DRQ block. */
   block: number;
+  /** The image is at work on the host's own memory, not on the buffer. */
+  direct?: boolean;
 }
 
 export interface AtaDiskState {
@@ -184,7 +186,8 @@ export class AtaDisk implements IdeDrive, DriveLogic {
     const onBus = (job.kind === 'read' || job.kind === 'write') && job.phase === 'bus';
     if (onBus && !job.dma) this.port.s.buffer = this.buffer;
     if (job.kind === 'scratch') this.port.s.buffer = this.scratch;
-    if (job.kind !== 'none' && job.phase === 'image') this.startImage();
+    if (job.direct) this.moveAgain();
+    else if (job.kind !== 'none' && job.phase === 'image') this.startImage();
   }
 
   cancel(hard: boolean): void {
@@ -467,13 +470,16 @@ export class AtaDisk implements IdeDrive, DriveLogic {
 
   dmaStarted(): void {
     const { job } = this;
-    if (job.dma && job.phase === 'bus') this.moveDma();
+    if (!job.dma || job.phase !== 'bus') return;
+    if (job.kind === 'read' && job.chunk === 0) this.fetchChunk();
+    else this.moveDma();
   }
 
   private moveDma(): void {
     const { job, port } = this;
     const { dma } = port;
     if (!dma?.active) return;
+    if (job.kind === 'write' && job.used === 0 && this.moveDirect()) return;
     const end = job.chunk * SECTOR_BYTES;
     job.used +=
       job.kind === 'read'
@@ -487,10 +493,63 @@ export class AtaDisk implements IdeDrive, DriveLogic {
 
   private fetchChunk(): void {
     const { job } = this;
-    job.chunk = Math.min(job.left, CHUNK_SECTORS);
     job.used = 0;
+    if (job.kind === 'read' && job.dma && this.backend.readPieces && !this.port.dma?.active) {
+      // Where it goes is known when the host starts the bus master.
+      job.chunk = 0;
+      job.phase = 'bus';
+      return;
+    }
+    job.chunk = Math.min(job.left, CHUNK_SECTORS);
+    if (job.kind === 'read' && job.dma && this.moveDirect()) return;
     job.phase = 'image';
     this.startImage();
+  }
+
+  /** Has the image read a chunk into the host's memory, or write it from there; false when it goes by the buffer. */
+  private moveDirect(): boolean {
+    const { job, backend } = this;
+    const isRead = job.kind === 'read';
+    const pieces = backend.readPieces && this.port.dma?.pieces(job.chunk * SECTOR_BYTES);
+    const views = pieces?.views();
+    if (!pieces || !views) return false;
+    const offset = job.lba * SECTOR_BYTES;
+    const taken = this.requests.submitNow(
+      (done) =>
+        (isRead
+          ? backend.readPieces?.(offset, views, done)
+          : backend.writePieces?.(offset, views, done)) ?? false,
+      (error) => {
+        job.direct = false;
+        if (error) this.refused(error, isRead ? ata.ERROR_UNC : ata.ERROR_ABRT);
+        else this.movedDirect();
+      },
+    );
+    if (!taken) return false;
+    if (isRead) pieces.overwritten();
+    job.phase = 'image';
+    job.direct = true;
+    return true;
+  }
+
+  private movedDirect(): void {
+    const { job } = this;
+    const isMoved = this.port.dma?.skip(job.chunk * SECTOR_BYTES) ?? false;
+    if (job.kind === 'write') return this.chunkWritten();
+    this.counters.reads++;
+    if (isMoved) return this.chunkGiven();
+    // The host stopped the bus master: it is read once more when that goes on.
+    job.chunk = 0;
+    job.phase = 'bus';
+  }
+
+  /** After a restore: what was under way without the buffer. */
+  private moveAgain(): void {
+    const { job } = this;
+    job.direct = false;
+    job.phase = 'bus';
+    if (job.kind === 'read') this.fetchChunk();
+    else this.moveDma();
   }
 
   private chunkFetched(): void {

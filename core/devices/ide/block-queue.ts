@@ -35,6 +35,20 @@ export class BlockQueue {
     else run();
   }
 
+  /** Like `submit` for a request that is made now or not at all: `start` tells which. */
+  submitNow(start: (done: Done) => boolean, done: Done): boolean {
+    if (this.busy) return false;
+    const { ticket } = this;
+    this.busy = start((error) => {
+      this.busy = false;
+      const next = this.waiting;
+      this.waiting = undefined;
+      if (next) next();
+      else if (ticket === this.ticket) done(error);
+    });
+    return this.busy;
+  }
+
   read(backend: BlockBackend, offset: number, target: Uint8Array, done: Done): void {
     this.submit((finish) => backend.read(offset, target, finish), done);
   }

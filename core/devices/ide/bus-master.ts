@@ -4,6 +4,7 @@
  * Controller" revision 1.0. Scope: BMIC, BMIS, BMIDTP. Missing: timing of the transfers.
  */
 import type { GuestMemory } from '../../hw';
+import { MemoryPieces } from '../memory-pieces';
 
 // Registers, offsets in the 8 ports of a channel.
 const BMIC = 0;
@@ -44,6 +45,10 @@ export interface DmaEngine {
   toMemory(buffer: Uint8Array, from: number, to: number): number;
   /** Fills `from` to `to` of the buffer from memory; returns how many bytes the descriptors gave. */
   fromMemory(buffer: Uint8Array, from: number, to: number): number;
+  /** Where the next `bytes` lie, which are not moved by that; undefined when the descriptors have not as many. */
+  pieces(bytes: number): MemoryPieces | undefined;
+  /** The next `bytes` were moved by way of `pieces`. False, and nothing is skipped: the descriptors have not as many, or the host stopped it. */
+  skip(bytes: number): boolean;
 }
 
 export interface BusMasterWires {
@@ -113,6 +118,21 @@ export class BusMaster implements DmaEngine {
     return this.move(from, to, (gpa, at, length) => {
       this.wires.memory.readInto(gpa, buffer.subarray(at, at + length));
     });
+  }
+
+  pieces(bytes: number): MemoryPieces | undefined {
+    const before = { ...this.s };
+    const pieces = new MemoryPieces(this.wires.memory);
+    const found = this.move(0, bytes, (gpa, _at, length) => pieces.add(gpa, length));
+    this.s = before;
+    return found === bytes ? pieces : undefined;
+  }
+
+  skip(bytes: number): boolean {
+    const before = { ...this.s };
+    if (this.move(0, bytes, () => undefined) === bytes) return true;
+    this.s = before;
+    return false;
   }
 
   private writeCommand(value: number): void {

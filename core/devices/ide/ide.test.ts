@@ -31,6 +31,9 @@ class SlowImage implements BlockBackend {
       done(this.fail);
     });
   }
+  protected answer(done: () => void): void {
+    this.waiting.push(done);
+  }
   read(offset: number, target: Uint8Array, done: (error?: BlockError) => void): void {
     this.later(() => target.set(this.bytes.subarray(offset, offset + target.length)), done);
   }
@@ -53,16 +56,42 @@ class SlowImage implements BlockBackend {
   }
 }
 
+/** An image whose bytes come and go at once, straight from memory and to it; only the answer waits. */
+class DirectImage extends SlowImage {
+  readonly moved: string[] = [];
+
+  readPieces(offset: number, pieces: readonly Uint8Array[], done: () => void): boolean {
+    let at = offset;
+    for (const piece of pieces) {
+      piece.set(this.bytes.subarray(at, at + piece.length));
+      at += piece.length;
+    }
+    this.moved.push(`read ${offset} into ${pieces.length}`);
+    this.answer(done);
+    return true;
+  }
+  writePieces(offset: number, pieces: readonly Uint8Array[], done: () => void): boolean {
+    let at = offset;
+    for (const piece of pieces) {
+      this.bytes.set(piece, at);
+      at += piece.length;
+    }
+    this.moved.push(`write ${offset} from ${pieces.length}`);
+    this.answer(done);
+    return true;
+  }
+}
+
 class Host {
   readonly memory = new ArrayMemory(4 * MIB);
   readonly irqs = [new RecordingLine(), new RecordingLine()] as const;
   readonly ide = new Piix3Ide({ memory: this.memory, irqs: this.irqs });
-  readonly disk = new SlowImage(32 * MIB);
   readonly iso = new SlowImage(2 * MIB);
   readonly cdrom: AtapiCdrom | undefined;
 
   constructor(
     layout: { disk?: boolean; slave?: boolean; cd?: boolean } = { disk: true, cd: true },
+    readonly disk = new SlowImage(32 * MIB),
   ) {
     if (layout.disk) this.ide.attach(0, 0, new AtaDisk(this.disk, { serial: 'QM00001' }));
     if (layout.slave) this.ide.attach(0, 1, new AtaDisk(this.iso, { serial: 'QM00002' }));
@@ -554,6 +583,89 @@ describe('bus master', () => {
     host.ide.config[4] = 0x05;
     host.ide.onConfigWrite(4, 2);
     expect(host.memory.bytes.slice(0x20000, 0x20200)).toEqual(host.disk.bytes.slice(512, 1024));
+  });
+
+  describe('with an image that reads into memory and writes from it', () => {
+    function direct() {
+      const disk = new DirectImage(32 * MIB);
+      const host = new Host({ disk: true }, disk);
+      host.prd(0x1000, [
+        [0x20000, 512],
+        [0x20200, 512],
+        [0x30000, 1024],
+      ]);
+      host.bm(4, 4, 0x1000);
+      return { host, disk };
+    }
+    const expected = ({ disk }: Host): Uint8Array => disk.bytes.slice(8 * 512, 12 * 512);
+    const found = ({ memory: { bytes } }: Host): Uint8Array =>
+      Uint8Array.from([...bytes.slice(0x20000, 0x20400), ...bytes.slice(0x30000, 0x30400)]);
+
+    it('waits for the bus master, and is active until the end', () => {
+      const { host, disk } = direct();
+      host.command(0xc8, host.lba28(8, 4));
+      expect(disk.moved).toEqual([]);
+      host.bm(0, 1, 0x09);
+      expect(disk.moved).toEqual(['read 4096 into 2']);
+      expect(host.bm(2, 1) & 7).toBe(1);
+      expect(host.irqs[0].level).toBe(false);
+      disk.run();
+      expect(host.bm(2, 1) & 7).toBe(4);
+      expect(host.in8(7)).toBe(0x50);
+      expect(found(host)).toEqual(expected(host));
+    });
+
+    it('writes', () => {
+      const { host, disk } = direct();
+      host.memory.bytes.fill(0x44, 0x20000, 0x20400);
+      host.memory.bytes.fill(0x55, 0x30000, 0x30400);
+      host.command(0xca, host.lba28(8, 4));
+      host.bm(0, 1, 0x01);
+      disk.run();
+      expect(disk.moved).toEqual(['write 4096 from 2']);
+      expect(host.bm(2, 1) & 7).toBe(4);
+      expect(expected(host)).toEqual(found(host));
+      expect([disk.bytes[4096], disk.bytes[4096 + 2047]]).toEqual([0x44, 0x55]);
+    });
+
+    it('reads again when the host stopped the bus master meanwhile', () => {
+      const { host, disk } = direct();
+      host.command(0xc8, host.lba28(8, 4));
+      host.bm(0, 1, 0x09);
+      host.bm(0, 1, 0x08);
+      disk.run();
+      expect(host.altStatus() & 0x80).toBe(0x80);
+      host.memory.bytes.fill(0, 0x20000, 0x40000);
+      host.bm(0, 1, 0x09);
+      disk.run();
+      expect(host.in8(7)).toBe(0x50);
+      expect(found(host)).toEqual(expected(host));
+    });
+
+    it('takes the buffer where the table is too short', () => {
+      const { host, disk } = direct();
+      host.command(0xc8, host.lba28(8, 5));
+      host.bm(0, 1, 0x09);
+      disk.run();
+      expect(disk.moved).toEqual([]);
+      expect([host.bm(2, 1) & 7, host.altStatus() & 0x80]).toEqual([0, 0x80]);
+      expect(found(host)).toEqual(expected(host));
+    });
+
+    it.each([0xc8, 0xca])('command %s is made again after save and restore', (code) => {
+      const { host: first } = direct();
+      first.memory.bytes.fill(0x33, 0x20000, 0x40000);
+      first.command(code, first.lba28(8, 4));
+      first.bm(0, 1, code === 0xc8 ? 0x09 : 0x01);
+      const { host: second, disk } = direct();
+      second.memory.bytes.set(first.memory.bytes);
+      if (code === 0xc8) second.memory.bytes.fill(0, 0x20000, 0x40000);
+      second.ide.restore(structuredClone(first.ide.save()));
+      disk.run();
+      expect(second.in8(7)).toBe(0x50);
+      expect(found(second)).toEqual(expected(second));
+      expect(second.bm(2, 1) & 1).toBe(0);
+    });
   });
 
   it('goes on after save and restore with a request under way', () => {
