@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { KoffiFunc } from 'koffi';
+import { loadLibc } from './libc';
 
 interface Kernel {
   readonly mmap: KoffiFunc<
@@ -44,21 +45,16 @@ const ATTEMPTS = 8;
 let kernel: Kernel | undefined;
 
 async function load(): Promise<Kernel | undefined> {
-  if (process.platform !== 'linux') return undefined;
-  try {
-    const { default: koffi } = await import('koffi');
-    const libc = koffi.load('libc.so.6');
-    return {
+  const libc = await loadLibc();
+  return (
+    libc && {
       mmap: libc.func(
         'intptr_t mmap(uintptr_t at, size_t length, int access, int flags, int fd, int64_t offset)',
       ),
       munmap: libc.func('int munmap(uintptr_t at, size_t length)'),
       madvise: libc.func('int madvise(uintptr_t at, size_t length, int advice)'),
-    };
-  } catch {
-    // A C library of another name (musl), or none of koffi's programs for this machine.
-    return undefined;
-  }
+    }
+  );
 }
 
 /** What is mapped, by rising addresses. */

@@ -3,6 +3,7 @@ import { closeSync } from 'node:fs';
 import { isIP } from 'node:net';
 import type { KoffiFunc } from 'koffi';
 import type { EchoEvents, EchoSocket } from '../host';
+import { loadLibc } from './libc';
 
 type MakeSocket = KoffiFunc<(domain: number, type: number, protocol: number) => number>;
 
@@ -23,14 +24,8 @@ const NO_PORT = 1;
 let makeSocket: Promise<MakeSocket | undefined> | undefined;
 
 async function load(): Promise<MakeSocket | undefined> {
-  if (process.platform !== 'linux') return undefined;
-  try {
-    const { default: koffi } = await import('koffi');
-    return koffi.load('libc.so.6').func('int socket(int domain, int type, int protocol)');
-  } catch {
-    // A C library of another name (musl), or none of koffi's programs for this machine.
-    return undefined;
-  }
+  const libc = await loadLibc();
+  return libc?.func('int socket(int domain, int type, int protocol)');
 }
 
 class NodeEchoSocket implements EchoSocket {

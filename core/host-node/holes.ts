@@ -1,4 +1,5 @@
 import type { KoffiFunc } from 'koffi';
+import { loadLibc } from './libc';
 
 type Fallocate = KoffiFunc<(fd: number, mode: number, offset: number, length: number) => number>;
 
@@ -11,13 +12,8 @@ let able = process.platform === 'linux';
 let fallocate: Promise<Fallocate | undefined> | undefined;
 
 async function load(): Promise<Fallocate | undefined> {
-  try {
-    const { default: koffi } = await import('koffi');
-    return koffi.load('libc.so.6').func('int fallocate(int fd, int mode, int64 offset, int64 length)'); // prettier-ignore
-  } catch {
-    // A C library of another name (musl), or none of koffi's programs for this machine.
-    return undefined;
-  }
+  const libc = await loadLibc();
+  return libc?.func('int fallocate(int fd, int mode, int64 offset, int64 length)');
 }
 
 /** Gives a range of an open file back to the host, on a pool thread; it reads as zeros. False when that cannot be had. */

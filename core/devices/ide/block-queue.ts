@@ -23,13 +23,7 @@ export class BlockQueue {
     const ticket = this.ticket;
     const run = (): void => {
       this.busy = true;
-      start((error) => {
-        this.busy = false;
-        const next = this.waiting;
-        this.waiting = undefined;
-        if (next) next();
-        else if (ticket === this.ticket) done(error);
-      });
+      start(this.ended(ticket, done));
     };
     if (this.busy) this.waiting = run;
     else run();
@@ -38,15 +32,19 @@ export class BlockQueue {
   /** Like `submit` for a request that is made now or not at all: `start` tells which. */
   submitNow(start: (done: Done) => boolean, done: Done): boolean {
     if (this.busy) return false;
-    const { ticket } = this;
-    this.busy = start((error) => {
+    this.busy = start(this.ended(this.ticket, done));
+    return this.busy;
+  }
+
+  /** Called when a request is over: the one that waited starts, or `done` hears of it. */
+  private ended(ticket: number, done: Done): Done {
+    return (error) => {
       this.busy = false;
       const next = this.waiting;
       this.waiting = undefined;
       if (next) next();
       else if (ticket === this.ticket) done(error);
-    });
-    return this.busy;
+    };
   }
 
   read(backend: BlockBackend, offset: number, target: Uint8Array, done: Done): void {
