@@ -18,7 +18,7 @@ export interface PerformanceCounts {
   /** Guest instructions in regions made. */
   translatedInstructions: number;
   wasmBytes: number;
-  /** Time in the translator and in the first compilation of what it made; optimising compilation on other threads is not in it. */
+  /** Time that the vCPU's thread spends on translations: choosing what belongs together, and taking in what other threads translated and compiled. */
   translateNs: number;
   /** Time in device models, estimated: the time of one call in 31 is taken. */
   deviceNs: number;

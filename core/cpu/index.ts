@@ -7,3 +7,5 @@ export {
   CODE_MAP_BASE,
 } from './layout';
 export { WasmVcpu, type VcpuConfig } from './vcpu';
+export type { ToTranslator, TranslatorStart } from './translator/background-translator';
+export { TranslatorService } from './translator/translator-service';

@@ -27,7 +27,7 @@ import { ModelSpecificRegisters } from './msr';
 import { PerformanceCounters } from './performance';
 import { StateRegisters } from './registers';
 import { RegionCache, type ModeTier, type TranslatorCounters } from './translator/region-cache';
-import type { MemoryViews } from './translator/region-state';
+import { viewsOf } from './translator/region-state';
 
 /** Thrown by `unwind`, caught by `run`: there is only this one. */
 const GUEST_FAULT = new Error('guest fault');
@@ -53,8 +53,8 @@ export interface VcpuConfig {
   /** Logical processors of the domain. */
   readonly vcpus: number;
   /**
-   * Times the interpreter runs a block before it is translated, then at once; 0: everything is interpreted. By default
-   * TRANSLATE_AFTER, and translations wait for each other up to BATCH_MS.
+   * Times the interpreter runs a block before it is translated, at once if the host has no thread for it; 0: everything is
+   * interpreted. By default TRANSLATE_AFTER, and translations wait for each other.
    */
   readonly translateAfter?: number;
   /** Longest decoded block, in instructions: with 1 a budget of n - 1 runs n instructions, no more. For lockstep. */
@@ -63,9 +63,9 @@ export interface VcpuConfig {
   nowMs?(): number;
 }
 
-/** A translation costs about as much as interpreting this many runs of a block. */
+/** A translation costs about as much as interpreting this many runs of a block; less for the vcpu if another thread makes it. */
 const TRANSLATE_AFTER = 3000;
-const BATCH_MS = 80;
+const TRANSLATE_AFTER_MEANWHILE = 1000;
 
 /** Exports of the helpers module that TypeScript calls. */
 interface HelperExports {
@@ -152,7 +152,8 @@ export class WasmVcpu implements Vcpu {
     const legacy = make(false);
     this.runLong = long.run;
     this.runLegacy = legacy.run;
-    const threshold = config.translateAfter ?? TRANSLATE_AFTER;
+    const usual = wasm.startTranslator ? TRANSLATE_AFTER_MEANWHILE : TRANSLATE_AFTER;
+    const threshold = config.translateAfter ?? usual;
     this.regions = new RegionCache(
       {
         wasm,
@@ -163,7 +164,7 @@ export class WasmVcpu implements Vcpu {
         helpers: exports,
         services: this.helpers,
         threshold,
-        batchMs: config.translateAfter === undefined ? BATCH_MS : 0,
+        atOnce: config.translateAfter !== undefined,
         ...(nowMs && { nowMs }),
       },
       long.tier,
@@ -407,16 +408,6 @@ export class WasmVcpu implements Vcpu {
     this.flushMappings();
     this.helpers.updateMode();
   }
-}
-
-function viewsOf(buffer: SharedArrayBuffer): MemoryViews {
-  return {
-    u8: new Uint8Array(buffer),
-    u16: new Uint16Array(buffer),
-    u32: new Uint32Array(buffer),
-    i32: new Int32Array(buffer),
-    i64: new BigInt64Array(buffer),
-  };
 }
 
 let helpersBytes: Uint8Array<ArrayBuffer> | undefined;

@@ -12,4 +12,4 @@ export { nodeSockets } from './sockets';
 export { domusPaths, nodeSystem, type DomusPaths } from './system';
 export { nodeTimers } from './timers';
 export { vncResponse } from './vnc-des';
-export { nodeWasm } from './wasm';
+export { compileMeanwhile, compileNow, nodeWasm, threadedWasm, type ThreadData } from './wasm';

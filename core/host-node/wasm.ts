@@ -1,6 +1,11 @@
 import { setFlagsFromString } from 'node:v8';
-import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
-import type { CompiledModule, WasmHost, WasmOptimizer } from '../host';
+import {
+  MessageChannel,
+  receiveMessageOnPort,
+  Worker,
+  type MessagePort,
+} from 'node:worker_threads';
+import type { CompiledModule, HostThread, WasmHost } from '../host';
 import { preferHugePages } from './address-space';
 
 /** V8 lays rare branches out of the way if told to (8 % of a Linux boot); it listens by itself from this version on. */
@@ -24,6 +29,7 @@ setFlagsFromString('--wasm-tiering-budget=13000000');
 /** The part of the JavaScript API that is used; Node's types leave the global out. */
 declare const WebAssembly: {
   readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => object;
+  compile(bytes: Uint8Array<ArrayBuffer>): Promise<object>;
   readonly Instance: new (
     module: object,
     imports: object,
@@ -33,38 +39,10 @@ declare const WebAssembly: {
   };
 };
 
-/** The optimizer's thread: modules go back by the port that bytes came by, or why they are none. */
-const OPTIMIZER = `
-const { workerData } = require('node:worker_threads');
-workerData.on('message', (bytes) => {
-  try {
-    workerData.postMessage({ module: new WebAssembly.Module(bytes) });
-  } catch (cause) {
-    workerData.postMessage({ error: String(cause) });
-  }
-});`;
-
-/** A worker that compiles. Its port is polled, as the caller may never return to an event loop. */
-function startOptimizer(): WasmOptimizer {
-  const { port1, port2 } = new MessageChannel();
-  const worker = new Worker(OPTIMIZER, {
-    eval: true,
-    workerData: port2,
-    transferList: [port2],
-  });
-  worker.unref();
-  port1.unref();
-  return {
-    compile(bytes) {
-      port1.postMessage(bytes, [bytes.buffer]);
-    },
-    take() {
-      const answer = receiveMessageOnPort(port1)?.message as
-        (CompiledModule & { readonly error?: string }) | undefined;
-      if (answer?.error !== undefined) throw new Error(answer.error);
-      return answer;
-    },
-  };
+/** What a thread of `threadedWasm` is begun with. */
+export interface ThreadData {
+  readonly port: MessagePort;
+  readonly start: object;
 }
 
 /** WebAssembly of this JavaScript engine. */
@@ -74,10 +52,36 @@ export const nodeWasm: WasmHost = {
       code instanceof Uint8Array ? new WebAssembly.Module(code) : (code.module as object);
     return new WebAssembly.Instance(module, imports).exports;
   },
-  optimizer: startOptimizer,
   createMemory(pages) {
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     preferHugePages(memory.buffer.byteLength);
     return { memory, buffer: memory.buffer };
   },
 };
+
+/** Compiles while the caller waits. Throws when the bytes are invalid. */
+export function compileNow(bytes: Uint8Array<ArrayBuffer>): CompiledModule {
+  return { module: new WebAssembly.Module(bytes) };
+}
+
+/** Compiles on the engine's threads. Rejects when the bytes are invalid. */
+export async function compileMeanwhile(bytes: Uint8Array<ArrayBuffer>): Promise<CompiledModule> {
+  return { module: await WebAssembly.compile(bytes) };
+}
+
+/** The same with translators on threads of their own, which run the program `translator` and are given `ThreadData`. */
+export function threadedWasm(translator: URL): WasmHost {
+  return { ...nodeWasm, startTranslator: (start) => startThread(translator, start) };
+}
+
+/** Starts a worker that does not keep the process alive. */
+function startThread(program: URL, start: object): HostThread {
+  const { port1, port2 } = new MessageChannel();
+  const workerData: ThreadData = { port: port2, start };
+  new Worker(program, { workerData, transferList: [port2] }).unref();
+  port1.unref();
+  return {
+    post: (message) => port1.postMessage(message),
+    take: () => receiveMessageOnPort(port1)?.message as object | undefined,
+  };
+}

@@ -3,12 +3,11 @@ export interface CompiledModule {
   readonly module: unknown;
 }
 
-/** Compiles modules on a thread of its own, one after another, with all optimizations the engine has. */
-export interface WasmOptimizer {
-  /** Begins with a module when those before it are done; the bytes are the optimizer's from then on. */
-  compile(bytes: Uint8Array<ArrayBuffer>): void;
-  /** The next module in the order of `compile`; undefined while it is not ready. Throws when its bytes were invalid. */
-  take(): CompiledModule | undefined;
+/** A thread of core's own code beside the caller's. What goes to and fro is cloned as structured data. */
+export interface HostThread {
+  post(message: object): void;
+  /** The oldest message from the thread that was not taken yet; undefined while there is none. The caller need not return to an event loop for it to come. */
+  take(): object | undefined;
 }
 
 /** What core may ask of the host's WebAssembly; core itself compiles without the global. */
@@ -20,8 +19,8 @@ export interface WasmHost {
   ): Record<string, (...args: never[]) => unknown>;
   /** Shared linear memory of exactly `pages` 64 KiB pages: `buffer` for views, `memory` to pass as an import. Throws RangeError when it cannot be had. */
   createMemory(pages: number): WasmMemory;
-  /** A thread of the caller's that compiles; absent where there can be none. */
-  optimizer?(): WasmOptimizer;
+  /** Starts a thread that translates, begun with `start` (core/cpu, TranslatorService); absent where there can be none. */
+  startTranslator?(start: object): HostThread;
 }
 
 export interface WasmMemory {

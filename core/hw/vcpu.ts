@@ -42,7 +42,7 @@ export interface VcpuCounters {
   /** Guest instructions in regions made. */
   readonly translatedInstructions: number;
   readonly wasmBytes: number;
-  /** Time in the translator and in the first compilation of what it made; optimising compilation on other threads is not in it. */
+  /** Time that the vCPU's thread spends on translations: choosing what belongs together, and taking in what other threads translated and compiled. */
   readonly translateNs: number;
   /** Time in device models, estimated from a sample of the calls. */
   readonly deviceNs: number;

@@ -1,3 +1,4 @@
+export { TranslatorService, type ToTranslator, type TranslatorStart } from '../cpu';
 export { MachineAddressSpace } from './address-space';
 export { MachineClock, type HostTime } from './clock';
 export {

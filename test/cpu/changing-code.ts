@@ -1,8 +1,9 @@
 /**
- * Programs whose code changes: run interpreted, translated at once and when warm, in lockstep with the interpreter one
+ * Programs whose code changes: run interpreted, translated at once, when warm and late, in lockstep with the interpreter one
  * instruction at a time; where no privilege is needed, this machine's processor says what is right.
  */
 import { expect } from 'vitest';
+import { lateTranslator } from '../support/late-translator';
 import { assemble, type Program } from './assemble';
 import { explain, Lockstep } from './lockstep';
 import { CODE, CONSTANTS, Rig } from './rig';
@@ -11,12 +12,11 @@ const TIERS = [
   { name: 'interpreted', translateAfter: 0 },
   { name: 'translated at once', translateAfter: 1 },
   { name: 'translated when warm', translateAfter: 30 },
+  { name: 'translated by a thread that is late', translateAfter: 3, wasm: lateTranslator(2) },
 ];
 const SLICE = 700;
 
-export const locksteps = TIERS.map(
-  ({ translateAfter }) => new Lockstep(new Rig({ translateAfter })),
-);
+export const locksteps = TIERS.map((tier) => new Lockstep(new Rig(tier)));
 
 /** Programs end with `end`: they halt here, and return natively. Results are in RBX. */
 const END = { here: '.macro end\nhlt\n.endm\n', native: '.macro end\nret\n.endm\n' };

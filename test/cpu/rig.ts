@@ -4,6 +4,7 @@
  */
 import { DIRTY_MAP_BASE, RAM_BASE, type WasmVcpu } from '../../core/cpu';
 import * as L from '../../core/cpu/layout';
+import type { WasmHost } from '../../core/host';
 import { GPR_NAMES, type GprName, type Vcpu, type VcpuExit } from '../../core/hw';
 import { bareVcpu } from '../support/bare-vcpu';
 import type { Program } from './assemble';
@@ -57,6 +58,7 @@ export const CONSTANTS = Object.entries({
 export interface RigConfig {
   /** As in VcpuConfig. */
   readonly translateAfter: number;
+  readonly wasm?: WasmHost;
   readonly blockInstructions?: number;
   readPort?(port: number): number;
   writePort?(port: number, value: number): void;
@@ -101,6 +103,7 @@ export class Rig {
       },
       readTsc: () => config.readTsc?.() ?? 0n,
       translateAfter: config.translateAfter,
+      ...(config.wasm && { wasm: config.wasm }),
       ...(config.blockInstructions !== undefined && {
         blockInstructions: config.blockInstructions,
       }),

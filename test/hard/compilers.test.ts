@@ -8,7 +8,6 @@ import { setFlagsFromString } from 'node:v8';
 import { expect, it, vi } from 'vitest';
 import * as L from '../../core/cpu/layout';
 import { HELPERS } from '../../core/cpu/ops/helper-types';
-import type { CompiledModule } from '../../core/host';
 import { nodeWasm } from '../../core/host-node';
 import { Random } from '../cpu/random';
 import { LinuxGuest } from '../support/linux-guest';
@@ -111,16 +110,6 @@ it('regions are the same by every compiler', async () => {
     // The interpreters and the helpers have more to import than regions.
     if (code instanceof Uint8Array && !('host' in imports)) modules.push(code.slice());
     return instantiate(code, imports);
-  });
-  vi.spyOn(nodeWasm, 'optimizer').mockImplementation(() => {
-    const ready: CompiledModule[] = [];
-    return {
-      compile: (bytes) => {
-        modules.push(bytes.slice());
-        ready.push({ module: new WebAssembly.Module(bytes) });
-      },
-      take: () => ready.shift(),
-    };
   });
   const linux = await LinuxGuest.boot({});
   const memoryPages = linux.machine.memory.buffer.byteLength / 65536;

@@ -2,10 +2,11 @@
  * The translated regions of a vcpu: made when a block turns hot, dropped when a block they were made of changes, those
  * that have not run for long evicted when there are too many.
  */
-import type { FunctionBody } from '../../wasm';
+import type { CompiledModule, WasmHost } from '../../host';
 import type { Handler } from '../interp/interpreter';
 import * as L from '../layout';
-import { RegionCompiler, type CompiledRegion, type RegionCompilerConfig } from './region-compiler';
+import { BackgroundTranslator } from './background-translator';
+import { BATCH_MS, LocalTranslator } from './local-translator';
 import {
   growRegion,
   LARGE,
@@ -15,7 +16,7 @@ import {
   type RegionNode,
 } from './region-graph';
 import { MISSES_UNTIL_REMADE, type MemoryViews } from './region-state';
-import { translate } from './translate';
+import type { RegionTranslator, TranslatedRegion } from './region-translator';
 
 /** What the cache needs of the helpers. */
 export interface RegionServices {
@@ -28,13 +29,22 @@ interface RegionTable {
   set(index: number, region: unknown): void;
 }
 
-export interface RegionCacheConfig extends RegionCompilerConfig {
+export interface RegionCacheConfig {
+  readonly wasm: WasmHost;
+  readonly memory: unknown;
+  readonly memoryPages: number;
   readonly views: MemoryViews;
+  /** Exports of the helpers module. */
+  readonly helpers: Record<string, unknown>;
   /** Offset of vcpu state. */
   readonly base: number;
   readonly services: RegionServices;
   /** Times a block runs in the interpreter before it is translated. */
   readonly threshold: number;
+  /** Without another thread, regions are compiled one by one and not in batches. */
+  readonly atOnce: boolean;
+  /** Monotonic milliseconds. */
+  readonly nowMs?: () => number;
 }
 
 /** Runs of a region after which its code is optimized. */
@@ -54,7 +64,7 @@ export interface ModeTier {
   readonly table: RegionTable;
 }
 
-interface Region extends CompiledRegion {
+interface Region extends TranslatedRegion {
   readonly number: number;
   readonly table: RegionTable;
   readonly entry: number;
@@ -64,6 +74,8 @@ interface Region extends CompiledRegion {
   readonly pages: ReadonlyMap<number, number>;
   /** It runs. */
   installed: boolean;
+  /** Its optimized code is made or has come. */
+  optimized: boolean;
   /** REGION_HEAT when room was made last, which changes when the region runs. */
   heat: number | undefined;
   dropped: boolean;
@@ -75,7 +87,7 @@ export interface TranslatorCounters {
   dropped: number;
   instructions: number;
   wasmBytes: number;
-  /** Time spent in making regions, their first compilation included; 0 without a clock. */
+  /** Time that the vcpu's thread spent on regions; 0 without a clock. */
   milliseconds: number;
 }
 
@@ -96,11 +108,12 @@ export class RegionCache {
     wasmBytes: 0,
     milliseconds: 0,
   };
+  private lastId = 0;
   private readonly free: number[] = Array.from(
     { length: L.REGION_MAX - 1 },
     (_, i) => L.REGION_MAX - 1 - i,
   );
-  private readonly compiler: RegionCompiler<Region>;
+  private readonly translator: RegionTranslator<Region>;
   /** By number, oldest first. */
   private readonly regions = new Map<number, Region>();
   /** Entry -> times its region was made anew. */
@@ -118,12 +131,29 @@ export class RegionCache {
     private readonly long: ModeTier,
     private readonly legacy: ModeTier,
   ) {
-    this.compiler = new RegionCompiler(config, (region, code) => this.install(region, code));
+    const { wasm, memoryPages, views, base, nowMs, atOnce } = config;
+    const memory = { views, base, long: long.handlers, legacy: legacy.handlers };
+    const install = (
+      regions: readonly (Region | undefined)[],
+      code: CompiledModule | Uint8Array<ArrayBuffer>,
+    ): void => this.installAll(regions, code);
+    const background = {
+      startTranslator: (start: object) => wasm.startTranslator!(start),
+      memory,
+      memoryPages,
+    };
+    this.translator = wasm.startTranslator
+      ? new BackgroundTranslator<Region>(background, install)
+      : new LocalTranslator<Region>(
+          { memory, memoryPages, batchMs: atOnce ? 0 : BATCH_MS, ...(nowMs && { nowMs }) },
+          install,
+        );
   }
 
   /** The block at `header`, about to run, has become hot. Its region runs from the next `flush` on. */
   translate(header: number): void {
-    this.timed(() => this.make(header, SMALL));
+    if (this.translator.hasRoom) this.timed(() => this.make(header, SMALL));
+    else this.askAgain(header);
   }
 
   /**
@@ -133,8 +163,8 @@ export class RegionCache {
   improve(header: number): number {
     const { views } = this.config;
     const region = this.regionAt(header);
-    if (region?.body && this.compiler.inBackground && !this.compiler.isWaiting(region)) {
-      this.compiler.optimize(region);
+    if (region && !region.optimized && this.translator.optimize(region)) {
+      region.optimized = true;
       this.setHeat(region, ENLARGE_AFTER);
     } else this.timed(() => this.make(header, LARGE));
     return views.u32[(header + L.BLOCK_REGION) >> 2];
@@ -150,7 +180,7 @@ export class RegionCache {
     const from = nowMs?.() ?? 0;
     act();
     this.counters.milliseconds += (nowMs?.() ?? 0) - from;
-    this.counters.wasmBytes = this.compiler.wasmBytes;
+    this.counters.wasmBytes = this.translator.wasmBytes;
   }
 
   private regionAt(header: number): Region | undefined {
@@ -187,17 +217,14 @@ export class RegionCache {
     const pages = this.pagesOf(nodes, entryRip, gpaOf);
     if (pages.size > L.REGION_PAGES_MAX) return;
     const grouping = limits === LARGE && !this.straddling.has(header);
-    const translation = translate(
-      entry,
-      { memory: views, handlers: tier.handlers, long, base },
-      this.compiler.imports,
+    const region = this.register(header, nodes, tier.table, pages, limits);
+    this.translator.translate(region, {
+      nodes,
+      long,
       grouping,
-      !this.exactFloats.has(header),
-    );
-    const body = translation.function.encode();
-    const region = this.register(header, translation.nodes, tier.table, pages, limits, body);
-    if (limits === LARGE && this.compiler.inBackground) this.compiler.optimize(region);
-    else this.compiler.compile(region);
+      inlineFloats: !this.exactFloats.has(header),
+      optimized: region.optimized,
+    });
   }
 
   /** Pages besides the entry's first: distance in pages -> GPA. */
@@ -227,20 +254,20 @@ export class RegionCache {
     table: RegionTable,
     pages: ReadonlyMap<number, number>,
     limits: RegionLimits,
-    body: FunctionBody,
   ): Region {
     if (this.free.length === 0) this.evict(L.REGION_MAX / 8);
     const number = this.free.pop()!;
     const members = [...new Set(nodes.map((node) => node.header))];
     const region: Region = {
+      id: ++this.lastId,
       number,
       table,
       entry,
       members,
       limits,
       pages,
-      body,
       installed: false,
+      optimized: limits === LARGE,
       heat: undefined,
       dropped: false,
     };
@@ -258,7 +285,19 @@ export class RegionCache {
 
   /** Lets run what was compiled since the last time. */
   flush(): void {
-    if (this.compiler.isDue) this.timed(() => this.compiler.flush());
+    if (this.translator.isDue) this.timed(() => this.translator.flush());
+  }
+
+  /** Instantiates a module; what was dropped meanwhile stays unused. */
+  private installAll(
+    regions: readonly (Region | undefined)[],
+    code: CompiledModule | Uint8Array<ArrayBuffer>,
+  ): void {
+    const { wasm, memory, helpers } = this.config;
+    const made = wasm.instantiate(code, { env: { memory }, helpers });
+    regions.forEach((region, i) => {
+      if (region) this.install(region, made[i]);
+    });
   }
 
   /** Lets a region run, or lets it run better. */
@@ -272,8 +311,7 @@ export class RegionCache {
     const record = L.REGION_AREA_BASE + region.number * L.REGION_BYTES;
     u32[(record + L.REGION_PAGES) >> 2] = region.pages.size;
     i32[(record + L.REGION_PATIENCE) >> 2] = STUCK_LIMIT;
-    const next = this.compiler.inBackground ? OPTIMIZE_AFTER : ENLARGE_AFTER;
-    this.setHeat(region, region.limits === SMALL ? next : 0);
+    this.setHeat(region, region.limits === SMALL ? OPTIMIZE_AFTER : 0);
     let item = (record + L.REGION_PAGE_LIST) >> 2;
     for (const [distance, gpa] of region.pages) {
       i32[item++] = distance;
@@ -301,16 +339,16 @@ export class RegionCache {
   }
 
   private drop(region: Region): void {
-    const { u32, i32 } = this.config.views;
+    const { u32 } = this.config.views;
+    const current = this.regionAt(region.entry);
     region.dropped = true;
+    this.translator.forget(region);
     this.regions.delete(region.number);
     this.free.push(region.number);
     region.table.set(region.number, null);
-    if (u32[(region.entry + L.BLOCK_REGION) >> 2] === region.number) {
-      u32[(region.entry + L.BLOCK_REGION) >> 2] = 0;
-      // Without a region it is interpreted again, and soon asks for one if it still is hot.
-      i32[(region.entry + L.BLOCK_HEAT) >> 2] = Math.ceil(this.config.threshold / 4);
-    }
+    if (current === region) u32[(region.entry + L.BLOCK_REGION) >> 2] = 0;
+    if (current && current !== region) this.setHeat(current, ENLARGE_AFTER);
+    else this.askAgain(region.entry);
     for (const member of region.members) {
       u32[(member + L.BLOCK_MEMBER_OF) >> 2]--;
       const set = this.byMember.get(member)!;
@@ -319,6 +357,12 @@ export class RegionCache {
     }
     this.config.services.dropJumpsOf(region.entry + L.BLOCK_HEADER_BYTES);
     this.counters.dropped++;
+  }
+
+  /** Without a region a block is interpreted, and soon asks for one if it still is hot. */
+  private askAgain(header: number): void {
+    const { views, threshold } = this.config;
+    views.i32[(header + L.BLOCK_HEAT) >> 2] = Math.ceil(threshold / 4);
   }
 
   /** Indirect branches of the region that begins with a block went elsewhere: it is made anew with their targets, a few times. */
@@ -350,6 +394,7 @@ export class RegionCache {
     this.counters.dropped += this.regions.size;
     for (const region of this.regions.values()) {
       region.dropped = true;
+      this.translator.forget(region);
       region.table.set(region.number, null);
       this.free.push(region.number);
     }

@@ -169,13 +169,16 @@ function makeNode(
     uops.push(uop);
     end = endOf(source, at, uop);
   }
+  const instructions = source.u16[(header + L.BLOCK_INSTRUCTIONS) >> 1];
+  return newNode({ header, at, calls, uops, instructions, end: end ?? { kind: 'stop' } });
+}
+
+/** A node that leads nowhere yet. */
+export function newNode(
+  content: Pick<RegionNode, 'header' | 'at' | 'calls' | 'uops' | 'instructions' | 'end'>,
+): RegionNode {
   return {
-    header,
-    at,
-    calls,
-    uops,
-    instructions: source.u16[(header + L.BLOCK_INSTRUCTIONS) >> 1],
-    end: end ?? { kind: 'stop' },
+    ...content,
     successors: [],
     order: -1,
     dominator: undefined,

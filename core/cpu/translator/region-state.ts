@@ -34,6 +34,16 @@ export interface MemoryViews {
   readonly i64: BigInt64Array;
 }
 
+export function viewsOf(buffer: SharedArrayBuffer): MemoryViews {
+  return {
+    u8: new Uint8Array(buffer),
+    u16: new Uint16Array(buffer),
+    u32: new Uint32Array(buffer),
+    i32: new Int32Array(buffer),
+    i64: new BigInt64Array(buffer),
+  };
+}
+
 /** What is known of the last flag setter: its kind, `raw` (flags as bits), two doubles compared (also kept as bits), or nothing. */
 export type KnownFlags =
   | { readonly kind: FlagKind; readonly bytes: number; readonly first: boolean }

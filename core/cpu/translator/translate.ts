@@ -10,11 +10,6 @@ import { RegionState, type HelperImports, type MemoryViews } from './region-stat
 import { analyse, StructuredEmitter } from './structure';
 import type { VectorSnapshot } from './vectors';
 
-export interface Translation {
-  readonly function: FunctionBuilder;
-  readonly nodes: readonly RegionNode[];
-}
-
 export interface TranslationSource {
   readonly memory: MemoryViews;
   readonly handlers: readonly Handler[];
@@ -29,12 +24,11 @@ export function translate(
   imports: HelperImports,
   grouping: boolean,
   inlineFloats: boolean,
-): Translation {
-  const nodes = analyse(entry);
+): FunctionBuilder {
+  analyse(entry);
   const region = new RegionState(source.memory, source.long, source.base, imports, grouping);
   const emitter = new NodeEmitter(entry, region, source, inlineFloats);
-  const built = region.build(() => emitter.structure.emit(entry));
-  return { function: built, nodes };
+  return region.build(() => emitter.structure.emit(entry));
 }
 
 type IndirectEnd = Extract<NodeEnd, { kind: 'indirect' }>;

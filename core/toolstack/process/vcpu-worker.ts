@@ -3,7 +3,7 @@ import { randomFillSync } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Logger, LogLevel } from '../../base';
 import { DisconnectedNetwork } from '../../hw';
-import { arrangeAddressSpace, nodeTimers, nodeWasm } from '../../host-node';
+import { arrangeAddressSpace, nodeTimers, threadedWasm } from '../../host-node';
 import { Machine, type MachineDisk } from '../../machine';
 import { VcpuLoop } from './vcpu-loop';
 import { BlockClient, WorkerBlockBackend } from './worker-block';
@@ -57,10 +57,11 @@ function main(data: WorkerData): void {
     backend: disk.present ? new WorkerBlockBackend(blocks, index, disk) : undefined,
     ...(disk.cdrom && { onEject: () => post({ type: 'ejected', vdev: disk.vdev }) }),
   }));
+  const wasm = threadedWasm(new URL('./translator-worker.mjs', import.meta.url));
   let machine: Machine;
   try {
     machine = new Machine(
-      { wasm: nodeWasm, time: nodeTimers, random: randomSource(), log: workerLogger(post) },
+      { wasm, time: nodeTimers, random: randomSource(), log: workerLogger(post) },
       {
         uuid: data.uuid,
         memoryMiB: data.memoryMiB,
