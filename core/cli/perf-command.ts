@@ -102,7 +102,8 @@ async function perf(
 
 const PERF_HELP = `
 "In all" counts from the start of the domain. Time in devices is estimated from a sample of their calls; the
-translator's time is what the vCPU's thread spends on it: another thread translates and compiles. How guest code's time divides between interpreter and translated code is not measured: see the share of the instructions.`;
+translator's time is what the vCPU's thread spends on it: another thread translates and compiles. How guest code's
+time divides between interpreter and translated code is not measured: see the share of the instructions.`;
 
 /** The row of this file. */
 export const PERF_COMMAND: CliCommand = {

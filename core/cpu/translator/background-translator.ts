@@ -87,11 +87,10 @@ export class BackgroundTranslator<R extends TranslatedRegion> implements RegionT
     this.orders.push({ type: 'translate', id, request: { ...rest, packed: packNodes(nodes) } });
   }
 
-  optimize(region: R): boolean {
+  optimize(region: R): void {
     const { id } = region;
     this.underWay.set(id, region);
     this.orders.push({ type: 'optimize', id });
-    return true;
   }
 
   forget({ id }: R): void {

@@ -47,10 +47,6 @@ export class LocalTranslator<R extends TranslatedRegion> implements RegionTransl
     if (this.waiting.size >= BATCH) this.compile();
   }
 
-  optimize(): boolean {
-    return false;
-  }
-
   forget(region: R): void {
     this.waiting.delete(region);
   }

@@ -163,7 +163,8 @@ export class RegionCache {
   improve(header: number): number {
     const { views } = this.config;
     const region = this.regionAt(header);
-    if (region && !region.optimized && this.translator.optimize(region)) {
+    if (region && !region.optimized && this.translator.optimize) {
+      this.translator.optimize(region);
       region.optimized = true;
       this.setHeat(region, ENLARGE_AFTER);
     } else this.timed(() => this.make(header, LARGE));
@@ -311,7 +312,8 @@ export class RegionCache {
     const record = L.REGION_AREA_BASE + region.number * L.REGION_BYTES;
     u32[(record + L.REGION_PAGES) >> 2] = region.pages.size;
     i32[(record + L.REGION_PATIENCE) >> 2] = STUCK_LIMIT;
-    this.setHeat(region, region.limits === SMALL ? OPTIMIZE_AFTER : 0);
+    const next = this.translator.optimize ? OPTIMIZE_AFTER : ENLARGE_AFTER;
+    this.setHeat(region, region.limits === SMALL ? next : 0);
     let item = (record + L.REGION_PAGE_LIST) >> 2;
     for (const [distance, gpa] of region.pages) {
       i32[item++] = distance;

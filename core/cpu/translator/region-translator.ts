@@ -40,8 +40,8 @@ export interface RegionTranslator<R extends TranslatedRegion> {
   readonly wasmBytes: number;
   /** Begins with a region; its code is installed by some `flush`. */
   translate(region: R, request: RegionRequest): void;
-  /** Begins to compile a translated region anew with all optimizations; false when that cannot be done meanwhile. */
-  optimize(region: R): boolean;
+  /** Begins to compile a translated region anew with all optimizations. */
+  optimize?(region: R): void;
   /** A region was dropped. */
   forget(region: R): void;
   /** Installs what is ready. Throws what went wrong with a region that is not dropped. */
