@@ -158,6 +158,41 @@ describe('a fault in hot code', () => {
     );
   });
 
+  it.each([
+    ['0x48, 0xc7, 0xc1, 0x10, 0, 0, 0', 2, 'MOV, whose opcode is undefined with ModR/M FF'],
+    ['0x48, 0x8d, 0x41, 0x10', 2, 'LEA, undefined with a register'],
+    ['0x0f, 0xba, 0xe1, 0x07', 2, 'BT of an immediate, one of a group'],
+    ['0x66, 0x0f, 0xc7, 0xf1', 3, 'RDRAND, one of a group with a prefix'],
+    ['0xc4, 0xe2, 0x70, 0xf2, 0xc1', 4, 'ANDN'],
+    ['0xc4, 0xe2, 0x78, 0xf3, 0xd9', 4, 'BLSI, a VEX opcode with a group'],
+    ['0x48, 0xb8, 1, 2, 3, 4, 5, 6, 7, 8', 5, 'a long immediate'],
+    ['0x66, 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0', 3, 'NOP, in front of its opcode'],
+  ])(
+    'is the fetch of the page behind, which comes: %s, of which %i are there: %s',
+    (bytes, split) => {
+      const program = build(`
+      or qword ptr [PAGE_TABLES + (HOLE >> 12) * 8], 1
+      lea rsi, [code]
+      mov edi, HOLE - ${String(split)}
+      mov ecx, 32
+      rep movsb
+      and qword ptr [PAGE_TABLES + (HOLE >> 12) * 8], ~1
+      invlpg [HOLE]
+      mov qword ptr [mend], HOLE >> 12
+      mov eax, HOLE - ${String(split)}
+      call rax
+      jmp past
+    code: .byte ${bytes}
+      ret
+      .fill 32, 1, 0x90
+    past: nop`);
+      const log = run(program);
+      expect(log.map(({ vector, rip, cr2 }) => [vector, BigInt(rip), cr2])).toEqual([
+        [14, HOLE - BigInt(split), HOLE],
+      ]);
+    },
+  );
+
   it('in user mode: pages of the supervisor, and fetches that may not run', () => {
     const program = build(`
       and qword ptr [PAGE_TABLES + (FIXED >> 12) * 8], ~4

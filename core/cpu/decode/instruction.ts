@@ -96,6 +96,17 @@ const FIXED_REGISTERS: Record<string, number> = {
   GS: 5,
 };
 
+/** Rows whose opcode is followed by a ModR/M byte. */
+const WITH_MODRM: ReadonlySet<OpRow> = new Set(
+  BY_OPCODE.flat(2).filter(
+    (row) =>
+      row.mnemonic !== 'XLAT' &&
+      (row.reg !== undefined ||
+        row.mod !== undefined ||
+        row.operands.some((o) => /^[EGMWVUQPNRSCD](?![LXS]$)/.test(o) || o === 'STi')),
+  ),
+);
+
 export class InstructionDecoder {
   readonly out: Decoded = {
     row: undefined,
@@ -189,7 +200,11 @@ export class InstructionDecoder {
 
     const modrm = this.bytes[this.at];
     const row = this.select(map, byte, modrm, prefixes, rex, mode, vexRegister, vexLength);
-    if (!row) return this.undefinedOpcode();
+    if (!row) {
+      // Where the ModR/M byte could have made it defined, that byte was fetched.
+      if (BY_OPCODE[map][byte].some((candidate) => WITH_MODRM.has(candidate))) this.at++;
+      return this.undefinedOpcode();
+    }
 
     const code32 = (mode & L.MODE_CODE32) !== 0;
     const opsize =
@@ -211,13 +226,9 @@ export class InstructionDecoder {
     out.memory = false;
     out.immediateLow = 0;
     out.immediateHigh = 0;
-    const needsModrm =
-      row.reg !== undefined ||
-      row.mod !== undefined ||
-      row.operands.some((o) => /^[EGMWVUQPNRSCD](?![LXS]$)/.test(o) || o === 'STi');
     let reg = 0;
     let rm = 0;
-    if (needsModrm && row.mnemonic !== 'XLAT') {
+    if (WITH_MODRM.has(row)) {
       this.at++;
       reg = ((modrm >> 3) & 7) | ((rex & 4) << 1);
       rm = (modrm & 7) | ((rex & 1) << 3);
