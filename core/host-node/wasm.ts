@@ -48,9 +48,8 @@ export interface ThreadData {
 /** WebAssembly of this JavaScript engine. */
 export const nodeWasm: WasmHost = {
   instantiate(code, imports) {
-    const module =
-      code instanceof Uint8Array ? new WebAssembly.Module(code) : (code.module as object);
-    return new WebAssembly.Instance(module, imports).exports;
+    const { module } = code instanceof Uint8Array ? compileNow(code) : code;
+    return new WebAssembly.Instance(module as object, imports).exports;
   },
   createMemory(pages) {
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });

@@ -6,7 +6,6 @@ import { viewsOf } from './region-state';
 
 interface Region {
   readonly id: number;
-  dropped: boolean;
 }
 
 function setUp(): {
@@ -36,7 +35,7 @@ function setUp(): {
 const REQUEST = { nodes: [], long: true, grouping: false, inlineFloats: true, optimized: false };
 
 function region(translator: BackgroundTranslator<Region>, id: number): Region {
-  const made = { id, dropped: false };
+  const made = { id };
   translator.translate(made, REQUEST);
   return made;
 }
@@ -77,7 +76,7 @@ describe('a translator on another thread', () => {
     let id = 0;
     while (translator.hasRoom && id < 10_000) region(translator, ++id);
     expect(id).toBe(1_024);
-    translator.forget({ id: 1, dropped: true });
+    translator.forget({ id: 1 });
     expect(translator.hasRoom).toBe(true);
   });
 });

@@ -78,7 +78,6 @@ interface Region extends TranslatedRegion {
   optimized: boolean;
   /** REGION_HEAT when room was made last, which changes when the region runs. */
   heat: number | undefined;
-  dropped: boolean;
 }
 
 /** Counters for `domus perf`. */
@@ -270,7 +269,6 @@ export class RegionCache {
       installed: false,
       optimized: limits === LARGE,
       heat: undefined,
-      dropped: false,
     };
     this.regions.set(number, region);
     for (const member of members) {
@@ -297,7 +295,8 @@ export class RegionCache {
     const { wasm, memory, helpers } = this.config;
     const made = wasm.instantiate(code, { env: { memory }, helpers });
     regions.forEach((region, i) => {
-      if (region) this.install(region, made[i]);
+      // One before it in the module may have taken its place.
+      if (region && this.regions.get(region.number) === region) this.install(region, made[i]);
     });
   }
 
@@ -343,7 +342,6 @@ export class RegionCache {
   private drop(region: Region): void {
     const { u32 } = this.config.views;
     const current = this.regionAt(region.entry);
-    region.dropped = true;
     this.translator.forget(region);
     this.regions.delete(region.number);
     this.free.push(region.number);
@@ -395,7 +393,6 @@ export class RegionCache {
   clear(): void {
     this.counters.dropped += this.regions.size;
     for (const region of this.regions.values()) {
-      region.dropped = true;
       this.translator.forget(region);
       region.table.set(region.number, null);
       this.free.push(region.number);

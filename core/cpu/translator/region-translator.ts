@@ -15,8 +15,6 @@ export const BATCH = 128;
 export interface TranslatedRegion {
   /** Unique among all of a vcpu, for all time. */
   readonly id: number;
-  /** Nobody runs it any more. */
-  readonly dropped: boolean;
 }
 
 /** A region to translate. Its nodes are the translator's from then on. */

@@ -5,8 +5,8 @@
 import type { FunctionBuilder, Label } from '../../wasm';
 import type { RegionNode } from './region-graph';
 
-/** Orders the nodes, finds dominators, loop heads and merge points, and cuts irreducible edges. Gives the nodes in reverse postorder. */
-export function analyse(entry: RegionNode): RegionNode[] {
+/** Orders the nodes, finds dominators, loop heads and merge points, and cuts irreducible edges. */
+export function analyse(entry: RegionNode): void {
   const order = reversePostorder(entry);
   order.forEach((node, i) => (node.order = i));
   let predecessors = predecessorsOf(order);
@@ -29,7 +29,6 @@ export function analyse(entry: RegionNode): RegionNode[] {
     node.mergePoint = before.filter((p) => p.order < node.order).length > 1;
     node.dominator?.children.push(node);
   }
-  return order;
 }
 
 /** Sources of the edges into each node; a node with two edges to another counts twice. */
