@@ -16,7 +16,7 @@ const SLOW_SUITES: Readonly<Record<string, { readonly setup: string; readonly ti
     boot: { setup: 'core', timeout: 5 * MINUTE },
     e2e: { setup: 'app', timeout: 5 * MINUTE },
     // Real installations from a mirror: `npm run test:install`, by hand.
-    install: { setup: 'core', timeout: 240 * MINUTE },
+    install: { setup: 'install', timeout: 240 * MINUTE },
     // The reliability plan's bars at their full size: `npm run test:hard`, by hand.
     hard: { setup: 'hard', timeout: 15 * MINUTE },
     bench: { setup: 'core', timeout: 10 * MINUTE },

@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
-import { SetupError } from '../lib/apt.mjs';
+import { ensureCommands, SetupError } from '../lib/apt.mjs';
 import { CpioWriter } from './cpio.mjs';
 
 const SUITE = 'trixie';
@@ -164,9 +164,11 @@ function driverPaths(tree, release) {
 function extendedStatus(apt, initrd, release) {
   const script =
     'set -o pipefail; gzip -dc "$0" | cpio -i --quiet --to-stdout var/lib/dpkg/status ./var/lib/dpkg/status';
-  const { stdout } = spawnSync('bash', ['-c', script, initrd], { maxBuffer: 64 << 20 });
+  ensureCommands({ cpio: 'cpio' }, "Reading the installer's ramdisk");
+  const { stdout, stderr } = spawnSync('bash', ['-c', script, initrd], { maxBuffer: 64 << 20 });
   let status = `${stdout.toString().trimEnd()}\n`;
-  if (!status.includes('Package: ')) throw new Error('the ramdisk of the installer has no status');
+  if (!status.includes('Package: '))
+    throw new Error(`the ramdisk of the installer has no status: ${stderr}`);
   const names = [...REPLACED.map((name) => `${name}-modules-${release}-di`), ...REPLACED_TOOLS];
   for (const name of names) {
     const fields = apt

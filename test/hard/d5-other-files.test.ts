@@ -14,7 +14,6 @@ const SECTOR = 512;
 /** glibc's malloc asks this as it gives memory of a thread back (malloc-sysdep.h, check_may_shrink_heap). */
 const BY_MALLOC = '/proc/sys/vm/overcommit_memory';
 
-const hasStrace = spawnSync('strace', ['--version']).status === 0;
 const directory = new Directory();
 let program = '';
 beforeAll(async () => {
@@ -238,7 +237,7 @@ function shown(path: string): string {
   return path.replace(/\/\d+(?=\/|$)/g, '/N');
 }
 
-it.skipIf(!hasStrace)('D5: images that name other files (needs strace)', () => {
+it('D5: images that name other files', () => {
   const begin = performance.now();
   const misses: string[] = [];
   // A harmless overlay shows what the program opens by itself.
