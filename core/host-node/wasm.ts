@@ -19,6 +19,9 @@ if (parseFloat(process.versions.v8) < BRANCH_HINTS_SINCE)
  */
 setFlagsFromString('--no-turbo-move-optimization');
 
+/** Functions are compiled where their module is, which the vcpu's thread has done by another, and not when they are first called. */
+setFlagsFromString('--no-wasm-lazy-compilation');
+
 /**
  * V8 looks at `compilationHints` sections: modules that are compiled in the background are optimized at once. It
  * optimizes the others' functions by itself, if these have not come first; as late as 13.0 does.

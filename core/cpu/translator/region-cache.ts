@@ -335,7 +335,11 @@ export class RegionCache {
     const heatOf = ({ number }: Region): number =>
       this.config.views.i32[(L.REGION_AREA_BASE + number * L.REGION_BYTES + L.REGION_HEAT) >> 2];
     const idle = all.filter((region) => region.heat === heatOf(region));
-    for (const region of [...new Set([...idle, ...all])].slice(0, count)) this.drop(region);
+    for (const region of [...new Set([...idle, ...all])].slice(0, count)) {
+      this.drop(region);
+      // What has not run for long must earn its place anew.
+      this.config.views.i32[(region.entry + L.BLOCK_HEAT) >> 2] = this.config.threshold;
+    }
     for (const region of this.regions.values()) region.heat = heatOf(region);
   }
 

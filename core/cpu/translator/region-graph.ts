@@ -70,7 +70,11 @@ export type NodeEnd =
   /** The last instruction and what follows is the interpreter's. */
   | { readonly kind: 'stop' };
 
+/** A node that is not the guest's code but sends on within the region (reducible.ts): by what was chosen before, or choosing a place among its successors. */
+export type Route = 'dispatch' | { readonly place: number };
+
 export interface RegionNode {
+  readonly route?: Route;
   readonly header: number;
   /** RIP of the block, bytes from the region's entry. */
   readonly at: number;
@@ -175,7 +179,7 @@ function makeNode(
 
 /** A node that leads nowhere yet. */
 export function newNode(
-  content: Pick<RegionNode, 'header' | 'at' | 'calls' | 'uops' | 'instructions' | 'end'>,
+  content: Pick<RegionNode, 'header' | 'at' | 'calls' | 'uops' | 'instructions' | 'end' | 'route'>,
 ): RegionNode {
   return {
     ...content,

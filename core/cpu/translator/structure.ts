@@ -1,34 +1,40 @@
 /**
  * Control-flow analysis of a region and its emission as structured WebAssembly: N. Ramsey, "Beyond Relooper" (ICFP
- * 2022): the dominator tree gives the nesting. Edges that would enter a loop beside its head leave the region instead.
+ * 2022): the dominator tree gives the nesting.
  */
 import type { FunctionBuilder, Label } from '../../wasm';
+import { makeReducible } from './reducible';
 import type { RegionNode } from './region-graph';
 
-/** Orders the nodes, finds dominators, loop heads and merge points, and cuts irreducible edges. */
+/** Orders the nodes and finds dominators, loop heads and merge points. Loops with several entries get one (reducible.ts). */
 export function analyse(entry: RegionNode): void {
-  const order = reversePostorder(entry);
-  order.forEach((node, i) => (node.order = i));
-  let predecessors = predecessorsOf(order);
-  findDominators(order, predecessors);
-  let cut = false;
-  for (const node of order) {
-    node.successors.forEach((to, slot) => {
-      if (!to || to.order > node.order || dominates(to, node)) return;
-      node.successors[slot] = undefined;
-      cut = true;
-    });
+  let graph = orderedGraph(entry);
+  const entersBesideHead = (from: RegionNode): boolean =>
+    from.successors.some((to) => to && to.order <= from.order && !dominates(to, from));
+  if (graph.order.some(entersBesideHead)) {
+    makeReducible(entry, graph.order);
+    graph = orderedGraph(entry);
   }
-  if (cut) {
-    predecessors = predecessorsOf(order);
-    findDominators(order, predecessors);
-  }
-  for (const node of order) {
-    const before = predecessors[node.order];
+  for (const node of graph.order) {
+    const before = graph.predecessors[node.order];
     node.loopHead = before.some((p) => p.order >= node.order);
     node.mergePoint = before.filter((p) => p.order < node.order).length > 1;
     node.dominator?.children.push(node);
   }
+}
+
+interface OrderedGraph {
+  readonly order: readonly RegionNode[];
+  /** By the node's order. */
+  readonly predecessors: readonly (readonly RegionNode[])[];
+}
+
+function orderedGraph(entry: RegionNode): OrderedGraph {
+  const order = reversePostorder(entry);
+  order.forEach((node, i) => (node.order = i));
+  const predecessors = predecessorsOf(order);
+  findDominators(order, predecessors);
+  return { order, predecessors };
 }
 
 /** Sources of the edges into each node; a node with two edges to another counts twice. */
@@ -55,7 +61,10 @@ function reversePostorder(entry: RegionNode): RegionNode[] {
 }
 
 /** K. Cooper, T. Harvey, K. Kennedy: "A Simple, Fast Dominance Algorithm". */
-function findDominators(order: readonly RegionNode[], predecessors: readonly RegionNode[][]): void {
+function findDominators(
+  order: readonly RegionNode[],
+  predecessors: readonly (readonly RegionNode[])[],
+): void {
   const [entry] = order;
   const idom: (RegionNode | undefined)[] = order.map(() => undefined);
   idom[0] = entry;
@@ -97,7 +106,7 @@ export class StructuredEmitter {
     private readonly f: FunctionBuilder,
     private readonly body: (node: RegionNode) => void,
     /** Before the branch back to a loop's head. */
-    private readonly beforeBack: (head: RegionNode) => void,
+    private readonly beforeBack: (from: RegionNode, head: RegionNode) => void,
   ) {}
 
   emit(node: RegionNode): void {
@@ -129,7 +138,7 @@ export class StructuredEmitter {
   /** Follows an edge; nothing behind it is reached. */
   go(from: RegionNode, to: RegionNode): void {
     if (to.order <= from.order) {
-      this.beforeBack(to);
+      this.beforeBack(from, to);
       this.f.br(this.loops.get(to)!);
     } else if (to.mergePoint) this.f.br(this.merges.get(to)!);
     else this.emit(to);

@@ -1,11 +1,11 @@
 /** Makes a region's function: its nodes in structured order, each instruction from the definition the interpreter uses. */
-import { i64, type FunctionBuilder, type I64 } from '../../wasm';
+import { i32, i64, type FunctionBuilder, type I64, type Local } from '../../wasm';
 import type { Handler } from '../interp/interpreter';
 import * as L from '../layout';
 import { TranslatorContext } from './context';
 import { INLINES } from './inline';
 import { INLINE_SYSTEM } from './inline-system';
-import type { NodeEnd, RegionNode } from './region-graph';
+import type { NodeEnd, RegionNode, Route } from './region-graph';
 import { RegionState, type HelperImports, type MemoryViews } from './region-state';
 import { analyse, StructuredEmitter } from './structure';
 import type { VectorSnapshot } from './vectors';
@@ -36,6 +36,8 @@ type IndirectEnd = Extract<NodeEnd, { kind: 'indirect' }>;
 class NodeEmitter {
   readonly structure: StructuredEmitter;
   private readonly left = new Map<RegionNode, VectorSnapshot>();
+  /** Which of its successors the next dispatch node sends on to. */
+  private readonly place: Local<'i32'>;
 
   constructor(
     private readonly entry: RegionNode,
@@ -43,10 +45,11 @@ class NodeEmitter {
     private readonly source: TranslationSource,
     private readonly inlineFloats: boolean,
   ) {
+    this.place = region.f.local('i32');
     this.structure = new StructuredEmitter(
       region.f,
       (node) => this.node(node),
-      (head) => region.poll(head.at),
+      (from, head) => region.poll((head.route ? from : head).at),
     );
   }
 
@@ -56,6 +59,10 @@ class NodeEmitter {
     if (node.mergePoint || node.loopHead) region.flags = undefined;
     region.forgetGroups();
     this.enterVectors(node);
+    if (node.route) {
+      this.sendOn(node, node.route);
+      return;
+    }
     region.spend(node.instructions);
     const last = node.uops.length - 1;
     const wanted = this.flagsWanted(node);
@@ -96,6 +103,22 @@ class NodeEmitter {
           this.end(node);
         } else if (region.wroteMemory) region.checkCode(next, remaining - 1);
       });
+    });
+  }
+
+  /** To the only successor, which is told a place, or to the one at the place that was told. */
+  private sendOn(node: RegionNode, route: Route): void {
+    const { region, structure } = this;
+    const { successors } = node;
+    if (route !== 'dispatch') {
+      region.f.set(this.place, i32.const(route.place));
+      structure.go(node, successors[0]!);
+      return;
+    }
+    successors.forEach((to, place) => {
+      region.flags = undefined;
+      if (place === successors.length - 1) structure.go(node, to!);
+      else region.f.if(i32.eq(this.place.get, i32.const(place)), () => structure.go(node, to!));
     });
   }
 
