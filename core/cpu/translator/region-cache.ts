@@ -151,8 +151,11 @@ export class RegionCache {
 
   /** The block at `header`, about to run, has become hot. Its region runs from the next `flush` on. */
   translate(header: number): void {
-    if (this.translator.hasRoom) this.timed(() => this.make(header, SMALL));
-    else this.askAgain(header);
+    // One region for a loop, not one for each of its blocks: they become hot together.
+    const underWay = ({ installed, limits }: Region): boolean => !installed && limits === SMALL;
+    const soon = [...(this.byMember.get(header) ?? [])].some(underWay);
+    if (soon || !this.translator.hasRoom) this.askAgain(header);
+    else this.timed(() => this.make(header, SMALL));
   }
 
   /**

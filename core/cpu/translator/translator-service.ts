@@ -17,8 +17,16 @@ import { BATCH, translateRegion, type TranslationMemory } from './region-transla
 /** Milliseconds that a new region waits for others: it is interpreted meanwhile, and the vcpu takes in each module by itself. */
 const FRESH_MS = 5;
 
-/** Milliseconds that a hot region waits for others: it runs meanwhile. */
-const OPTIMIZER_MS = 1_000;
+/** Milliseconds that a hot region waits for others: it runs meanwhile, but not well. */
+const HOT_MS = 100;
+
+/**
+ * The same when BURST batches were closed within the last BURST_MS: where regions turn hot all the time, that their code
+ * lies together in large modules is worth more than to have it soon.
+ */
+const LASTING_MS = 1_000;
+const BURST = 128;
+const BURST_MS = 120_000;
 
 /** What the service asks of its thread. */
 export interface TranslatorThread {
@@ -36,13 +44,13 @@ class Batch {
   private readonly bodies = new Map<number, FunctionBody>();
 
   constructor(
-    private readonly waitMs: number,
+    private readonly waitMs: () => number,
     private readonly thread: TranslatorThread,
     private readonly compile: (bodies: ReadonlyMap<number, FunctionBody>) => void,
   ) {}
 
   add(id: number, body: FunctionBody): void {
-    if (this.bodies.size === 0) this.thread.after(this.waitMs, () => this.close());
+    if (this.bodies.size === 0) this.thread.after(this.waitMs(), () => this.close());
     this.bodies.set(id, body);
     if (this.bodies.size >= BATCH) this.close();
   }
@@ -66,6 +74,8 @@ export class TranslatorService {
   private readonly bodies = new Map<number, FunctionBody>();
   private readonly fresh: Batch;
   private readonly hot: Batch;
+  /** Hot batches closed within the last BURST_MS. */
+  private recent = 0;
 
   constructor(
     private readonly start: TranslatorStart,
@@ -74,8 +84,17 @@ export class TranslatorService {
     const { buffer, base, long, legacy } = start;
     const handlers = { long: handlersOf(long), legacy: handlersOf(legacy) };
     this.memory = { views: viewsOf(buffer), base, ...handlers };
-    this.fresh = new Batch(FRESH_MS, thread, (bodies) => this.compileFresh(bodies));
-    this.hot = new Batch(OPTIMIZER_MS, thread, (bodies) => void this.compileHot(bodies));
+    this.fresh = new Batch(
+      () => FRESH_MS,
+      thread,
+      (bodies) => this.compileFresh(bodies),
+    );
+    const hotMs = (): number => (this.recent < BURST ? HOT_MS : LASTING_MS);
+    this.hot = new Batch(hotMs, thread, (bodies) => {
+      this.recent++;
+      thread.after(BURST_MS, () => this.recent--);
+      void this.compileHot(bodies);
+    });
   }
 
   receive(orders: ToTranslator): void {
