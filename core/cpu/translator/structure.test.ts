@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../../test/cpu/random';
 import { newNode, type RegionNode } from './region-graph';
-import { analyse } from './structure';
+import { analyse, dominates } from './structure';
 
 /** Nodes with two edges each at most, by the numbers of those they lead to. */
 function graph(...edges: readonly (readonly number[])[]): RegionNode[] {
@@ -24,12 +24,6 @@ function reached(entry: RegionNode): RegionNode[] {
   const found = new Set([entry]);
   for (const node of found) for (const to of node.successors) if (to) found.add(to);
   return [...found];
-}
-
-function dominates(a: RegionNode, b: RegionNode): boolean {
-  for (let node: RegionNode | undefined = b; node; node = node.dominator)
-    if (node === a) return true;
-  return false;
 }
 
 /** Where an edge ends behind the nodes that send on: each edge into a dispatch says which way. */

@@ -91,7 +91,8 @@ function findDominators(
   for (const node of order) node.dominator = node === entry ? undefined : idom[node.order];
 }
 
-function dominates(a: RegionNode, b: RegionNode): boolean {
+/** Every way to `b` leads through `a`. */
+export function dominates(a: RegionNode, b: RegionNode): boolean {
   for (let node: RegionNode | undefined = b; node; node = node.dominator)
     if (node === a) return true;
   return false;
