@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PNG } from 'pngjs';
-import { _electron, type ElectronApplication, type Page } from 'playwright-core';
+import { _electron, errors, type ElectronApplication, type Page } from 'playwright-core';
 import type { DomainInfo, MenuCommand, Preferences } from '../../../core/api';
 import { testDisplay } from './display';
 import { removeHome } from './folders';
@@ -52,6 +52,22 @@ function environmentFor(home: string, display: string): Record<string, string> {
   };
 }
 
+/**
+ * Playwright holds the app back until it has attached itself, and once in some hundred starts it never lets go: no line of
+ * the app has run by then, so it is started once more.
+ */
+async function launchElectron(
+  options: Parameters<typeof _electron.launch>[0],
+): Promise<ElectronApplication> {
+  try {
+    return await _electron.launch(options);
+  } catch (cause) {
+    if (!(cause instanceof errors.TimeoutError)) throw cause;
+    process.stderr.write(`e2e: Playwright did not let the app begin; once more\n`);
+    return _electron.launch(options);
+  }
+}
+
 /** The real app on a display and in a home of its own. */
 export class DomusApp {
   /** What the page wrote to its console as errors or warnings; tests look that it stays empty. */
@@ -90,12 +106,12 @@ export class DomusApp {
       '--disable-gpu',
       options.appFolder ?? ROOT,
     ];
-    const electron = await _electron.launch({
+    const electron = await launchElectron({
       executablePath: executable,
       args,
       env: environment,
       colorScheme: null,
-      timeout: 2 * PATIENCE_MS,
+      timeout: PATIENCE_MS,
     });
     const page = await electron.firstWindow({ timeout: PATIENCE_MS });
     page.setDefaultTimeout(PATIENCE_MS);
