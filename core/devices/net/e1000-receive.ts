@@ -2,9 +2,17 @@
  * Receive side of the 8254x: address, multicast and VLAN filters, VLAN tags, checksum reports.
  * Document: Intel 317453-005, sections 3.2 and 13.5.
  */
+import { ETHERNET_HEADER_BYTES } from '../../hw';
 import * as r from './e1000-regs';
 import { isBroadcast, isMulticast } from './mac-address';
-import { checkChecksums, ETHER_TYPE_IPV6, foldSum, frameLayout, sumWords } from './offload';
+import {
+  checkChecksums,
+  ETHER_TYPE_IPV6,
+  foldSum,
+  frameLayout,
+  sumOfGoodTcp,
+  sumWords,
+} from './offload';
 
 /** Reads a register by its offset. */
 export type RegisterReader = (offset: number) => number;
@@ -78,7 +86,9 @@ export interface ReceiveReport {
 }
 
 export function checksumReport(rxcsum: number, frame: Uint8Array, isGood: boolean): ReceiveReport {
-  const sum = foldSum(sumWords(frame, rxcsum & 0xff, frame.length));
+  const start = rxcsum & 0xff;
+  const isKnown = isGood && start % 2 === 0 && start < ETHERNET_HEADER_BYTES;
+  const sum = foldSum(isKnown ? sumOfGoodTcp(frame, start) : sumWords(frame, start, frame.length));
   if (!(rxcsum & (r.RXCSUM_IPOFL | r.RXCSUM_TUOFL)))
     return { status: r.RX_STATUS_IXSM, errors: 0, sum };
   const { ip, transport } = isGood ? goodChecksums(frame) : checkChecksums(frame);

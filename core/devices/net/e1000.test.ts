@@ -363,6 +363,33 @@ describe('82540EM receive (3.2)', () => {
     expect(memory.readU8(RX_RING + 12) & checked).toBe(checked);
   });
 
+  it.each([0, 14])('knows the sum from byte %i of what the back end has just made', (start) => {
+    const { memory, network, write, startReceive } = lab();
+    startReceive();
+    write(r.RXCSUM, r.RXCSUM_TUOFL | start);
+    for (const length of [0, 91, 1460]) {
+      const packet = tcpFrame({ ...PARTS, destination: OWN, payload: bytesOf(length) });
+      network.offer(packet, OFFLOAD_GOOD);
+      network.offer(packet);
+    }
+    for (let i = 0; i < 6; i += 2)
+      expect(memory.readU16(RX_RING + 16 * i + 10)).toBe(
+        memory.readU16(RX_RING + 16 * (i + 1) + 10),
+      );
+    expect(memory.readU16(RX_RING + 10)).not.toBe(0);
+  });
+
+  it('makes no FCS for what never was on a wire', () => {
+    const { memory, network, write, startReceive } = lab();
+    startReceive();
+    write(r.RCTL, r.RCTL_EN);
+    const packet = tcpFrame({ ...PARTS, destination: OWN, payload: bytesOf(90) });
+    memory.writeU32(RX_BUFFERS + packet.length, 0xffffffff);
+    network.offer(packet, OFFLOAD_GOOD);
+    expect(memory.readU16(RX_RING + 8)).toBe(packet.length + 4);
+    expect(memory.readU32(RX_BUFFERS + packet.length)).toBe(0);
+  });
+
   it('keeps rings, filters and a half-made packet over save and restore', () => {
     const first = lab();
     first.startTransmit();

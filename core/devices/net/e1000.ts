@@ -3,7 +3,8 @@
  * Document: Intel 317453-005 (PCI/PCI-X Family of Gigabit Ethernet Controllers).
  * Scope: descriptor rings, checksum offload both ways, TCP segmentation, address, multicast and VLAN filters, VLAN
  * tags, interrupt throttling, link changes. Missing: flow control, wake-up, loopback, receive delay timers (packets
- * are shown at once), packet split.
+ * are shown at once), packet split. The FCS of frames that the back end makes itself (TCP from the NAT, which never was
+ * on a wire) reads as zero: it would take longer than all else, and drivers cut it off.
  */
 import {
   MAX_LARGE_FRAME_BYTES,
@@ -388,9 +389,10 @@ export class E1000 implements Device<E1000State>, PciFunction {
       return true;
     }
     const untagged = stripTag(this.reg, frame);
-    const wire = wireFrame(untagged.frame);
+    const isStripped = (rctl & r.RCTL_SECRC) !== 0;
+    const wire = wireFrame(untagged.frame, !isStripped && !isGood);
     if (wire.length > MAX_WIRE_BYTES && !(rctl & r.RCTL_LPE)) return true;
-    const bytes = rctl & r.RCTL_SECRC ? wire.subarray(0, wire.length - FCS_BYTES) : wire;
+    const bytes = isStripped ? wire.subarray(0, wire.length - FCS_BYTES) : wire;
     const size = bufferBytes(rctl);
     const count = this.reg(r.RDLEN) / r.DESCRIPTOR_BYTES;
     const head = this.reg(r.RDH);

@@ -16,11 +16,17 @@ export const FCS_BYTES = 4;
 /** Shortest frame on the wire without FCS (802.3 4.2.3.3). */
 export const MIN_FRAME_BYTES = 60;
 
-/** A frame as it is on the wire: padded to the shortest length, FCS behind it. */
-export function wireFrame(frame: Uint8Array): Uint8Array<ArrayBuffer> {
+/** A frame as it is on the wire: padded to the shortest length, FCS behind it; zeros there unless it `hasFcs`. */
+export function wireFrame(frame: Uint8Array, hasFcs = true): Uint8Array<ArrayBuffer> {
   const length = Math.max(frame.length, MIN_FRAME_BYTES);
   const wire = new Uint8Array(length + FCS_BYTES);
   wire.set(frame);
+  if (hasFcs) putFcs(wire, length);
+  return wire;
+}
+
+/** Puts the FCS of the first `length` bytes behind them. */
+function putFcs(wire: Uint8Array<ArrayBuffer>, length: number): void {
   let crc = -1;
   let i = 0;
   for (; i + 7 < length; i += 8) {
@@ -37,5 +43,4 @@ export function wireFrame(frame: Uint8Array): Uint8Array<ArrayBuffer> {
   }
   for (; i < length; i++) crc = TABLE[(crc ^ wire[i]) & 0xff] ^ (crc >>> 8);
   new DataView(wire.buffer).setUint32(length, ~crc, true);
-  return wire;
 }

@@ -71,6 +71,16 @@ function pseudoHeader(
   return addresses + protocol + (length >>> 16) + (length & 0xffff);
 }
 
+/** `sumWords` from an even offset of its headers to the end of a frame of TCP over IP that ends with its packet and has right checksums: the data's sum follows from them. */
+export function sumOfGoodTcp(frame: Uint8Array, from: number): number {
+  const { etherType, network } = frameLayout(frame);
+  const isIpv6 = etherType === ETHER_TYPE_IPV6;
+  const transport = network + (isIpv6 ? 40 : (frame[network] & 0x0f) * 4);
+  const length = frame.length - transport;
+  const pseudo = pseudoHeader(frame, network, isIpv6, IP_PROTOCOL_TCP, length);
+  return sumWords(frame, from, transport) + (~foldSum(pseudo) & 0xffff);
+}
+
 /** Puts the checksum of `start` to the end at `field`: a "partial checksum", whose field holds the pseudo-header's sum (VIRTIO 5.1.6.2.1, Intel TUCSS/TUCSO). Out of range: nothing is done. */
 export function completeChecksum(
   frame: Uint8Array,
