@@ -23,6 +23,17 @@ export function roundUp(value: number, unit: number): number {
   return Math.ceil(value / unit) * unit;
 }
 
+/** Filled and not only allocated: its pages are there. */
+const ZEROS = new Uint8Array(1 << 20).fill(0);
+
+/**
+ * Zeros to write, `length` or as many as there are. They are in memory for good: a write whose source has to be paged in
+ * ends in the middle of a sector when the process is killed then.
+ */
+export function zeros(length: number): Uint8Array<ArrayBuffer> {
+  return ZEROS.subarray(0, length);
+}
+
 /** UTF-8 as text; bytes that are no UTF-8 become U+FFFD. */
 export function decodeUtf8(bytes: Uint8Array): string {
   let text = '';

@@ -3,7 +3,7 @@
  * says and is never probed: a raw image that starts with another format's header stays raw (reliability 2.5.1).
  */
 import type { FileHost } from '../host';
-import { isZero, roundUp } from './bytes';
+import { isZero, roundUp, zeros } from './bytes';
 import {
   ImageError,
   MAX_DISK_BYTES,
@@ -16,8 +16,6 @@ import {
 } from './image';
 import { checkRange, checkSize, guarded, ImageFile } from './image-file';
 
-/** Zeros are written in pieces of this size where the host cannot make holes. */
-const ZERO_BYTES = 1 << 20;
 /** Stretches of a raw image are looked at in pieces of this size. */
 const EXTENT_BYTES = 1 << 20;
 
@@ -57,12 +55,11 @@ class RawImage implements DiskImage {
   async writeZeroes(offset: number, length: number): Promise<void> {
     this.check(offset, length);
     if (!this.readOnly && (await this.file.punchHole(offset, length))) return;
-    const zeros = new Uint8Array(Math.min(length, ZERO_BYTES));
-    for (let done = 0; done < length; done += zeros.length)
-      await this.file.write(
-        offset + done,
-        zeros.subarray(0, Math.min(zeros.length, length - done)),
-      );
+    for (let done = 0; done < length;) {
+      const piece = zeros(length - done);
+      await this.file.write(offset + done, piece);
+      done += piece.length;
+    }
   }
 
   async discard(offset: number, length: number): Promise<void> {

@@ -1,5 +1,5 @@
 /** A qcow2 image as a disk: reads, writes, zeros and discards of the guest. */
-import { isZero } from '../bytes';
+import { isZero, zeros } from '../bytes';
 import { ImageError, SECTOR_BYTES, type DiskImage, type ImageExtent } from '../image';
 import { checkRange } from '../image-file';
 import type { Decompressor } from './decompress';
@@ -356,12 +356,8 @@ export class Qcow2Image implements DiskImage {
   private async writeZeroBytes(offset: number, end: number): Promise<void> {
     for (let at = offset; at < end;) {
       const { length, zero } = await this.extent(at, end - at);
-      let piece = Math.min(length, end - at);
-      if (!zero) {
-        piece = Math.min(piece, MAX_PIECE_BYTES);
-        piece = await this.writePiece(at, new Uint8Array(piece));
-      }
-      at += piece;
+      const piece = Math.min(length, end - at);
+      at += zero ? piece : await this.writePiece(at, zeros(piece));
     }
   }
 }
