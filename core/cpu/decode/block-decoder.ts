@@ -4,11 +4,10 @@
  */
 import type { Handler } from '../interp/interpreter';
 import * as L from '../layout';
-import type { FlagKind, OperandForm } from '../ops/context';
-import { handlerKey, type RowUse } from './forms';
+import type { FlagKind } from '../ops/context';
+import { handlerKey } from './forms';
+import type { IndexedRow, IndexedUse } from './indexed-row';
 import { InstructionDecoder, MAX_INSTRUCTION_BYTES, type Decoded } from './instruction';
-import { PSEUDO_ROWS } from './maps';
-import type { OpRow } from './op-row';
 
 const MAX_INSTRUCTIONS = 32;
 /** An instruction is at most CPL0, EA or LOADTEMP, SEGCHK and itself. */
@@ -33,14 +32,12 @@ export interface ModeHandlers {
 
 interface Plan {
   readonly plain: Handler | undefined;
-  readonly hinted: Map<string, Handler>;
+  /** Those that know what set the flags; none for most. */
+  readonly hinted: ReadonlyMap<string, Handler> | undefined;
 }
 
 /** A cache line holds a header. */
 const HEADER_ALIGNMENT = 64;
-
-const pseudoRow = (mnemonic: string): OpRow =>
-  PSEUDO_ROWS.find((row) => row.mnemonic === mnemonic)!;
 
 export class BlockDecoder {
   private readonly u8: Uint8Array;
@@ -48,7 +45,12 @@ export class BlockDecoder {
   private readonly i32: Int32Array;
   private readonly u32: Uint32Array;
   private readonly instructions = new InstructionDecoder();
-  private readonly plans = new Map<string, Plan>();
+  /** By the use's number. */
+  private readonly plans: (Plan | undefined)[] = [];
+  private readonly pseudoHandlers = {
+    long: new Map<string, Handler>(),
+    legacy: new Map<string, Handler>(),
+  };
   private readonly window = new Uint8Array(MAX_INSTRUCTION_BYTES + 1);
   private next = L.UOP_AREA_BASE;
   private at = 0;
@@ -182,9 +184,8 @@ export class BlockDecoder {
       this.window.fill(0xff, to, to + length);
       return;
     }
-    const host = (entry & ~(PAGE - 1)) >>> 0;
-    const from = host + (gpa % PAGE);
-    this.window.set(this.u8.subarray(from, from + length), to);
+    const from = ((entry & ~(PAGE - 1)) >>> 0) + (gpa % PAGE);
+    for (let i = 0; i < length; i++) this.window[to + i] = this.u8[from + i];
   }
 
   /** Writes an instruction's micro-ops. Undefined when it raises instead. */
@@ -199,18 +200,20 @@ export class BlockDecoder {
     };
     if (d.length > MAX_INSTRUCTION_BYTES) return raise(VECTOR_GP, 0);
     if (!d.row || d.lockInvalid) return raise(VECTOR_UD, -1);
-    const unit = this.unitFault(d.row);
+    const { row } = d;
+    const unit = this.unitFault(row);
     if (unit) return raise(unit, -1);
     const handler = this.handlerFor(d, hint);
     if (!handler) return raise(VECTOR_UD, -1);
-    if (d.row.cpl0) {
+    if (row.cpl0) {
       if (this.mode & L.MODE_USER) return raise(VECTOR_GP, 0);
       if (!(this.mode & L.MODE_REAL)) this.pseudo('CPL0', offset, 0, d.length);
     }
-    if (d.memory) this.reduceAddress(d, offset);
-    if (d.memory && this.needsSegmentCheck(d)) {
-      const i = d.forms.findIndex((f) => f.kind === 'm');
-      const bytes = i >= 0 ? d.forms[i].bytes : 1;
+    if (d.memory) this.reduceAddress(d, row, offset);
+    if (d.memory && this.needsSegmentCheck(d, row)) {
+      const { forms } = d.use!;
+      const i = forms.findIndex((f) => f.kind === 'm');
+      const bytes = i >= 0 ? forms[i].bytes : 1;
       const write = i === 0 && !handler.definition.reads;
       const uop = this.pseudo('SEGCHK', offset, bytes | (write ? 0x100 : 0), d.length);
       this.operands(uop, d, offset);
@@ -222,7 +225,7 @@ export class BlockDecoder {
   }
 
   /** SDM 3A 2.5 (CR0.EM, MP, TS), 9.6 and 14.1: the vector an instruction of that unit raises now, or 0. */
-  private unitFault(row: OpRow): number {
+  private unitFault(row: IndexedRow): number {
     const { mode } = this;
     const unavailable = (mode & L.MODE_TS) !== 0;
     switch (row.unit) {
@@ -243,22 +246,17 @@ export class BlockDecoder {
     d: Decoded,
     hint: { kind: FlagKind; bytes: number } | undefined,
   ): Handler | undefined {
-    const use = d.use!;
-    const plan = this.planOf(use, d.forms);
-    return (hint && plan.hinted.get(hint.kind + String(hint.bytes))) ?? plan.plain;
+    const { plain, hinted } = this.planOf(d.use!);
+    return (hint && hinted?.get(hint.kind + String(hint.bytes))) ?? plain;
   }
 
-  private readonly rowPlans = new Map<OpRow, (Plan | undefined)[]>();
+  private planOf(use: IndexedUse): Plan {
+    return (this.plans[use.id] ??= this.newPlan(use));
+  }
 
-  private planOf(use: RowUse, forms: readonly OperandForm[]): Plan {
-    let plans = this.rowPlans.get(use.row);
-    if (!plans) this.rowPlans.set(use.row, (plans = []));
-    const index =
-      ((use.operandBytes * 2 + Number(use.memory)) * 16 + use.addressBytes) * 2 + Number(use.long);
-    const known = plans[index];
-    if (known) return known;
+  private newPlan(use: IndexedUse): Plan {
     const table = use.long ? this.handlers.long : this.handlers.legacy;
-    const key = handlerKey(use, forms);
+    const key = handlerKey(use, use.forms);
     const hinted = new Map<string, Handler>();
     for (const kind of ['SUB', 'LOGIC']) {
       for (const bytes of [1, 2, 4, 8]) {
@@ -266,18 +264,16 @@ export class BlockDecoder {
         if (handler) hinted.set(kind + String(bytes), handler);
       }
     }
-    const plan = { plain: table.get(key), hinted };
-    plans[index] = plan;
-    return plan;
+    return { plain: table.get(key), hinted: hinted.size > 0 ? hinted : undefined };
   }
 
   /** Addresses that the handlers' own arithmetic does not wrap right go through S_TEMP first. */
-  private reduceAddress(d: Decoded, offset: number): void {
+  private reduceAddress(d: Decoded, row: IndexedRow, offset: number): void {
     const wide = this.long ? 8 : 4;
     if (d.addressBytes === wide) {
       // A full 64-bit offset in the instruction.
       if (d.immediateHigh === 0 && d.immediateLow === 0) return;
-      if (!d.row!.operands.some((o) => o.startsWith('O'))) return;
+      if (!row.hasOffset) return;
       d.displacement = d.immediateLow;
       if (d.immediateHigh !== d.immediateLow >> 31) {
         const uop = this.pseudo('LOADTEMP', offset, 0, d.length);
@@ -297,22 +293,20 @@ export class BlockDecoder {
     d.ripRelative = false;
   }
 
-  private needsSegmentCheck(d: Decoded): boolean {
+  private needsSegmentCheck(d: Decoded, row: IndexedRow): boolean {
     if (this.long || d.segment >= L.SEG_LDTR) return false;
-    if ((this.mode & (L.MODE_CHECK_SEG << d.segment)) === 0) return false;
-    return !d.row!.operands.some((o) => o === 'Mm') && d.row!.mnemonic !== 'NOP';
+    return (this.mode & (L.MODE_CHECK_SEG << d.segment)) !== 0 && !row.addressOnly;
   }
 
   private pseudo(mnemonic: string, offset: number, immediate: number, length = 0): number {
-    let plan = this.plans.get(mnemonic + String(this.long));
-    if (!plan) {
-      const table = this.long ? this.handlers.long : this.handlers.legacy;
-      const row = pseudoRow(mnemonic);
-      const found = [...table].find(([, h]) => h.definition.mnemonic === row.mnemonic)?.[1];
-      plan = { plain: found, hinted: new Map() };
-      this.plans.set(mnemonic + String(this.long), plan);
+    const side = this.long ? 'long' : 'legacy';
+    let handler = this.pseudoHandlers[side].get(mnemonic);
+    if (!handler) {
+      const known = [...this.handlers[side].values()];
+      handler = known.find(({ definition }) => definition.mnemonic === mnemonic)!;
+      this.pseudoHandlers[side].set(mnemonic, handler);
     }
-    const uop = this.write(plan.plain!.number, length, offset);
+    const uop = this.write(handler.number, length, offset);
     this.i32[(uop + L.UOP_IMM) >> 2] = immediate;
     this.i32[(uop + L.UOP_IMM + 4) >> 2] = 0;
     return uop;
@@ -344,7 +338,7 @@ export class BlockDecoder {
   }
 
   private immediate(uop: number, d: Decoded, offset: number): void {
-    if (d.forms.some((f) => f.kind === 'j')) {
+    if (d.use!.branches) {
       // Targets count from the block's first instruction.
       const target = d.immediateLow + offset + d.length;
       this.i32[(uop + L.UOP_IMM) >> 2] = target;

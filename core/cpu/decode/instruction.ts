@@ -1,17 +1,20 @@
 /** Decodes one instruction's bytes by the opcode maps (SDM Vol. 2A chapter 2): prefixes, opcode, ModR/M, SIB, displacement, immediates. */
 import * as L from '../layout';
 import type { OperandForm } from '../ops/context';
-import { formsOf, type RowUse } from './forms';
-import { indexRows, ROWS } from './maps';
-import type { OpRow } from './op-row';
+import {
+  BY_OPCODE,
+  useOf,
+  type IndexedRow,
+  type IndexedUse,
+  type OperandCode,
+} from './indexed-row';
 
 export const MAX_INSTRUCTION_BYTES = 15;
 
 /** A decoded instruction; one object is reused for all. */
 export interface Decoded {
-  row: OpRow | undefined;
-  use: RowUse | undefined;
-  forms: readonly OperandForm[];
+  row: IndexedRow | undefined;
+  use: IndexedUse | undefined;
   length: number;
   /** PREFIX_*. */
   prefixes: number;
@@ -32,31 +35,11 @@ export interface Decoded {
   lockInvalid: boolean;
 }
 
-const BY_OPCODE = ROWS.map(indexRows);
-/** Without a memory operand these reach memory through the stack pointer only. */
-const STACK_OPS = new Set([
-  'PUSH',
-  'POP',
-  'CALL',
-  'RET',
-  'RETFAR',
-  'IRET',
-  'PUSHF',
-  'POPF',
-  'PUSHSEG',
-  'POPSEG',
-  'ENTER',
-  'LEAVE',
-  'PUSHA',
-  'POPA',
-  'CALLFAR',
-]);
-
 const RIP_BYTES_EXHAUSTED = MAX_INSTRUCTION_BYTES + 1;
 
 /** Control registers 0, 2, 3, 4, 8 and debug registers 0 to 7 exist. */
-function isSystemRegister(row: OpRow, number: number): boolean {
-  return row.operands.includes('Dm') ? number < 8 : [0, 2, 3, 4, 8].includes(number);
+function exists(kind: 'control' | 'debug', number: number): boolean {
+  return kind === 'debug' ? number < 8 : [0, 2, 3, 4, 8].includes(number);
 }
 
 /** Base and index of 16-bit ModR/M r/m values (SDM 2A table 2-1). */
@@ -71,47 +54,23 @@ const ADDRESS16: readonly (readonly [number, number])[] = [
   [3, -1],
 ];
 
-const SEGMENT_PREFIXES: Record<number, number> = {
-  0x26: L.SEG_ES,
-  0x2e: L.SEG_CS,
-  0x36: L.SEG_SS,
-  0x3e: L.SEG_DS,
-  0x64: L.SEG_FS,
-  0x65: L.SEG_GS,
-};
+const SEGMENT_PREFIXES: readonly (readonly [byte: number, segment: number])[] = [
+  [0x26, L.SEG_ES],
+  [0x2e, L.SEG_CS],
+  [0x36, L.SEG_SS],
+  [0x3e, L.SEG_DS],
+  [0x64, L.SEG_FS],
+  [0x65, L.SEG_GS],
+];
 
-const FIXED_REGISTERS: Record<string, number> = {
-  AL: 0,
-  rAX: 0,
-  eAX: 0,
-  AX: 0,
-  CL: 1,
-  K: 1,
-  DX: 2,
-  ES: 0,
-  CS: 1,
-  SS: 2,
-  DS: 3,
-  FS: 4,
-  GS: 5,
-};
-
-/** Rows whose opcode is followed by a ModR/M byte. */
-const WITH_MODRM: ReadonlySet<OpRow> = new Set(
-  BY_OPCODE.flat(2).filter(
-    (row) =>
-      row.mnemonic !== 'XLAT' &&
-      (row.reg !== undefined ||
-        row.mod !== undefined ||
-        row.operands.some((o) => /^[EGMWVUQPNRSCD](?![LXS]$)/.test(o) || o === 'STi')),
-  ),
-);
+/** By byte: the segment that a prefix names, or -1. */
+const SEGMENT_OF = new Int8Array(256).fill(-1);
+for (const [byte, segment] of SEGMENT_PREFIXES) SEGMENT_OF[byte] = segment;
 
 export class InstructionDecoder {
   readonly out: Decoded = {
     row: undefined,
     use: undefined,
-    forms: [],
     length: 0,
     prefixes: 0,
     segment: L.SEG_DS,
@@ -151,8 +110,8 @@ export class InstructionDecoder {
       else if (byte === 0xf0) prefixes |= L.PREFIX_LOCK;
       else if (byte === 0xf2) prefixes = (prefixes & ~L.PREFIX_REP) | L.PREFIX_REPNE;
       else if (byte === 0xf3) prefixes = (prefixes & ~L.PREFIX_REPNE) | L.PREFIX_REP;
-      else if (byte in SEGMENT_PREFIXES)
-        segmentOverride = long && byte < 0x60 ? segmentOverride : SEGMENT_PREFIXES[byte];
+      else if (SEGMENT_OF[byte] >= 0)
+        segmentOverride = long && byte < 0x60 ? segmentOverride : SEGMENT_OF[byte];
       else if (long && byte >= 0x40 && byte < 0x50) {
         rex = byte;
         continue;
@@ -202,17 +161,18 @@ export class InstructionDecoder {
     const row = this.select(map, byte, modrm, prefixes, rex, mode, vexRegister, vexLength);
     if (!row) {
       // Where the ModR/M byte could have made it defined, that byte was fetched.
-      if (BY_OPCODE[map][byte].some((candidate) => WITH_MODRM.has(candidate))) this.at++;
+      if (BY_OPCODE[map][byte].some((candidate) => candidate.hasModrm)) this.at++;
       return this.undefinedOpcode();
     }
 
     const code32 = (mode & L.MODE_CODE32) !== 0;
     const opsize =
-      ((prefixes & L.PREFIX_OPSIZE) !== 0 && row.p !== 0x66) ||
-      (row.p === 0x66 && row.operands.some((o) => o.endsWith('v')) && !rexW);
+      ((prefixes & L.PREFIX_OPSIZE) !== 0 && row.prefix !== 0x66) || (row.sized66 && !rexW);
     let operandBytes: 2 | 4 | 8;
-    if (long) operandBytes = row.f64 ? 8 : rexW ? 8 : row.d64 ? (opsize ? 2 : 8) : opsize ? 2 : 4;
-    else operandBytes = code32 !== opsize ? 4 : 2;
+    if (!long) operandBytes = code32 !== opsize ? 4 : 2;
+    else if (row.always64 || rexW) operandBytes = 8;
+    else if (opsize) operandBytes = 2;
+    else operandBytes = row.defaults64 ? 8 : 4;
     const addressPrefix = (prefixes & L.PREFIX_ADDRSIZE) !== 0;
     out.addressBytes = long ? (addressPrefix ? 4 : 8) : code32 !== addressPrefix ? 4 : 2;
 
@@ -228,41 +188,28 @@ export class InstructionDecoder {
     out.immediateHigh = 0;
     let reg = 0;
     let rm = 0;
-    if (WITH_MODRM.has(row)) {
+    if (row.hasModrm) {
       this.at++;
       reg = ((modrm >> 3) & 7) | ((rex & 4) << 1);
       rm = (modrm & 7) | ((rex & 1) << 3);
-      const control = row.operands.some((o) => o === 'Cm' || o === 'Dm');
-      if (modrm < 0xc0 && !control) this.address(modrm, rex, long);
-    } else if (row.mnemonic === 'XLAT') {
-      // Table at [rBX + AL].
-      out.memory = true;
-      out.base = L.S_GPR + 3 * 8;
+      if (modrm < 0xc0 && row.systemRegister === undefined) this.address(modrm, rex, long);
     } else rm = (byte & 7) | ((rex & 1) << 3);
-    if (row.mnemonic === 'MASKMOV') {
-      // Stores at [rDI].
+    const memory = out.memory || row.hasOffset;
+    if (row.implied !== undefined) {
+      // Table at [rBX + AL], stores at [rDI].
       out.memory = true;
-      out.base = L.S_GPR + 7 * 8;
+      out.base = L.S_GPR + (row.implied === 'table' ? 3 : 7) * 8;
     }
 
-    const use: RowUse = {
-      row,
-      long,
-      operandBytes,
-      memory:
-        (out.memory && row.mnemonic !== 'MASKMOV') || row.operands.some((o) => o.startsWith('O')),
-      addressBytes: out.addressBytes,
-    };
+    const use = useOf(row, long, operandBytes, memory || row.implied === 'table', out.addressBytes);
     out.use = use;
-    out.forms = formsOf(use);
     for (let i = 0; i < row.operands.length; i++)
-      this.operand(row.operands[i], i, out.forms[i], reg, rm, byte, rex, vexRegister, use);
+      this.operand(row.operands[i], i, use.forms[i], reg, rm, byte, rex, vexRegister, use);
     if (segmentOverride >= 0) out.segment = segmentOverride;
-    if (out.memory ? out.segment === L.SEG_SS : STACK_OPS.has(row.mnemonic))
-      out.prefixes |= L.PREFIX_STACK;
+    if (out.memory ? out.segment === L.SEG_SS : row.usesStack) out.prefixes |= L.PREFIX_STACK;
     if (long && out.segment < L.SEG_FS) out.segment = L.SEG_NONE;
     out.lockInvalid =
-      (prefixes & L.PREFIX_LOCK) !== 0 && !(row.lock && out.memory && out.forms[0]?.kind === 'm');
+      (prefixes & L.PREFIX_LOCK) !== 0 && !(row.lock && out.memory && use.storesFirst);
     out.length = this.at;
     return this.at > MAX_INSTRUCTION_BYTES ? this.tooLong() : out;
   }
@@ -292,10 +239,12 @@ export class InstructionDecoder {
     mode: number,
     vexRegister: number,
     vexLength: number,
-  ): OpRow | undefined {
+  ): IndexedRow | undefined {
     const vex = vexRegister >= 0;
     const long = (mode & L.MODE_LONG) !== 0;
-    const memory = modrm < 0xc0;
+    const isProtected = (mode & (L.MODE_REAL | L.MODE_V86)) === 0;
+    const form = modrm < 0xc0 ? 'mem' : 'reg';
+    const field = (modrm >> 3) & 7;
     const mandatory =
       prefixes & L.PREFIX_REPNE
         ? 0xf2
@@ -305,24 +254,21 @@ export class InstructionDecoder {
             ? 0x66
             : 'none';
     for (const row of BY_OPCODE[map][opcode]) {
-      if (long ? row.i64 : row.o64) continue;
-      if ((row.vex ?? false) !== vex || (vex && vexLength !== 0)) continue;
+      if (!(long ? row.inLong : row.inLegacy)) continue;
+      if (row.vex !== vex || (vex && vexLength !== 0)) continue;
       // VEX.vvvv must be 1111b (register 0 inverted) when no operand uses it.
-      if (vex && vexRegister !== 0 && !row.operands.some((o) => /^[BH]/.test(o))) continue;
-      if (
-        row.operands.some((o) => o === 'Cm' || o === 'Dm') &&
-        !isSystemRegister(row, ((modrm >> 3) & 7) | ((rex & 4) << 1))
-      )
+      if (vex && vexRegister !== 0 && !row.usesVexRegister) continue;
+      if (row.systemRegister !== undefined && !exists(row.systemRegister, field | ((rex & 4) << 1)))
         continue;
-      if (row.reg !== undefined && row.reg !== ((modrm >> 3) & 7)) continue;
-      if (row.mod !== undefined && (row.mod === 'mem') !== memory) continue;
-      if (row.rm !== undefined && row.rm !== (modrm & 7)) continue;
+      if (row.reg >= 0 && row.reg !== field) continue;
+      if (row.mod !== 'any' && row.mod !== form) continue;
+      if (row.rm >= 0 && row.rm !== (modrm & 7)) continue;
       // 90 with REX.B is XCHG r8; with any other prefix it stays NOP (F3: PAUSE).
       if (map === 0 && opcode === 0x90) {
-        if (row.mnemonic === 'NOP' && (rex & 1) !== 0) continue;
-      } else if (row.p !== undefined && row.p !== mandatory) continue;
-      if (row.w !== undefined && row.w !== ((rex & 8) !== 0)) continue;
-      if (row.prot && (mode & (L.MODE_REAL | L.MODE_V86)) !== 0) continue;
+        if (row.row.mnemonic === 'NOP' && (rex & 1) !== 0) continue;
+      } else if (row.prefix !== 'any' && row.prefix !== mandatory) continue;
+      if (row.rexW !== 'any' && row.rexW !== ((rex & 8) !== 0)) continue;
+      if (row.protectedOnly && !isProtected) continue;
       return row;
     }
     return undefined;
@@ -391,7 +337,7 @@ export class InstructionDecoder {
   }
 
   private operand(
-    code: string,
+    { fixed, special, letter, size }: OperandCode,
     i: number,
     form: OperandForm,
     reg: number,
@@ -399,22 +345,18 @@ export class InstructionDecoder {
     opcode: number,
     rex: number,
     vexRegister: number,
-    use: RowUse,
+    use: IndexedUse,
   ): void {
     const { out } = this;
-    if (code in FIXED_REGISTERS) {
-      const number = FIXED_REGISTERS[code];
-      out.registers[i] = form.kind === 'n' ? number : L.S_GPR + number * 8;
+    if (fixed >= 0) {
+      out.registers[i] = form.kind === 'n' ? fixed : L.S_GPR + fixed * 8;
       return;
     }
-    if (code === '1') return this.setImmediate(1);
-    if (code === 'STi') {
-      out.registers[i] = rm & 7;
+    if (special !== undefined) {
+      if (special === '1') this.setImmediate(1);
+      else if (special === 'STi') out.registers[i] = rm & 7;
       return;
     }
-    if (code === 'A0') return;
-    const letter = code[0];
-    const size = code.slice(1);
     switch (letter) {
       case 'G':
         out.registers[i] = this.register(reg, form.bytes, rex);
@@ -483,7 +425,7 @@ export class InstructionDecoder {
     out.displacement = out.addressBytes === 2 ? this.immediate(2) & 0xffff : this.immediate(4);
   }
 
-  private immediateOperand(size: string, use: RowUse): void {
+  private immediateOperand(size: string, use: IndexedUse): void {
     const { out } = this;
     if (size === 'b' || size === 'bs') this.setImmediate(this.immediate(1));
     else if (size === 'w') this.setImmediate(this.immediate(2));

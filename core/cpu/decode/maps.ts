@@ -26,10 +26,3 @@ export const PSEUDO_ROWS: readonly OpRow[] = [
   { opcode: -1, mnemonic: 'RAISE', operands: [] },
   { opcode: -1, mnemonic: 'FETCH', operands: [] },
 ];
-
-/** Rows of one opcode, in table order: the first whose conditions hold is the instruction. */
-export function indexRows(rows: readonly OpRow[]): OpRow[][] {
-  const byOpcode: OpRow[][] = Array.from({ length: 256 }, () => []);
-  for (const row of rows) byOpcode[row.opcode].push(row);
-  return byOpcode;
-}

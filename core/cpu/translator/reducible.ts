@@ -33,7 +33,7 @@ function addDispatch(entries: readonly RegionNode[], nodes: readonly RegionNode[
 
 function routeNode(route: Route, at: number, successors: readonly RegionNode[]): RegionNode {
   const code = { header: 0, at, calls: undefined, uops: [], instructions: 0 };
-  const node = newNode({ ...code, end: { kind: 'stop' }, route });
+  const node = newNode({ ...code, end: { kind: 'stop' } }, route);
   node.successors.push(...successors);
   return node;
 }

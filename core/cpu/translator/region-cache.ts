@@ -198,8 +198,13 @@ export class RegionCache {
     const tier = long ? this.long : this.legacy;
     const entryRip = BigInt.asUintN(64, views.i64[(base + L.S_RIP) >> 3]);
     const bits = long ? 64 : 32;
+    const { u8, u16, u32, i32, i64 } = views;
     const graph: GraphSource = {
-      ...views,
+      u8,
+      u16,
+      u32,
+      i32,
+      i64,
       handlers: tier.handlers,
       long,
       supervisor: (mode & L.MODE_USER) === 0,

@@ -74,7 +74,7 @@ export type NodeEnd =
 export type Route = 'dispatch' | { readonly place: number };
 
 export interface RegionNode {
-  readonly route?: Route;
+  readonly route: Route | undefined;
   readonly header: number;
   /** RIP of the block, bytes from the region's entry. */
   readonly at: number;
@@ -179,10 +179,19 @@ function makeNode(
 
 /** A node that leads nowhere yet. */
 export function newNode(
-  content: Pick<RegionNode, 'header' | 'at' | 'calls' | 'uops' | 'instructions' | 'end' | 'route'>,
+  content: Pick<RegionNode, 'header' | 'at' | 'calls' | 'uops' | 'instructions' | 'end'>,
+  route?: Route,
 ): RegionNode {
+  // Field by field: V8 takes ten times as long to spread `content`.
+  const { header, at, calls, uops, instructions, end } = content;
   return {
-    ...content,
+    route,
+    header,
+    at,
+    calls,
+    uops,
+    instructions,
+    end,
     successors: [],
     order: -1,
     dominator: undefined,
