@@ -10,7 +10,6 @@ export { nodeLocks } from './locks';
 export { nodeNetwork } from './network';
 export { nodeSockets } from './sockets';
 export { domusPaths, nodeSystem, type DomusPaths } from './system';
-export { lowerEngineThreads, lowerThisThread } from './thread-priority';
 export { nodeTimers } from './timers';
 export { vncResponse } from './vnc-des';
 export { compileMeanwhile, compileNow, nodeWasm, threadedWasm, type ThreadData } from './wasm';

@@ -76,6 +76,8 @@ interface Region extends TranslatedRegion {
   installed: boolean;
   /** Its optimized code is made or has come. */
   optimized: boolean;
+  /** Its indirect branches went elsewhere: it is made anew with their targets, and runs until that has come. */
+  outdated: boolean;
   /** REGION_HEAT when room was made last, which changes when the region runs. */
   heat: number | undefined;
 }
@@ -154,18 +156,21 @@ export class RegionCache {
     // One region for a loop, not one for each of its blocks: they become hot together.
     const underWay = ({ installed, limits }: Region): boolean => !installed && limits === SMALL;
     const soon = [...(this.byMember.get(header) ?? [])].some(underWay);
-    if (soon || !this.translator.hasRoom) this.askAgain(header);
+    if (soon || !this.translator.hasRoom) this.setBlockHeat(header, this.soon);
     else this.timed(() => this.make(header, SMALL));
   }
 
   /**
-   * The region that begins with the block at `header`, about to run, is hot: its code is optimized, or it is made anew
-   * without sparing copies of its neighbours. Gives the number of the one to run now, or 0.
+   * The region that begins with the block at `header`, about to run, is outdated or hot: it is made anew, or its code is
+   * optimized, or it is made anew without sparing copies of its neighbours. Gives the number of the one to run now, or 0.
    */
   improve(header: number): number {
     const { views } = this.config;
     const region = this.regionAt(header);
-    if (region && !region.optimized && this.translator.optimize) {
+    if (region?.outdated) {
+      region.outdated = false;
+      this.timed(() => this.make(header, region.limits));
+    } else if (region && !region.optimized && this.translator.optimize) {
       this.translator.optimize(region);
       region.optimized = true;
       this.setHeat(region, ENLARGE_AFTER);
@@ -199,6 +204,7 @@ export class RegionCache {
     const entryRip = BigInt.asUintN(64, views.i64[(base + L.S_RIP) >> 3]);
     const bits = long ? 64 : 32;
     const { u8, u16, u32, i32, i64 } = views;
+    const replaced = this.regionAt(header);
     const graph: GraphSource = {
       u8,
       u16,
@@ -214,6 +220,8 @@ export class RegionCache {
         views.u32[(block + L.BLOCK_REGION) >> 2] !== 0
           ? threshold
           : threshold - views.i32[(block + L.BLOCK_HEAT) >> 2],
+      copies: (block) =>
+        u32[(block + L.BLOCK_MEMBER_OF) >> 2] - (replaced?.members.includes(block) ? 1 : 0),
       minExecutions: threshold / 8,
     };
     const nodes = growRegion(graph, header, limits);
@@ -276,6 +284,7 @@ export class RegionCache {
       pages,
       installed: false,
       optimized: limits === LARGE,
+      outdated: false,
       heat: undefined,
     };
     this.regions.set(number, region);
@@ -328,7 +337,7 @@ export class RegionCache {
     }
     u32[(region.entry + L.BLOCK_REGION) >> 2] = region.number;
     // Counted down where an address space has the region's pages elsewhere: one for that space takes its place then.
-    i32[(region.entry + L.BLOCK_HEAT) >> 2] = this.config.threshold;
+    this.setBlockHeat(region.entry, this.config.threshold);
     this.config.services.dropJumpsOf(region.entry + L.BLOCK_HEADER_BYTES);
   }
 
@@ -344,14 +353,14 @@ export class RegionCache {
       this.config.views.i32[(L.REGION_AREA_BASE + number * L.REGION_BYTES + L.REGION_HEAT) >> 2];
     const idle = all.filter((region) => region.heat === heatOf(region));
     for (const region of [...new Set([...idle, ...all])].slice(0, count)) {
-      this.drop(region);
       // What has not run for long must earn its place anew.
-      this.config.views.i32[(region.entry + L.BLOCK_HEAT) >> 2] = this.config.threshold;
+      this.drop(region, this.config.threshold);
     }
     for (const region of this.regions.values()) region.heat = heatOf(region);
   }
 
-  private drop(region: Region): void {
+  /** Without its region a block is interpreted, and asks for one when it has run `heat` times. */
+  private drop(region: Region, heat = this.soon): void {
     const { u32 } = this.config.views;
     const current = this.regionAt(region.entry);
     this.translator.forget(region);
@@ -360,7 +369,7 @@ export class RegionCache {
     region.table.set(region.number, null);
     if (current === region) u32[(region.entry + L.BLOCK_REGION) >> 2] = 0;
     if (current && current !== region) this.setHeat(current, ENLARGE_AFTER);
-    else this.askAgain(region.entry);
+    else this.setBlockHeat(region.entry, heat);
     for (const member of region.members) {
       u32[(member + L.BLOCK_MEMBER_OF) >> 2]--;
       const set = this.byMember.get(member)!;
@@ -371,21 +380,23 @@ export class RegionCache {
     this.counters.dropped++;
   }
 
-  /** Without a region a block is interpreted, and soon asks for one if it still is hot. */
-  private askAgain(header: number): void {
-    const { views, threshold } = this.config;
-    views.i32[(header + L.BLOCK_HEAT) >> 2] = Math.ceil(threshold / 4);
+  /** Runs until a block that was hot asks again. */
+  private get soon(): number {
+    return Math.ceil(this.config.threshold / 4);
   }
 
-  /** Indirect branches of the region that begins with a block went elsewhere: it is made anew with their targets, a few times. */
+  private setBlockHeat(header: number, runs: number): void {
+    this.config.views.i32[(header + L.BLOCK_HEAT) >> 2] = runs;
+  }
+
+  /** Indirect branches of the region that begins with a block went elsewhere: soon it is made anew with their targets, a few times. */
   remake(header: number): void {
     const times = (this.remade.get(header) ?? 0) + 1;
-    if (times > MAX_REMADE) return;
     const region = this.regionAt(header);
-    if (!region) return;
-    this.drop(region);
+    if (times > MAX_REMADE || !region) return;
     this.remade.set(header, times);
-    this.config.views.i32[(header + L.BLOCK_HEAT) >> 2] = 1;
+    region.outdated = true;
+    this.setHeat(region, L.REGION_HEAT_RUNS);
   }
 
   /** A region was left for the interpreter very often: perhaps an access group of it lies across pages, or its floats are out of the ordinary. */
@@ -397,8 +408,7 @@ export class RegionCache {
     const cause = floats ? this.exactFloats : this.straddling;
     if (!region || cause.has(region.entry)) return;
     cause.add(region.entry);
-    this.drop(region);
-    this.config.views.i32[(region.entry + L.BLOCK_HEAT) >> 2] = 1;
+    this.drop(region, 1);
   }
 
   /** All decoded blocks are being forgotten. */

@@ -110,6 +110,8 @@ export interface GraphSource {
   peek(distance: number): number;
   /** Times a block has run, as far as the interpreter counted. */
   executions(header: number): number;
+  /** Other regions that a block is part of. */
+  copies(header: number): number;
   /** Blocks that ran less often are left out. */
   readonly minExecutions: number;
 }
@@ -245,7 +247,7 @@ export function growRegion(source: GraphSource, entry: number, limits: RegionLim
     if (executions < source.minExecutions) return;
     const entered = source.u32[(header + L.BLOCK_REGION) >> 2] !== 0;
     const limit = entered ? limits.entryCopies : limits.copies;
-    if (source.u32[(header + L.BLOCK_MEMBER_OF) >> 2] >= limit) return;
+    if (source.copies(header) >= limit) return;
     frontier.push({ from, slot, header, at, calls, executions });
   };
   const expand = (node: RegionNode): void => {

@@ -1,10 +1,8 @@
 /** Entry of the operating system process that hosts one domain: its event loop owns the images, the console, the screen; its worker runs the guest. */
-import { lowerEngineThreads } from '../../host-node';
 import { openParentChannel } from './parent-channel';
 import { DomainHost } from './domain-host';
 
 const channel = openParentChannel();
-lowerEngineThreads();
 if (channel) new DomainHost(channel).serve();
 else {
   process.stderr.write(

@@ -1,9 +1,8 @@
 /** Entry of a vcpu's translator thread. */
 import { workerData } from 'node:worker_threads';
-import { compileMeanwhile, compileNow, lowerThisThread, type ThreadData } from '../../host-node';
+import { compileMeanwhile, compileNow, type ThreadData } from '../../host-node';
 import { TranslatorService, type ToTranslator, type TranslatorStart } from '../../machine';
 
-lowerThisThread();
 const { port, start } = workerData as ThreadData;
 const service = new TranslatorService(start as TranslatorStart, {
   post: (message) => port.postMessage(message),
