@@ -4,7 +4,7 @@
  * Scope: descriptor rings, checksum offload both ways, TCP segmentation, address, multicast and VLAN filters, VLAN
  * tags, interrupt throttling, link changes. Missing: flow control, wake-up, loopback, receive delay timers (packets
  * are shown at once), packet split. The FCS of frames that the back end makes itself (TCP from the NAT, which never was
- * on a wire) reads as zero: it would take longer than all else, and drivers cut it off.
+ * on a wire) reads as zero: making it took longer than all else the card does, and drivers cut it off.
  */
 import {
   MAX_LARGE_FRAME_BYTES,
