@@ -1,10 +1,11 @@
-// What tests need of the machine beyond Node: compilers for native references, qemu-img, a display, Electron, guests.
+// What tests need of the machine beyond Node: compilers for native references, the ACPI compiler, qemu-img, a display, Electron, guests.
 import { spawnSync } from 'node:child_process';
 import { electronRuntime, ensureElectronLibraries } from '../electron-runtime.mjs';
 import { guest } from '../guests.mjs';
 import { hasApt, installPackages } from '../lib/apt.mjs';
 
 const PACKAGES = [
+  'acpica-tools',
   'gcc',
   'libc6-dev',
   'binutils',
