@@ -2,7 +2,7 @@
  * Turns guest code into blocks of micro-ops in linear memory (layout.ts: BLOCK_*, UOP_*). A block ends at a branch, at
  * the end of its page, or after MAX_INSTRUCTIONS.
  */
-import type { Handler } from '../interp/interpreter';
+import { FLAG_HINTS, hintName, type Handler } from '../interp/interpreter';
 import * as L from '../layout';
 import type { FlagKind } from '../ops/context';
 import { handlerKey } from './forms';
@@ -247,7 +247,7 @@ export class BlockDecoder {
     hint: { kind: FlagKind; bytes: number } | undefined,
   ): Handler | undefined {
     const { plain, hinted } = this.planOf(d.use!);
-    return (hint && hinted?.get(hint.kind + String(hint.bytes))) ?? plain;
+    return (hint && hinted?.get(hintName(hint))) ?? plain;
   }
 
   private planOf(use: IndexedUse): Plan {
@@ -256,15 +256,13 @@ export class BlockDecoder {
 
   private newPlan(use: IndexedUse): Plan {
     const table = use.long ? this.handlers.long : this.handlers.legacy;
-    const key = handlerKey(use, use.forms);
     const hinted = new Map<string, Handler>();
-    for (const kind of ['SUB', 'LOGIC']) {
-      for (const bytes of [1, 2, 4, 8]) {
-        const handler = table.get(`${key}@${kind}${bytes}`);
-        if (handler) hinted.set(kind + String(bytes), handler);
-      }
+    for (const name of FLAG_HINTS.map(hintName)) {
+      const handler = table.get(handlerKey(use, use.forms, name));
+      if (handler) hinted.set(name, handler);
     }
-    return { plain: table.get(key), hinted: hinted.size > 0 ? hinted : undefined };
+    const plain = table.get(handlerKey(use, use.forms));
+    return { plain, hinted: hinted.size > 0 ? hinted : undefined };
   }
 
   /** Addresses that the handlers' own arithmetic does not wrap right go through S_TEMP first. */

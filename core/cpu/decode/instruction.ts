@@ -42,6 +42,11 @@ function exists(kind: 'control' | 'debug', number: number): boolean {
   return kind === 'debug' ? number < 8 : [0, 2, 3, 4, 8].includes(number);
 }
 
+/** Neither real nor virtual-8086 mode. */
+function isProtected(mode: number): boolean {
+  return (mode & (L.MODE_REAL | L.MODE_V86)) === 0;
+}
+
 /** Base and index of 16-bit ModR/M r/m values (SDM 2A table 2-1). */
 const ADDRESS16: readonly (readonly [number, number])[] = [
   [3, 6],
@@ -122,10 +127,9 @@ export class InstructionDecoder {
     let map = 0;
     let vexRegister = -1;
     let vexLength = 0;
-    const protectedMode = (mode & (L.MODE_REAL | L.MODE_V86)) === 0;
     if (
       (byte === 0xc4 || byte === 0xc5) &&
-      protectedMode &&
+      isProtected(mode) &&
       (long || (this.bytes[this.at] & 0xc0) === 0xc0)
     ) {
       if (
@@ -242,7 +246,6 @@ export class InstructionDecoder {
   ): IndexedRow | undefined {
     const vex = vexRegister >= 0;
     const long = (mode & L.MODE_LONG) !== 0;
-    const isProtected = (mode & (L.MODE_REAL | L.MODE_V86)) === 0;
     const form = modrm < 0xc0 ? 'mem' : 'reg';
     const field = (modrm >> 3) & 7;
     const mandatory =
@@ -268,7 +271,7 @@ export class InstructionDecoder {
         if (row.row.mnemonic === 'NOP' && (rex & 1) !== 0) continue;
       } else if (row.prefix !== 'any' && row.prefix !== mandatory) continue;
       if (row.rexW !== 'any' && row.rexW !== ((rex & 8) !== 0)) continue;
-      if (row.protectedOnly && !isProtected) continue;
+      if (row.protectedOnly && !isProtected(mode)) continue;
       return row;
     }
     return undefined;

@@ -156,7 +156,7 @@ export class RegionCache {
     // One region for a loop, not one for each of its blocks: they become hot together.
     const underWay = ({ installed, limits }: Region): boolean => !installed && limits === SMALL;
     const soon = [...(this.byMember.get(header) ?? [])].some(underWay);
-    if (soon || !this.translator.hasRoom) this.setBlockHeat(header, this.soon);
+    if (soon || !this.translator.hasRoom) this.setBlockHeat(header, this.runsToRetry);
     else this.timed(() => this.make(header, SMALL));
   }
 
@@ -360,7 +360,7 @@ export class RegionCache {
   }
 
   /** Without its region a block is interpreted, and asks for one when it has run `heat` times. */
-  private drop(region: Region, heat = this.soon): void {
+  private drop(region: Region, heat = this.runsToRetry): void {
     const { u32 } = this.config.views;
     const current = this.regionAt(region.entry);
     this.translator.forget(region);
@@ -381,7 +381,7 @@ export class RegionCache {
   }
 
   /** Runs until a block that was hot asks again. */
-  private get soon(): number {
+  private get runsToRetry(): number {
     return Math.ceil(this.config.threshold / 4);
   }
 

@@ -57,6 +57,11 @@ export function frameLayout(frame: Uint8Array): FrameLayout {
   return { etherType: u16(frame, at), network: at + 2 };
 }
 
+/** Length of the IP header at `network`: what its IHL says, without IPv6's extensions. */
+function ipHeaderBytes(frame: Uint8Array, network: number, isIpv6: boolean): number {
+  return isIpv6 ? 40 : (frame[network] & 0x0f) * 4;
+}
+
 /** The sum of an IP pseudo-header whose header begins at `network`. */
 function pseudoHeader(
   frame: Uint8Array,
@@ -75,7 +80,7 @@ function pseudoHeader(
 export function sumOfGoodTcp(frame: Uint8Array, from: number): number {
   const { etherType, network } = frameLayout(frame);
   const isIpv6 = etherType === ETHER_TYPE_IPV6;
-  const transport = network + (isIpv6 ? 40 : (frame[network] & 0x0f) * 4);
+  const transport = network + ipHeaderBytes(frame, network, isIpv6);
   const length = frame.length - transport;
   const pseudo = pseudoHeader(frame, network, isIpv6, IP_PROTOCOL_TCP, length);
   return sumWords(frame, from, transport) + (~foldSum(pseudo) & 0xffff);
@@ -96,7 +101,7 @@ export function completeChecksum(
 
 /** Puts an IPv4 header's checksum in. */
 export function putIpv4Checksum(frame: Uint8Array, network: number): void {
-  const end = network + (frame[network] & 0x0f) * 4;
+  const end = network + ipHeaderBytes(frame, network, false);
   putU16(frame, network + 10, 0);
   putU16(frame, network + 10, ~foldSum(sumWords(frame, network, Math.min(end, frame.length))));
 }
@@ -186,7 +191,7 @@ export function checkChecksums(frame: Uint8Array): ChecksumReport {
   const isIpv6 = etherType === ETHER_TYPE_IPV6;
   if (etherType !== ETHER_TYPE_IPV4 && !isIpv6) return NO_CHECKSUMS;
   if (frame.length < network + (isIpv6 ? 40 : 20)) return NO_CHECKSUMS;
-  const header = isIpv6 ? 40 : (frame[network] & 0x0f) * 4;
+  const header = ipHeaderBytes(frame, network, isIpv6);
   const transport = network + header;
   const total = isIpv6 ? 40 + u16(frame, network + 4) : u16(frame, network + 2);
   const end = network + total;
