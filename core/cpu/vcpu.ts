@@ -57,6 +57,8 @@ export interface VcpuConfig {
    * interpreted. By default TRANSLATE_AFTER, and translations wait for each other.
    */
   readonly translateAfter?: number;
+  /** Without a thread for them, translations are made for a compiler that does not optimize; else for one that does. */
+  readonly unoptimized?: boolean;
   /** Longest decoded block, in instructions: with 1 a budget of n - 1 runs n instructions, no more. For lockstep. */
   readonly blockInstructions?: number;
   /** Monotonic milliseconds, for `counters` and batches; without it counters tell no times, and no translation waits. */
@@ -165,6 +167,7 @@ export class WasmVcpu implements Vcpu {
         services: this.helpers,
         threshold,
         atOnce: config.translateAfter !== undefined,
+        unoptimized: config.unoptimized === true,
         ...(nowMs && { nowMs }),
       },
       long.tier,

@@ -80,6 +80,8 @@ export interface MachineConfig {
   readonly biosVersion?: string;
   /** Runs of a block before it is translated; 0 interprets everything. See VcpuConfig. */
   readonly translateAfter?: number | undefined;
+  /** Translations are made for a compiler that does not optimize. See VcpuConfig. */
+  readonly unoptimized?: boolean;
 }
 
 /** What a machine needs of its host. */
@@ -190,6 +192,7 @@ export class Machine {
       vcpus,
       nowMs: () => host.time.monotonicMs(),
       ...(config.translateAfter !== undefined && { translateAfter: config.translateAfter }),
+      unoptimized: config.unoptimized === true,
     });
     late.vcpu = vcpu;
     this.vcpu = vcpu;

@@ -250,6 +250,16 @@ export function setLocal(local: Local, value: Expr): Statement {
   return { code: [value, [0x21, ...unsignedLeb(local.index)]] };
 }
 
+/** Branches `levels` blocks outwards: a statement, for `later`. */
+export function branchOut(levels: number): Statement {
+  return { code: [[0x0c, ...unsignedLeb(levels)]] };
+}
+
+/** Leaves the function: a statement, for `later`. */
+export function returnValue(value: Expr): Statement {
+  return { code: [value, [0x0f]] };
+}
+
 /** Calls a function for its value. */
 export function call<R extends ValType>(
   callee: Callee<R>,

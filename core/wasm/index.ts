@@ -1,7 +1,9 @@
 export * from './expr';
 export {
   call,
+  branchOut,
   callStatement,
+  returnValue,
   FunctionBuilder,
   setLocal,
   type Callee,

@@ -12,6 +12,7 @@ const TIERS = [
   { name: 'interpreted', translateAfter: 0 },
   { name: 'translated at once', translateAfter: 1 },
   { name: 'translated when warm', translateAfter: 30 },
+  { name: 'translated without optimizations', translateAfter: 1, unoptimized: true },
   { name: 'translated by a thread that is late', translateAfter: 3, wasm: lateTranslator(2) },
 ];
 const SLICE = 700;

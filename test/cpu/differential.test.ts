@@ -53,10 +53,15 @@ function allForms(): Form[] {
 
 const forms = allForms();
 const native = new NativeRunner();
-/** Both tiers; the translator takes a block over as soon as it has run once. Every so many cases are run by each. */
+/** All tiers; the translator takes a block over as soon as it has run once. Every so many cases are run by each. */
 const engines = [
   { tier: 'interpreted', runner: new EngineRunner(0), every: 1 },
   { tier: 'translated', runner: new EngineRunner(1), every: 1 },
+  {
+    tier: 'translated without optimizations',
+    runner: new EngineRunner(1, false, true),
+    every: 2,
+  },
   { tier: 'interpreted with tiny blocks and TLB', runner: new EngineRunner(0, true), every: 10 },
   { tier: 'translated with tiny blocks and TLB', runner: new EngineRunner(1, true), every: 5 },
 ];

@@ -48,13 +48,15 @@ export class EngineRunner {
   private readonly base = L.VCPU_BASE;
   private lastCode: Uint8Array | undefined;
 
-  /** `translateAfter` as in VcpuConfig; `tiny`: blocks of one instruction, and a TLB that is empty before each case. */
+  /** `translateAfter` and `unoptimized` as in VcpuConfig; `tiny`: blocks of one instruction, and a TLB that is empty before each case. */
   constructor(
     translateAfter: number,
     private readonly tiny = false,
+    unoptimized = false,
   ) {
     const { vcpu, memory } = bareVcpu(RAM_BYTES, {
       translateAfter,
+      unoptimized,
       ...(tiny && { blockInstructions: 1 }),
     });
     this.vcpu = vcpu;

@@ -7,14 +7,15 @@ import { assemble, type Program } from './assemble';
 import { explain, Lockstep } from './lockstep';
 import { CODE, CONSTANTS, LOG, Rig, type RigConfig } from './rig';
 
-const WAYS: readonly (Pick<RigConfig, 'translateAfter'> & { slice: number })[] = [
+const WAYS: readonly (Pick<RigConfig, 'translateAfter' | 'unoptimized'> & { slice: number })[] = [
   { translateAfter: 0, slice: 500 },
   { translateAfter: 1, slice: 97 },
+  { translateAfter: 1, unoptimized: true, slice: 97 },
   { translateAfter: 20, slice: 1500 },
 ];
 export const locksteps = WAYS.map((way) => ({
   ...way,
-  lockstep: new Lockstep(new Rig({ translateAfter: way.translateAfter })),
+  lockstep: new Lockstep(new Rig(way)),
 }));
 
 /** Registers of an entry of the log, in the order of PUSH. */

@@ -40,7 +40,11 @@ export function floatForms(chosen: (row: OpRow) => boolean): Map<string, FloatFo
 export class FloatComparison {
   private readonly native = new NativeRunner();
   /** Interpreted; translated as soon as a block has run once. */
-  private readonly engines = [new EngineRunner(0), new EngineRunner(1)];
+  private readonly engines = [
+    new EngineRunner(0),
+    new EngineRunner(1),
+    new EngineRunner(1, false, true),
+  ];
   cases = 0;
 
   run(

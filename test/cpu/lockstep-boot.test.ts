@@ -12,18 +12,24 @@ const TRANSLATE_AFTER = Number(process.env.DOMUS_TRANSLATE ?? 100);
 
 type Row = readonly [
   name: string,
+  unoptimized: boolean,
   kernel: GuestName,
   ramdisk: GuestName,
   extra: string,
   ready: string,
 ];
 
-const BOOTS: readonly Row[] = [
+const SYSTEMS = [
   ['64-bit kernel', 'debian-amd64-linux', 'busybox-initrd.gz', '', BUSYBOX_MARKER],
   ['32-bit kernel', 'debian-i386-linux', 'debian-i386-initrd.gz', 'rdinit=/bin/sh', '(ash)'],
-];
+] as const;
+const BOOTS = SYSTEMS.flatMap(([name, ...rest]): Row[] => [
+  [name, false, ...rest],
+  [name, true, ...rest],
+]);
 const INSTALLER: Row = [
   'installer',
+  false,
   'debian-amd64-linux',
   'debian-amd64-initrd.gz',
   '',
@@ -31,8 +37,8 @@ const INSTALLER: Row = [
 ];
 
 it.each(MILLIONS === Infinity ? [...BOOTS, INSTALLER] : BOOTS)(
-  'boots the %s as the interpreter does, one instruction at a time',
-  async (name, kernel, ramdisk, extra, ready) => {
+  'boots the %s (translated without optimizations: %s) as the interpreter does, one instruction at a time',
+  async (name, unoptimized, kernel, ramdisk, extra, ready) => {
     let output = '';
     const machine = new LockstepMachine({
       uuid: '5d8b0c4c-6d1e-4b52-9d5a-6a3b9f3d6a51',
@@ -47,6 +53,7 @@ it.each(MILLIONS === Infinity ? [...BOOTS, INSTALLER] : BOOTS)(
         commandLine: `console=ttyS0 ${extra}`,
       },
       translateAfter: TRANSLATE_AFTER,
+      unoptimized,
     });
     const found = machine.run(MILLIONS * 1e6, () => output.includes(ready));
     const { counters } = machine.leader.vcpu;

@@ -18,6 +18,13 @@ const TIMER = 32;
 /** How the leader runs: how soon it translates, how long its slices are, whether its TLB is emptied between them. */
 const WAYS = [
   { name: 'translated at once', translateAfter: 1, slice: 400, flush: false },
+  {
+    name: 'translated without optimizations',
+    translateAfter: 1,
+    unoptimized: true,
+    slice: 400,
+    flush: false,
+  },
   { name: 'translated when warm', translateAfter: 20, slice: 2_000, flush: false },
   { name: 'with a TLB that is emptied all the time', translateAfter: 2, slice: 60, flush: true },
 ];
@@ -26,7 +33,7 @@ describe('lockstep', () => {
   const followers = new Lockstep(new Rig({ translateAfter: 1 })).follower;
   for (const way of WAYS) {
     it(`random programs, ${way.name}`, () => {
-      const lockstep = new Lockstep(new Rig({ translateAfter: way.translateAfter }), followers);
+      const lockstep = new Lockstep(new Rig(way), followers);
       const { leader } = lockstep;
       for (let n = 0; n < PROGRAMS; n++) {
         const seed = SEED * 1000 + n;

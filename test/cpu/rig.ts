@@ -58,6 +58,7 @@ export const CONSTANTS = Object.entries({
 export interface RigConfig {
   /** As in VcpuConfig. */
   readonly translateAfter: number;
+  readonly unoptimized?: boolean;
   readonly wasm?: WasmHost;
   readonly blockInstructions?: number;
   readPort?(port: number): number;
@@ -103,6 +104,7 @@ export class Rig {
       },
       readTsc: () => config.readTsc?.() ?? 0n,
       translateAfter: config.translateAfter,
+      unoptimized: config.unoptimized === true,
       ...(config.wasm && { wasm: config.wasm }),
       ...(config.blockInstructions !== undefined && {
         blockInstructions: config.blockInstructions,

@@ -10,6 +10,7 @@ import {
   ModuleBuilder,
   type Callee,
   type FunctionBuilder,
+  type FunctionType,
   type I32,
   type I64,
   type Label,
@@ -41,9 +42,16 @@ export interface Handler {
 /** Export of the table that translated regions are put into, by region number. */
 export const REGION_TABLE = 'regions';
 
-/** What a region gives back: 0 to go on at S_RIP, or that the interpreter runs the next block, or that the mode may have changed. */
+/**
+ * What a region gives back, an i64: how many instructions of its budget it did not use (bits 0-7), whether the interpreter
+ * runs the next block, whether the mode may have changed (nothing else is set then), and above that how far the next RIP is
+ * from S_RIP (signed).
+ */
+export const EXIT_UNUSED = 0xff;
 export const EXIT_INTERPRET = 0x100;
 export const EXIT_FAR = 0x200;
+export const EXIT_DISTANCE_SHIFT = 10;
+export const REGION_TYPE: FunctionType = { params: [], results: ['i64'] };
 
 export interface Interpreter {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -194,6 +202,7 @@ export function generateInterpreter(
   const uop = f.local('i32');
   const outcome = f.local('i32');
   const region = f.local('i32');
+  const left = f.local('i64');
   /** The last region left where only the interpreter gets on: for one block. */
   const stuck = f.local('i32');
   f.loop((go) => {
@@ -204,9 +213,10 @@ export function generateInterpreter(
         f.if(runs(), () => coolRegion(f, uop, region, base, hotRegion));
         f.if(runs(), () => {
           count(f, base + L.S_COUNT_REGION_RUNS, i64.const(1));
-          f.set(outcome, callRegion([], region.get, { params: [], results: ['i32'] }, 'i32'));
-          f.set(stuck, i32.and(outcome.get, i32.const(EXIT_INTERPRET)));
-          f.brIf(far, i32.eq(outcome.get, i32.const(EXIT_FAR)));
+          f.set(left, callRegion([], region.get, REGION_TYPE, 'i64'));
+          f.set(stuck, i32.and(i32.wrap(left.get), i32.const(EXIT_INTERPRET)));
+          f.brIf(far, i32.and(i32.wrap(left.get), i32.const(EXIT_FAR)));
+          leaveRegion(f, left.get, long, base);
           f.if(stuck.get, () => losePatience(f, region, stuckRegion));
           f.br(dispatch);
         });
@@ -355,6 +365,16 @@ function coolRegion(
       f.set(region, call(hotRegion, [header], 'i32'));
     });
   });
+}
+
+/** Carries out what an exit word says of RIP and the budget. */
+function leaveRegion(f: FunctionBuilder, left: I64, long: boolean, base: number): void {
+  const rip = i32.const(base + L.S_RIP);
+  const next = i64.add(i64.load(rip), i64.shrS(left, i64.const(EXIT_DISTANCE_SHIFT)));
+  f.do(i64.store(rip, long ? next : i64.and(next, i64.const(0xffffffffn))));
+  const budget = i32.const(base + L.S_BUDGET);
+  const unused = i32.and(i32.wrap(left), i32.const(EXIT_UNUSED));
+  f.do(i32.store(budget, i32.add(i32.load(budget), unused)));
 }
 
 /** Counts down how often a region may be left for the interpreter. */

@@ -25,6 +25,7 @@ import { conditionOfFlags, conditionOfKind, FLAG_KIND_NUMBERS } from '../ops/fla
 import type { HelperName } from '../ops/helper-types';
 import { TierContext, type HandlerShape } from '../tier/context';
 import { conditionOfDoubles, conditionOfWords, flagsOfKind } from './flag-words';
+import { GuestRegisters } from './guest-registers';
 import { inlineHelper } from './inline-helpers';
 import type { InlineSite } from './inline-site';
 import type { AccessGroup, AccessPlace, RegionState } from './region-state';
@@ -112,9 +113,8 @@ export class TranslatorContext extends TierContext implements InlineSite {
       const rip = this.region.rip(this.at.blockAt);
       return bytes === 8 ? rip : i32.wrap(rip);
     }
-    const register = this.region.register(offset & ~7);
-    if (register) {
-      const value = register.get;
+    const value = GuestRegisters.has(offset) && this.region.registers.read(offset & ~7);
+    if (value) {
       if (bytes === 8) return value;
       const low = i32.wrap(offset & 1 ? i64.shrU(value, i64.const(8)) : value);
       return this.truncate(low, bytes);
@@ -132,29 +132,28 @@ export class TranslatorContext extends TierContext implements InlineSite {
   }
 
   private write(offset: number, bytes: number, value: Word): void {
-    const register = this.region.register(offset & ~7);
-    if (!register) {
+    const { registers, inLocals } = this.region;
+    const register = offset & ~7;
+    const general = GuestRegisters.has(offset);
+    if (general) this.region.modifies(register);
+    // A 32-bit write zeroes bits 32-63; narrower ones keep the rest.
+    if (general && bytes >= 4) registers.write(register, this.toI64(value));
+    else if (general && inLocals) {
+      const shift = (offset & 1) * 8;
+      const mask = (bytes === 2 ? 0xffffn : 0xffn) << BigInt(shift);
+      const part = i64.and(
+        i64.shl(this.toI64(value), i64.const(shift)),
+        i64.const(BigInt.asIntN(64, mask)),
+      );
+      const rest = i64.and(registers.read(register)!, i64.const(~mask));
+      registers.write(register, i64.or(rest, part));
+    } else {
       const memory = i32.const(this.base + offset);
       if (bytes === 8) this.f.do(i64.store(memory, value as I64));
       else if (bytes === 4) this.f.do(i32.store(memory, this.toI32(value)));
       else if (bytes === 2) this.f.do(i32.store16(memory, value as I32));
       else this.f.do(i32.store8(memory, value as I32));
-      return;
     }
-    this.region.modifies(offset & ~7);
-    // A 32-bit write zeroes bits 32-63; narrower ones keep the rest.
-    if (bytes >= 4) {
-      this.f.set(register, this.toI64(value));
-      return;
-    }
-    const shift = (offset & 1) * 8;
-    const mask = (bytes === 2 ? 0xffffn : 0xffn) << BigInt(shift);
-    const part = i64.and(
-      i64.shl(this.toI64(value), i64.const(shift)),
-      i64.const(BigInt.asIntN(64, mask)),
-    );
-    const rest = i64.and(register.get, i64.const(~mask));
-    this.f.set(register, i64.or(rest, part));
   }
 
   protected loadVector(at: I32): V128 {
@@ -223,7 +222,7 @@ export class TranslatorContext extends TierContext implements InlineSite {
   }
 
   setState32(offset: number, value: I32): void {
-    if (this.region.register(offset)) this.write(offset, 8, i64.extendU(value));
+    if (GuestRegisters.has(offset)) this.write(offset, 8, i64.extendU(value));
     else this.write(offset, 4, value);
   }
 
@@ -369,13 +368,13 @@ export class TranslatorContext extends TierContext implements InlineSite {
       this.region.flags = undefined;
       return;
     }
-    this.region.setFlags(
+    this.region.registers.setFlags(
       i32.const(FLAG_KIND_NUMBERS[kind] + Math.log2(bytes)),
       this.toI64(result),
       source && this.toI64(source),
     );
     const certain = this.f.nesting === this.region.bodyNesting;
-    if (certain && first) this.region.setFirst(this.toI64(first));
+    if (certain && first) this.f.set(this.region.flagFirst, this.toI64(first));
     this.region.flags = certain ? { kind, bytes, first: first !== undefined } : undefined;
   }
 
@@ -386,17 +385,19 @@ export class TranslatorContext extends TierContext implements InlineSite {
     }
     const kept = this.let(flags);
     const notZero = i64.extendU(i32.eqz(i32.and(kept, i32.const(0x40))));
-    this.region.setFlags(i32.const(L.FLAGS_RAW), notZero, i64.extendU(kept));
+    this.region.registers.setFlags(i32.const(L.FLAGS_RAW), notZero, i64.extendU(kept));
     this.region.flags = this.f.nesting === this.region.bodyNesting ? 'raw' : undefined;
   }
 
   arithmeticFlags(): I32 {
     if (this.keepsFlags && !this.region.flagsWanted) return i32.const(0);
-    const { flags, flagResult, flagSource } = this.region;
-    if (flags === 'raw' || flags === 'compared') return i32.wrap(flagSource.get);
-    if (flags)
-      return this.let(flagsOfKind(flags.kind, flags.bytes, flagResult.get, flagSource.get));
-    this.region.storeFlags();
+    const { flags, registers } = this.region;
+    if (flags === 'raw' || flags === 'compared') return i32.wrap(registers.flagSource);
+    if (flags) {
+      const { flagResult, flagSource } = registers;
+      return this.let(flagsOfKind(flags.kind, flags.bytes, flagResult, flagSource));
+    }
+    registers.flushFlags();
     return this.let(call(this.region.helper('arithmeticFlags') as Callee<'i32'>, [], 'i32'));
   }
 
@@ -407,21 +408,23 @@ export class TranslatorContext extends TierContext implements InlineSite {
   }
 
   private conditionPair(pair: number): I32 {
-    const { flags, flagResult, flagSource, flagFirst } = this.region;
-    this.region.usesFlags();
+    const { flags, registers } = this.region;
     if (flags === 'compared') {
       const [a, b] = this.region.compared;
       const known = conditionOfDoubles(pair, a.get, b.get);
       if (known) return known;
     }
     // RESULT is zero exactly when ZF is set, in every kind.
-    if (pair === 2 && (!flags || flags === 'raw')) return i64.eqz(flagResult.get);
+    if (pair === 2 && (!flags || flags === 'raw')) return i64.eqz(registers.flagResult);
     if (flags && flags !== 'raw' && flags !== 'compared') {
       const { kind, bytes } = flags;
-      const operands = flags.first ? { first: flagFirst.get, second: flagSource.get } : undefined;
+      const { flagResult, flagSource } = registers;
+      const operands = flags.first
+        ? { first: this.region.flagFirst.get, second: flagSource }
+        : undefined;
       const known =
-        conditionOfWords(pair, kind, bytes, flagResult.get, operands) ??
-        conditionOfKind(pair, kind, bytes, flagResult.get, flagSource.get);
+        conditionOfWords(pair, kind, bytes, flagResult, operands) ??
+        conditionOfKind(pair, kind, bytes, flagResult, flagSource);
       if (known) return known;
     }
     return conditionOfFlags(pair, this.let(this.arithmeticFlags()));

@@ -17,6 +17,8 @@ export const BATCH_MS = 80;
 export interface LocalTranslatorConfig {
   readonly memory: TranslationMemory;
   readonly memoryPages: number;
+  /** Made for the engine's compiler that optimizes what is hot. */
+  readonly optimized: boolean;
   /** Milliseconds by `nowMs` that a new region waits for others; with 0 none does. */
   readonly batchMs: number;
   /** Monotonic milliseconds; without it no region waits. */
@@ -43,7 +45,9 @@ export class LocalTranslator<R extends TranslatedRegion> implements RegionTransl
 
   translate(region: R, request: RegionRequest): void {
     if (this.waiting.size === 0) this.since = this.config.nowMs?.() ?? 0;
-    this.waiting.set(region, translateRegion(request, this.config.memory, this.imports));
+    const { memory, optimized } = this.config;
+    const body = translateRegion({ ...request, optimized }, memory, this.imports);
+    this.waiting.set(region, body);
     if (this.waiting.size >= BATCH) this.compile();
   }
 

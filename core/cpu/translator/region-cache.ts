@@ -43,6 +43,8 @@ export interface RegionCacheConfig {
   readonly threshold: number;
   /** Without another thread, regions are compiled one by one and not in batches. */
   readonly atOnce: boolean;
+  /** What is translated on this thread is made for a compiler that does not optimize. */
+  readonly unoptimized: boolean;
   /** Monotonic milliseconds. */
   readonly nowMs?: () => number;
 }
@@ -132,7 +134,7 @@ export class RegionCache {
     private readonly long: ModeTier,
     private readonly legacy: ModeTier,
   ) {
-    const { wasm, memoryPages, views, base, nowMs, atOnce } = config;
+    const { wasm, memoryPages, views, base, nowMs, atOnce, unoptimized } = config;
     const memory = { views, base, long: long.handlers, legacy: legacy.handlers };
     const install = (
       regions: readonly (Region | undefined)[],
@@ -146,7 +148,13 @@ export class RegionCache {
     this.translator = wasm.startTranslator
       ? new BackgroundTranslator<Region>(background, install)
       : new LocalTranslator<Region>(
-          { memory, memoryPages, batchMs: atOnce ? 0 : BATCH_MS, ...(nowMs && { nowMs }) },
+          {
+            memory,
+            memoryPages,
+            optimized: !unoptimized,
+            batchMs: atOnce ? 0 : BATCH_MS,
+            ...(nowMs && { nowMs }),
+          },
           install,
         );
   }

@@ -90,6 +90,8 @@ export interface RegionNode {
   dominator: RegionNode | undefined;
   loopHead: boolean;
   mergePoint: boolean;
+  /** Head of the loop it is in, if that has no loops in it. */
+  loop: RegionNode | undefined;
   children: RegionNode[];
 }
 
@@ -199,6 +201,7 @@ export function newNode(
     dominator: undefined,
     loopHead: false,
     mergePoint: false,
+    loop: undefined,
     children: [],
   };
 }

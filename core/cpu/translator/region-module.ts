@@ -1,6 +1,7 @@
 /** Modules of regions. */
 import { ModuleBuilder, type FunctionBody } from '../../wasm';
-import { REGION_TYPE, type HelperImports } from './region-state';
+import { REGION_TYPE } from '../interp/interpreter';
+import type { HelperImports } from './region-state';
 
 /** A module that exports functions by their place in the list. All helpers so far are imported: a function fits into any module. */
 export function encodeRegions(

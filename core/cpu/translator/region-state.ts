@@ -1,27 +1,29 @@
 /**
- * A region's function while it is written: which locals stand for which registers, what must be loaded at its head and
- * stored where it leaves or calls, and what is known of the flags.
+ * A region's function while it is written: which locals stand for which registers and what is known of the flags. Vcpu
+ * state in memory is right at every edge between nodes, so that no way out has to store what another way changed.
  */
 import {
+  branchOut,
   callStatement,
   FunctionBuilder,
   i32,
   i64,
+  returnValue,
   setLocal,
   type Callee,
-  type FunctionType,
   type I32,
   type I64,
   type Label,
   type Local,
   type ModuleBuilder,
-  type Statement,
 } from '../../wasm';
-import { EXIT_FAR, EXIT_INTERPRET } from '../interp/interpreter';
+import { EXIT_DISTANCE_SHIFT, EXIT_FAR, EXIT_INTERPRET, REGION_TYPE } from '../interp/interpreter';
 import * as L from '../layout';
 import type { FlagKind } from '../ops/context';
 import { targetSlot } from '../tier/context';
 import { HELPERS, helperType, STATEFUL_HELPERS, type HelperName } from '../ops/helper-types';
+import { GuestRegisters } from './guest-registers';
+import type { RegionNode } from './region-graph';
 import { Rounding } from './rounding';
 import { VectorRegisters } from './vectors';
 
@@ -75,9 +77,6 @@ export interface TrackedValue {
 /** Bytes that one check reaches over: more would cross pages too often. */
 const GROUP_SPAN = 256;
 
-/** A region: what it returns is an exit word. */
-export const REGION_TYPE: FunctionType = { params: [], results: ['i32'] };
-
 /** Helpers that regions call, numbered as they are first used: modules import them in this order. */
 export class HelperImports {
   private readonly callees = new Map<HelperName, Callee>();
@@ -96,26 +95,16 @@ export class HelperImports {
   }
 }
 
-/** Exit words: distance << 9 | interpret << 8 | instructions not executed. */
-const EXIT_SHIFT = 9;
 /** Indirect branches out of a region until it is made anew with their targets. */
 export const MISSES_UNTIL_REMADE = 10_000;
 
 export class RegionState {
   readonly f = new FunctionBuilder(REGION_TYPE);
   readonly tlb: Local<'i32'>;
-  readonly flagKind: Local<'i32'>;
-  readonly flagResult: Local<'i64'>;
-  readonly flagSource: Local<'i64'>;
-  /** First operand of a SUB, while `flags` says so. */
-  readonly flagFirst: Local<'i64'>;
-  /** The doubles of `compared` flags. */
-  readonly compared: readonly [Local<'f64'>, Local<'f64'>];
   readonly vectors: VectorRegisters;
   readonly rounding: Rounding;
+  readonly registers: GuestRegisters<RegionNode>;
   flags: KnownFlags;
-  /** Nesting at which an instruction's body begins: what it does deeper inside is conditional. */
-  bodyNesting = 0;
   /** Somebody may see the flags that the instruction leaves. */
   flagsWanted = true;
   /** What the instruction that ends a node left: a condition or an address. */
@@ -125,19 +114,19 @@ export class RegionState {
   loadedRounding = false;
 
   private readonly entryRip: Local<'i64'>;
-  private readonly budget: Local<'i32'>;
+  /** Undefined: it is in memory. */
+  private readonly budget: Local<'i32'> | undefined;
   private readonly exit: Local<'i64'>;
-  private readonly exitRip: Local<'i64'>;
-  private readonly registers = new Map<number, Local<'i64'>>();
-  private readonly modified = new Set<number>();
   private readonly tracked = new Map<number, TrackedValue>();
   private writes = 0;
   private readonly groups = new Map<string, AccessGroup>();
   private readonly hosts: Local<'i32'>[] = [];
   private hostsUsed = 0;
-  private flagsUsed = false;
+  private firstLocal: Local<'i64'> | undefined;
+  private comparedLocals: readonly [Local<'f64'>, Local<'f64'>] | undefined;
+  /** S_RIP is not the entry's any more. */
+  private ripChanged = false;
   private leaveAt!: Label;
-  private leaveRip!: Label;
 
   constructor(
     readonly memory: MemoryViews,
@@ -146,18 +135,15 @@ export class RegionState {
     private readonly imports: HelperImports,
     /** One TLB check may serve several accesses of a block. */
     readonly grouping: boolean,
+    /** Registers, flags and the budget are in locals (guest-registers.ts). */
+    readonly inLocals: boolean,
   ) {
     const { f } = this;
+    this.registers = new GuestRegisters(f, base, inLocals);
     this.tlb = f.local('i32');
-    this.flagKind = f.local('i32');
-    this.flagResult = f.local('i64');
-    this.flagSource = f.local('i64');
-    this.flagFirst = f.local('i64');
     this.entryRip = f.local('i64');
-    this.budget = f.local('i32');
+    this.budget = inLocals ? f.local('i32') : undefined;
     this.exit = f.local('i64');
-    this.exitRip = f.local('i64');
-    this.compared = [f.local('f64'), f.local('f64')];
     this.vectors = new VectorRegisters(f);
     this.rounding = new Rounding(f, base);
   }
@@ -170,16 +156,31 @@ export class RegionState {
     return this.imports.callee(name);
   }
 
-  /** The local of a general register (or S_TEMP) by its state offset; undefined for other state. */
-  register(offset: number): Local<'i64'> | undefined {
-    if (offset >= L.S_ZERO && offset !== L.S_TEMP) return undefined;
-    let local = this.registers.get(offset);
-    if (!local) this.registers.set(offset, (local = this.f.persistentLocal('i64')));
-    return local;
+  /** GuestRegisters.nesting. */
+  get bodyNesting(): number {
+    return this.registers.nesting;
   }
 
+  /** An instruction begins. */
+  beginBody(): void {
+    this.ripChanged = false;
+    this.registers.nesting = this.f.nesting;
+    this.vectors.nesting = this.f.nesting;
+  }
+
+  /** First operand of a SUB, while `flags` says so. */
+  get flagFirst(): Local<'i64'> {
+    return (this.firstLocal ??= this.f.persistentLocal('i64'));
+  }
+
+  /** The doubles of `compared` flags. */
+  get compared(): readonly [Local<'f64'>, Local<'f64'>] {
+    const { f } = this;
+    return (this.comparedLocals ??= [f.persistentLocal('f64'), f.persistentLocal('f64')]);
+  }
+
+  /** A register has another value. */
   modifies(offset: number): void {
-    this.modified.add(offset);
     this.tracked.set(offset, { name: `${offset}#${++this.writes}`, moved: 0 });
   }
 
@@ -225,97 +226,68 @@ export class RegionState {
     return this.long ? sum : i64.and(sum, i64.const(0xffffffffn));
   }
 
-  setFlags(kind: I32, result: I64, source: I64 | undefined): void {
-    this.flagsUsed = true;
-    this.f.set(this.flagKind, kind);
-    this.f.set(this.flagResult, result);
-    if (source) this.f.set(this.flagSource, source);
-  }
-
-  setFirst(first: I64): void {
-    this.f.set(this.flagFirst, first);
-  }
-
-  /** The flags at the region's entry matter: they are loaded there. */
-  usesFlags(): void {
-    this.flagsUsed = true;
-  }
-
-  /** Makes the kept flags those of vcpu state, for a helper that reads them. */
-  storeFlags(): void {
-    this.flagsUsed = true;
-    for (const statement of this.flagStores()) this.f.do(statement);
-  }
-
-  private flagStores(): Statement[] {
-    return [
-      i32.store(this.at(L.S_FLAG_KIND), this.flagKind.get),
-      i64.store(this.at(L.S_FLAG_RESULT), this.flagResult.get),
-      i64.store(this.at(L.S_FLAG_SOURCE), this.flagSource.get),
-    ];
-  }
-
-  private flagLoads(): Statement[] {
-    return [
-      setLocal(this.flagKind, i32.load(this.at(L.S_FLAG_KIND))),
-      setLocal(this.flagResult, i64.load(this.at(L.S_FLAG_RESULT))),
-      setLocal(this.flagSource, i64.load(this.at(L.S_FLAG_SOURCE))),
-    ];
-  }
-
-  private stores(): Statement[] {
-    const out: Statement[] = this.flagsUsed ? this.flagStores() : [];
-    for (const [offset, local] of this.registers)
-      if (this.modified.has(offset)) out.push(i64.store(this.at(offset), local.get));
-    return [...out, ...this.vectors.stores(this.base)];
-  }
-
-  private loads(): Statement[] {
-    const out: Statement[] = this.flagsUsed ? this.flagLoads() : [];
-    for (const [offset, local] of this.registers)
-      out.push(setLocal(local, i64.load(this.at(offset))));
-    return [...out, ...this.vectors.loads(this.base)];
-  }
-
   /** Everything a fault in a helper must find in vcpu state. */
   beforeHelper(site: { uop: number; blockAt: number }): void {
     const { f } = this;
     this.vectors.flush();
     f.do(i32.store(this.at(L.S_UOP), i32.const(site.uop)));
     f.do(i64.store(this.at(L.S_BLOCK_RIP), this.rip(site.blockAt)));
-    f.do(i32.store(this.at(L.S_BUDGET), this.budget.get));
-    f.later(() => this.stores());
+    this.storeState();
+    f.later(() => this.vectors.stores(this.base));
   }
 
   afterHelper(name: HelperName, far: boolean): void {
     if (!far && !STATEFUL_HELPERS.has(name)) return;
-    this.flagsUsed = true;
     this.flags = undefined;
     this.tracked.clear();
     this.groups.clear();
+    this.registers.reload();
     this.vectors.forget();
-    this.f.later(() => this.loads());
+    this.f.later(() => this.vectors.loads(this.base));
+  }
+
+  /** Makes vcpu state in memory right, vectors aside. */
+  private storeState(): void {
+    if (this.budget) this.f.do(i32.store(this.at(L.S_BUDGET), this.budget.get));
+    this.registers.flushRegisters();
+    this.registers.flushFlags();
   }
 
   /** Takes a node's instructions from the budget. */
   spend(instructions: number): void {
-    this.f.set(this.budget, i32.sub(this.budget.get, i32.const(instructions)));
+    const at = this.at(L.S_BUDGET);
+    const rest = (budget: I32): I32 => i32.sub(budget, i32.const(instructions));
+    if (this.budget) this.f.set(this.budget, rest(this.budget.get));
+    else this.f.do(i32.store(at, rest(i32.load(at))));
   }
 
   /** Leaves for `distance` from the entry with `undone` instructions of the node not executed. */
   leave(distance: number, undone: number, interpret: boolean): void {
     if (interpret) this.f.unlikely();
     this.vectors.flush();
-    const word = distance * (1 << EXIT_SHIFT) + (interpret ? EXIT_INTERPRET : 0) + undone;
-    this.f.set(this.exit, i64.const(word));
-    this.f.br(this.leaveAt);
+    this.storeState();
+    if (this.ripChanged) this.f.do(i64.store(this.at(L.S_RIP), this.rip(distance)));
+    const moved = this.ripChanged ? 0 : distance * 2 ** EXIT_DISTANCE_SHIFT;
+    this.return(moved + (interpret ? EXIT_INTERPRET : 0) + undone);
   }
 
   /** Leaves for an address known at run time. */
   leaveTo(rip: I64): void {
     this.vectors.flush();
-    this.f.set(this.exitRip, rip);
-    this.f.br(this.leaveRip);
+    this.f.do(i64.store(this.at(L.S_RIP), rip));
+    this.storeState();
+    this.return(0);
+  }
+
+  /** Returns an exit word; by way of the common end if there are vectors to store. */
+  private return(word: number): void {
+    const { f } = this;
+    const levels = f.nesting - this.leaveAt.depth;
+    f.later(() =>
+      this.vectors.areModified
+        ? [setLocal(this.exit, i64.const(word)), branchOut(levels)]
+        : [returnValue(i64.const(word))],
+    );
   }
 
   /** Leaves for an indirect branch's target, which is noted in its block's profile at `table`. */
@@ -334,19 +306,21 @@ export class RegionState {
   /** Before an instruction that may change the mode: S_RIP is the next one's unless a helper says otherwise. */
   storeNextRip(distance: number): void {
     this.f.do(i64.store(this.at(L.S_RIP), this.rip(distance)));
+    this.ripChanged = true;
   }
 
   /** Leaves behind such an instruction. */
   leaveFar(): void {
-    const { f } = this;
     this.vectors.flush();
-    f.later(() => this.stores());
-    f.return(i32.const(EXIT_FAR));
+    this.registers.flushRegisters();
+    this.registers.flushFlags();
+    this.return(EXIT_FAR);
   }
 
   /** On the way back to a loop's head: leaves when the budget is used up or somebody wants the vcpu. */
   poll(distance: number): void {
-    const spent = i32.shrU(this.budget.get, i32.const(31));
+    const budget = this.budget?.get ?? i32.load(this.at(L.S_BUDGET));
+    const spent = i32.shrU(budget, i32.const(31));
     this.f.if(i32.or(spent, i32.load(this.at(L.S_REQUEST))), () => {
       this.f.unlikely();
       this.leave(distance, 0, false);
@@ -368,27 +342,15 @@ export class RegionState {
     if (!this.long) this.demandFlatSegments();
     f.later(() => this.rounding.prologue());
     f.set(this.entryRip, i64.load(this.at(L.S_RIP)));
-    f.set(this.budget, i32.load(this.at(L.S_BUDGET)));
+    if (this.budget) f.set(this.budget, i32.load(this.at(L.S_BUDGET)));
     f.set(this.tlb, i32.load(this.at(L.S_TLB)));
-    f.later(() => this.loads());
-    f.block((leaveRip) => {
-      this.leaveRip = leaveRip;
-      f.block((leaveAt) => {
-        this.leaveAt = leaveAt;
-        body();
-      });
-      const distance = i64.shrS(this.exit.get, i64.const(EXIT_SHIFT));
-      const rip = i64.add(this.entryRip.get, distance);
-      f.set(this.exitRip, this.long ? rip : i64.and(rip, i64.const(0xffffffffn)));
-      f.set(
-        this.budget,
-        i32.add(this.budget.get, i32.and(i32.wrap(this.exit.get), i32.const(EXIT_INTERPRET - 1))),
-      );
+    f.later(() => this.vectors.loads(this.base));
+    f.block((leaveAt) => {
+      this.leaveAt = leaveAt;
+      body();
     });
-    f.do(i64.store(this.at(L.S_RIP), this.exitRip.get));
-    f.do(i32.store(this.at(L.S_BUDGET), this.budget.get));
-    f.later(() => this.stores());
-    f.return(i32.and(i32.wrap(this.exit.get), i32.const(EXIT_INTERPRET)));
+    f.later(() => this.vectors.stores(this.base));
+    f.return(this.exit.get);
     f.unreachable();
     return f;
   }
@@ -402,6 +364,6 @@ export class RegionState {
     const narrow = i32.xor(i32.load(this.at(L.S_STACK_MASK)), i32.const(-1));
     const based = bases.reduce((a, b) => i32.or(a, b));
     const checked = i32.load(this.at(L.S_STACK_CHECK));
-    f.if(i32.or(i32.or(narrow, checked), based), () => f.return(i32.const(EXIT_INTERPRET)));
+    f.if(i32.or(i32.or(narrow, checked), based), () => f.return(i64.const(EXIT_INTERPRET)));
   }
 }

@@ -25,7 +25,7 @@ export interface RegionRequest {
   readonly grouping: boolean;
   /** Floats are calculated in the region, not by helpers. */
   readonly inlineFloats: boolean;
-  /** With all that the engine's compiler can do, which takes its time. */
+  /** Made for a compiler that optimizes, which takes its time: registers are in locals (guest-registers.ts). */
   readonly optimized: boolean;
 }
 
@@ -57,10 +57,10 @@ export interface TranslationMemory {
 
 /** The function of a region. */
 export function translateRegion(
-  { nodes, long, grouping, inlineFloats }: RegionRequest,
+  { nodes, long, grouping, inlineFloats, optimized }: RegionRequest,
   { views: memory, base, ...handlers }: TranslationMemory,
   imports: HelperImports,
 ): FunctionBody {
   const source = { memory, base, long, handlers: long ? handlers.long : handlers.legacy };
-  return translate(nodes[0], source, imports, grouping, inlineFloats).encode();
+  return translate(nodes[0], source, imports, grouping, inlineFloats, optimized).encode();
 }

@@ -63,7 +63,7 @@ export class Rounding {
   /** At the region's head, before anything has changed; for FunctionBuilder.later. */
   prologue(): Statement[] {
     if (!this.assumed) return [];
-    const leave = { code: [this.differs, IF, this.count, i32.const(EXIT_INTERPRET), RETURN, END] };
+    const leave = { code: [this.differs, IF, this.count, i64.const(EXIT_INTERPRET), RETURN, END] };
     const mask = i64.and(i64.load32U(this.at(L.S_MXCSR)), i64.const(PM));
     const constants = [...this.constants].map(([lanes, local]) =>
       setLocal(local, splat64(i64.mul(mask, i64.const(lanes / BigInt(PM))))),

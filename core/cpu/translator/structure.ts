@@ -21,6 +21,7 @@ export function analyse(entry: RegionNode): void {
     node.mergePoint = before.filter((p) => p.order < node.order).length > 1;
     node.dominator?.children.push(node);
   }
+  findInnermostLoops(graph);
 }
 
 interface OrderedGraph {
@@ -35,6 +36,21 @@ function orderedGraph(entry: RegionNode): OrderedGraph {
   const predecessors = predecessorsOf(order);
   findDominators(order, predecessors);
   return { order, predecessors };
+}
+
+function findInnermostLoops({ order, predecessors }: OrderedGraph): void {
+  for (const head of order) {
+    if (!head.loopHead) continue;
+    const body = new Set([head]);
+    const waiting = predecessors[head.order].filter((from) => from.order >= head.order);
+    for (let node = waiting.pop(); node; node = waiting.pop()) {
+      if (body.has(node)) continue;
+      body.add(node);
+      waiting.push(...predecessors[node.order]);
+    }
+    if ([...body].every((node) => node === head || !node.loopHead))
+      for (const node of body) node.loop = head;
+  }
 }
 
 /** Sources of the edges into each node; a node with two edges to another counts twice. */
@@ -106,11 +122,14 @@ export class StructuredEmitter {
   constructor(
     private readonly f: FunctionBuilder,
     private readonly body: (node: RegionNode) => void,
+    /** Before a node and, if it is a loop's head, ahead of the loop. */
+    private readonly arrive: (node: RegionNode) => void,
     /** Before the branch back to a loop's head. */
     private readonly beforeBack: (from: RegionNode, head: RegionNode) => void,
   ) {}
 
   emit(node: RegionNode): void {
+    this.arrive(node);
     const merging = node.children.filter((child) => child.mergePoint);
     merging.sort((a, b) => a.order - b.order);
     const inner = (rest: readonly RegionNode[]): void => {

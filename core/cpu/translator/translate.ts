@@ -5,6 +5,7 @@ import * as L from '../layout';
 import { TranslatorContext } from './context';
 import { INLINES } from './inline';
 import { INLINE_SYSTEM } from './inline-system';
+import { meet, type RegisterState } from './guest-registers';
 import type { NodeEnd, RegionNode, Route } from './region-graph';
 import { RegionState, type HelperImports, type MemoryViews } from './region-state';
 import { analyse, StructuredEmitter } from './structure';
@@ -24,9 +25,11 @@ export function translate(
   imports: HelperImports,
   grouping: boolean,
   inlineFloats: boolean,
+  inLocals: boolean,
 ): FunctionBuilder {
   analyse(entry);
-  const region = new RegionState(source.memory, source.long, source.base, imports, grouping);
+  const { memory, long, base } = source;
+  const region = new RegionState(memory, long, base, imports, grouping, inLocals);
   const emitter = new NodeEmitter(entry, region, source, inlineFloats);
   return region.build(() => emitter.structure.emit(entry));
 }
@@ -36,6 +39,8 @@ type IndirectEnd = Extract<NodeEnd, { kind: 'indirect' }>;
 class NodeEmitter {
   readonly structure: StructuredEmitter;
   private readonly left = new Map<RegionNode, VectorSnapshot>();
+  /** What holds where several ways forward meet, of those written so far. */
+  private readonly meetings = new Map<RegionNode, RegisterState>();
   /** Which of its successors the next dispatch node sends on to. */
   private readonly place: Local<'i32'>;
 
@@ -49,13 +54,22 @@ class NodeEmitter {
     this.structure = new StructuredEmitter(
       region.f,
       (node) => this.node(node),
+      (node) => this.arrive(node),
       (from, head) => region.poll((head.route ? from : head).at),
     );
+  }
+
+  private arrive(node: RegionNode): void {
+    const { registers } = this.region;
+    const met = this.meetings.get(node);
+    if (met) registers.restore(met);
+    if (node.loopHead) registers.enterLoop(node.loop);
   }
 
   private node(node: RegionNode): void {
     const { region } = this;
     const { u8, u16 } = region.memory;
+    region.registers.enterNode(node.loop);
     if (node.mergePoint || node.loopHead) region.flags = undefined;
     region.forgetGroups();
     this.enterVectors(node);
@@ -70,14 +84,13 @@ class NodeEmitter {
       const at = node.at + u16[(uop + L.UOP_RIP_OFFSET) >> 1];
       const remaining = u8[uop + L.UOP_REMAINING];
       if (i === last && node.end.kind === 'stop') {
-        region.vectors.nesting = region.f.nesting;
+        region.beginBody();
         region.leave(at, remaining, true);
         return;
       }
       const { definition, shape } = this.source.handlers[u16[(uop + L.UOP_HANDLER) >> 1]];
       region.f.scope(() => {
-        region.bodyNesting = region.f.nesting;
-        region.vectors.nesting = region.f.nesting;
+        region.beginBody();
         region.wroteMemory = false;
         region.loadedRounding = false;
         region.outcome = {};
@@ -99,6 +112,7 @@ class NodeEmitter {
           region.f.if(region.rounding.differs, () => region.leave(next, remaining - 1, false));
         if (i === last) {
           region.vectors.flush();
+          region.registers.flushRegisters();
           this.left.set(node, region.vectors.snapshot());
           this.end(node);
         } else if (region.wroteMemory) region.checkCode(next, remaining - 1);
@@ -108,17 +122,22 @@ class NodeEmitter {
 
   /** To the only successor, which is told a place, or to the one at the place that was told. */
   private sendOn(node: RegionNode, route: Route): void {
-    const { region, structure } = this;
+    const { region } = this;
     const { successors } = node;
     if (route !== 'dispatch') {
       region.f.set(this.place, i32.const(route.place));
-      structure.go(node, successors[0]!);
+      this.follow(node, successors[0]!);
       return;
     }
+    const { state } = region.registers;
     successors.forEach((to, place) => {
-      region.flags = undefined;
-      if (place === successors.length - 1) structure.go(node, to!);
-      else region.f.if(i32.eq(this.place.get, i32.const(place)), () => structure.go(node, to!));
+      const follow = (): void => {
+        region.flags = undefined;
+        region.registers.restore(state);
+        this.follow(node, to!);
+      };
+      if (place === successors.length - 1) follow();
+      else region.f.if(i32.eq(this.place.get, i32.const(place)), follow);
     });
   }
 
@@ -153,47 +172,68 @@ class NodeEmitter {
   private end(node: RegionNode): void {
     const { region } = this;
     const { end } = node;
-    const { taken, rip } = region.outcome;
+    const { outcome, flags } = region;
+    const { state } = region.registers;
+    /** One of several ways, each of which begins with what holds here. */
+    const way = (go: () => void) => (): void => {
+      region.flags = flags;
+      region.registers.restore(state);
+      go();
+    };
     if (end.kind === 'branch') {
-      const { flags } = region;
+      const taken = way(() => this.edge(node, 0, end.taken));
       region.f.if(
-        taken!,
-        () => this.edge(node, 0, end.taken),
-        () => {
-          region.flags = flags;
-          this.edge(node, 1, end.next);
-        },
+        outcome.taken!,
+        taken,
+        way(() => this.edge(node, 1, end.next)),
       );
     } else if (end.kind === 'far') region.leaveFar();
-    else if (end.kind === 'indirect') this.indirect(node, end, rip!);
+    else if (end.kind === 'indirect') this.indirect(node, end, outcome.rip!, way);
     else if (end.kind === 'jump' || end.kind === 'call') this.edge(node, 0, end.target);
     else if (end.kind === 'return' && node.successors[0]) {
-      const returnTo = node.calls!.returnTo;
+      const { returnTo } = node.calls!;
       region.f.if(
-        i64.eq(rip!, region.rip(returnTo)),
-        () => this.edge(node, 0, returnTo),
-        () => region.leaveTo(rip!),
+        i64.eq(outcome.rip!, region.rip(returnTo)),
+        way(() => this.edge(node, 0, returnTo)),
+        way(() => region.leaveTo(outcome.rip!)),
       );
-    } else region.leaveTo(rip!);
+    } else region.leaveTo(outcome.rip!);
   }
 
   /** Compares with the targets that are in the region, hottest first. */
-  private indirect(node: RegionNode, end: IndirectEnd, rip: I64): void {
+  private indirect(
+    node: RegionNode,
+    end: IndirectEnd,
+    rip: I64,
+    way: (go: () => void) => () => void,
+  ): void {
     const { region } = this;
-    const { flags } = region;
     end.targets.forEach((target, slot) => {
-      if (!node.successors[slot]) return;
-      region.f.if(i64.eq(rip, region.rip(target)), () => {
-        region.flags = flags;
-        this.edge(node, slot, target);
-      });
+      if (node.successors[slot])
+        region.f.if(
+          i64.eq(rip, region.rip(target)),
+          way(() => this.edge(node, slot, target)),
+        );
     });
-    region.leaveIndirect(rip, end.profile, this.entry.header);
+    way(() => region.leaveIndirect(rip, end.profile, this.entry.header))();
   }
 
   private edge(node: RegionNode, slot: number, distance: number): void {
     const to = node.successors[slot];
-    if (to) this.structure.go(node, to);
+    if (to) this.follow(node, to);
     else this.region.leave(distance, 0, false);
+  }
+
+  /** An edge within the region. */
+  private follow(from: RegionNode, to: RegionNode): void {
+    const { registers } = this.region;
+    const { state } = registers;
+    if (to.mergePoint || to.loopHead) registers.flushFlags();
+    if (to.mergePoint && to.order > from.order) {
+      const met = this.meetings.get(to);
+      this.meetings.set(to, met ? meet(met, state) : state);
+    }
+    registers.restore(state);
+    this.structure.go(from, to);
   }
 }

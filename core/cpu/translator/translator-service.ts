@@ -70,8 +70,8 @@ class Batch {
 export class TranslatorService {
   private readonly imports = new HelperImports();
   private readonly memory: TranslationMemory;
-  /** Functions that may be optimized later, by region. */
-  private readonly bodies = new Map<number, FunctionBody>();
+  /** What may be optimized later, by region. */
+  private readonly requests = new Map<number, PackedRequest>();
   private readonly fresh: Batch;
   private readonly hot: Batch;
   /** Hot batches closed within the last BURST_MS. */
@@ -103,13 +103,15 @@ export class TranslatorService {
 
   private carryOut(order: TranslatorOrder): void {
     const { id } = order;
-    if (order.type === 'translate') this.translate(id, order.request);
-    else if (order.type === 'optimize') {
-      const body = this.bodies.get(id);
-      this.bodies.delete(id);
-      if (body) this.hot.add(id, body);
+    if (order.type === 'translate') {
+      if (!order.request.optimized) this.requests.set(id, order.request);
+      this.translate(id, order.request);
+    } else if (order.type === 'optimize') {
+      const request = this.requests.get(id);
+      this.requests.delete(id);
+      if (request) this.translate(id, { ...request, optimized: true });
     } else {
-      this.bodies.delete(id);
+      this.requests.delete(id);
       this.fresh.delete(id);
       this.hot.delete(id);
     }
@@ -120,11 +122,7 @@ export class TranslatorService {
     try {
       const nodes = unpackNodes(packed);
       const body = translateRegion({ ...request, nodes }, this.memory, this.imports);
-      if (request.optimized) this.hot.add(id, body);
-      else {
-        this.bodies.set(id, body);
-        this.fresh.add(id, body);
-      }
+      (request.optimized ? this.hot : this.fresh).add(id, body);
     } catch (cause) {
       this.fail(id, cause);
     }

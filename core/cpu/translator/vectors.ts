@@ -215,6 +215,10 @@ export class VectorRegisters {
     this.kept = new Map(snapshot);
   }
 
+  get areModified(): boolean {
+    return this.modified.size > 0;
+  }
+
   stores(base: number): Statement[] {
     return [...this.vectors]
       .filter(([offset]) => this.modified.has(offset))
