@@ -67,7 +67,7 @@ export interface VcpuConfig {
 
 /** A translation costs about as much as interpreting this many runs of a block; less for the vcpu if another thread makes it. */
 const TRANSLATE_AFTER = 3000;
-const TRANSLATE_AFTER_MEANWHILE = 1000;
+const TRANSLATE_AFTER_MEANWHILE = 700;
 
 /** Exports of the helpers module that TypeScript calls. */
 interface HelperExports {

@@ -50,7 +50,7 @@ export interface RegionCacheConfig {
 }
 
 /** Runs of a region after which its code is optimized. */
-const OPTIMIZE_AFTER = 2_000;
+const OPTIMIZE_AFTER = 1_000;
 
 /** Runs of an optimized region after which it is made anew, larger. */
 const ENLARGE_AFTER = 50_000;
