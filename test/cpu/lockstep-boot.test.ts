@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 import { BUSYBOX_MARKER, guest, type GuestName } from '../../build/guests.mjs';
 import { LockstepMachine } from './lockstep-machine';
 
-const MILLIONS = Number(process.env.DOMUS_LOCKSTEP ?? 5) || Infinity;
+const MILLIONS = Number(process.env.DOMUS_LOCKSTEP ?? 300) || Infinity;
 const TRANSLATE_AFTER = Number(process.env.DOMUS_TRANSLATE ?? 100);
 
 type Row = readonly [

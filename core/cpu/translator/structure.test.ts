@@ -32,6 +32,13 @@ function target(edge: RegionNode | undefined): RegionNode | undefined {
   return edge.successors[0]!.successors[edge.route.place];
 }
 
+/** Whoever comes into an innermost loop comes to its head. */
+function hasSingleEntries(entry: RegionNode): boolean {
+  return reached(entry).every((from) =>
+    from.successors.every((to) => !to?.loop || to === to.loop || from.loop === to.loop),
+  );
+}
+
 function isStructured(entry: RegionNode): boolean {
   return reached(entry).every((from) =>
     from.successors.every((to) => !to || to.order > from.order || dominates(to, from)),
@@ -56,6 +63,15 @@ describe('analyse', () => {
     expect(entry.successors.map(target)).toEqual([one, two]);
   });
 
+  it('tells which nodes are in a loop without loops in it', () => {
+    // 1 and 2 are a loop in the loop of all; 4 is one by itself, outside.
+    const nodes = graph([1, 4], [2], [1, 3], [0], [4]);
+    const [entry, one, two, three, four] = nodes;
+    analyse(entry);
+    expect(nodes.map(({ loop }) => loop)).toEqual([undefined, one, one, undefined, four]);
+    expect([two, three].map(({ loopHead }) => loopHead)).toEqual([false, false]);
+  });
+
   it('keeps every edge of any graph', () => {
     const random = new Random(7);
     let routed = 0;
@@ -70,6 +86,7 @@ describe('analyse', () => {
       analyse(entry);
       const after = reached(entry);
       expect(isStructured(entry)).toBe(true);
+      expect(hasSingleEntries(entry)).toBe(true);
       expect(new Set(after.filter(({ route }) => !route))).toEqual(before);
       for (const node of before)
         expect(node.successors.map(target)).toEqual(edges[node.header].map((to) => nodes[to]));
