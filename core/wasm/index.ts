@@ -1,10 +1,10 @@
 export * from './expr';
 export {
-  call,
   branchOut,
+  call,
   callStatement,
-  returnValue,
   FunctionBuilder,
+  returnValue,
   setLocal,
   type Callee,
   type FunctionBody,

@@ -39,7 +39,7 @@ export function floatForms(chosen: (row: OpRow) => boolean): Map<string, FloatFo
 /** Runs `count` cases of each form natively and in the engine, `prepare` having set operands and control words. */
 export class FloatComparison {
   private readonly native = new NativeRunner();
-  /** Interpreted; translated as soon as a block has run once. */
+  /** Interpreted; translated as soon as a block has run once, for a compiler that optimizes and for one that does not. */
   private readonly engines = [
     new EngineRunner(0),
     new EngineRunner(1),

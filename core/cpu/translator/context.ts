@@ -113,7 +113,7 @@ export class TranslatorContext extends TierContext implements InlineSite {
       const rip = this.region.rip(this.at.blockAt);
       return bytes === 8 ? rip : i32.wrap(rip);
     }
-    const value = GuestRegisters.has(offset) && this.region.registers.read(offset & ~7);
+    const value = this.region.registers.read(offset & ~7);
     if (value) {
       if (bytes === 8) return value;
       const low = i32.wrap(offset & 1 ? i64.shrU(value, i64.const(8)) : value);
@@ -132,20 +132,24 @@ export class TranslatorContext extends TierContext implements InlineSite {
   }
 
   private write(offset: number, bytes: number, value: Word): void {
-    const { registers, inLocals } = this.region;
+    const { registers } = this.region;
     const register = offset & ~7;
-    const general = GuestRegisters.has(offset);
+    const general = GuestRegisters.has(register);
     if (general) this.region.modifies(register);
     // A 32-bit write zeroes bits 32-63; narrower ones keep the rest.
-    if (general && bytes >= 4) registers.write(register, this.toI64(value));
-    else if (general && inLocals) {
+    if (general && bytes >= 4) {
+      registers.write(register, this.toI64(value));
+      return;
+    }
+    const before = registers.read(register);
+    if (before) {
       const shift = (offset & 1) * 8;
       const mask = (bytes === 2 ? 0xffffn : 0xffn) << BigInt(shift);
       const part = i64.and(
         i64.shl(this.toI64(value), i64.const(shift)),
         i64.const(BigInt.asIntN(64, mask)),
       );
-      const rest = i64.and(registers.read(register)!, i64.const(~mask));
+      const rest = i64.and(before, i64.const(~mask));
       registers.write(register, i64.or(rest, part));
     } else {
       const memory = i32.const(this.base + offset);
@@ -279,7 +283,7 @@ export class TranslatorContext extends TierContext implements InlineSite {
   private hostAddress(address: I64, bytes: number, array: number): I32 {
     const place = this.places.get(address);
     if (place && this.region.grouping) {
-      const certain = this.f.nesting === this.region.bodyNesting;
+      const certain = this.region.body.isCertain;
       const group =
         this.region.checkedGroup(place, bytes, array) ??
         (certain ? this.newGroup(place, address, bytes, array) : undefined);
@@ -373,7 +377,7 @@ export class TranslatorContext extends TierContext implements InlineSite {
       this.toI64(result),
       source && this.toI64(source),
     );
-    const certain = this.f.nesting === this.region.bodyNesting;
+    const certain = this.region.body.isCertain;
     if (certain && first) this.f.set(this.region.flagFirst, this.toI64(first));
     this.region.flags = certain ? { kind, bytes, first: first !== undefined } : undefined;
   }
@@ -386,7 +390,7 @@ export class TranslatorContext extends TierContext implements InlineSite {
     const kept = this.let(flags);
     const notZero = i64.extendU(i32.eqz(i32.and(kept, i32.const(0x40))));
     this.region.registers.setFlags(i32.const(L.FLAGS_RAW), notZero, i64.extendU(kept));
-    this.region.flags = this.f.nesting === this.region.bodyNesting ? 'raw' : undefined;
+    this.region.flags = this.region.body.isCertain ? 'raw' : undefined;
   }
 
   arithmeticFlags(): I32 {
@@ -504,7 +508,7 @@ export class TranslatorContext extends TierContext implements InlineSite {
     const before = this.region.track(RSP);
     if (this.long) super.moveStack(delta);
     else this.write(RSP, 8, i64.extendU(i32.add(this.read(RSP, 4) as I32, delta)));
-    if (delta.value !== undefined && this.f.nesting === this.region.bodyNesting)
+    if (delta.value !== undefined && this.region.body.isCertain)
       this.region.moved(RSP, before, Number(delta.value));
   }
 }

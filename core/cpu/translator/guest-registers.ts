@@ -7,9 +7,16 @@
 import { i32, i64, setLocal, type FunctionBuilder, type I32, type I64 } from '../../wasm';
 import type { Local, Statement } from '../../wasm';
 import * as L from '../layout';
+import type { InstructionBody } from './instruction-body';
 
 /** Where the kept flags are: in memory only; in locals, too; or only the locals are right. */
 type FlagPlace = 'memory' | 'both' | 'locals';
+
+interface FlagLocals {
+  readonly kind: Local<'i32'>;
+  readonly result: Local<'i64'>;
+  readonly source: Local<'i64'>;
+}
 
 /** What holds on a way through a region. */
 export interface RegisterState {
@@ -27,20 +34,18 @@ interface LoopScope {
 }
 
 export class GuestRegisters<Loop extends object> {
-  /** Nesting at which an instruction's body begins: what it does deeper inside is conditional. */
-  nesting = 0;
   private readonly locals = new Map<number, Local<'i64'>>();
   private held = new Set<number>();
   /** Registers whose locals are ahead of memory. */
   private readonly changed = new Set<number>();
   private flags: FlagPlace = 'memory';
-  private flagLocals:
-    { kind: Local<'i32'>; result: Local<'i64'>; source: Local<'i64'> } | undefined;
+  private flagLocals: FlagLocals | undefined;
   private loop: LoopScope | undefined;
   private readonly loops = new Map<Loop, LoopScope>();
 
   constructor(
     private readonly f: FunctionBuilder,
+    private readonly body: InstructionBody,
     /** Offset of vcpu state. */
     private readonly base: number,
     private readonly inLocals: boolean,
@@ -52,7 +57,7 @@ export class GuestRegisters<Loop extends object> {
   }
 
   private get certain(): boolean {
-    return this.f.nesting === this.nesting;
+    return this.body.isCertain;
   }
 
   private at(offset: number): I32 {
@@ -75,9 +80,9 @@ export class GuestRegisters<Loop extends object> {
 
   // --- general registers
 
-  /** All 64 bits of a register's local; undefined when memory is to be read. */
+  /** All 64 bits of a register's local; undefined when memory is to be read, as for all other state. */
   read(offset: number): I64 | undefined {
-    if (!this.inLocals) return undefined;
+    if (!this.inLocals || !GuestRegisters.has(offset)) return undefined;
     const local = this.local(offset);
     if (this.loop) this.loop.used.add(offset);
     else if (!this.held.has(offset)) {
@@ -102,7 +107,7 @@ export class GuestRegisters<Loop extends object> {
 
   // --- flags
 
-  private get flagPlaces(): { kind: Local<'i32'>; result: Local<'i64'>; source: Local<'i64'> } {
+  private get flagPlaces(): FlagLocals {
     return (this.flagLocals ??= {
       kind: this.f.persistentLocal('i32'),
       result: this.f.persistentLocal('i64'),

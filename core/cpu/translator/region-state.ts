@@ -23,6 +23,7 @@ import type { FlagKind } from '../ops/context';
 import { targetSlot } from '../tier/context';
 import { HELPERS, helperType, STATEFUL_HELPERS, type HelperName } from '../ops/helper-types';
 import { GuestRegisters } from './guest-registers';
+import { InstructionBody } from './instruction-body';
 import type { RegionNode } from './region-graph';
 import { Rounding } from './rounding';
 import { VectorRegisters } from './vectors';
@@ -100,6 +101,7 @@ export const MISSES_UNTIL_REMADE = 10_000;
 
 export class RegionState {
   readonly f = new FunctionBuilder(REGION_TYPE);
+  readonly body = new InstructionBody(this.f);
   readonly tlb: Local<'i32'>;
   readonly vectors: VectorRegisters;
   readonly rounding: Rounding;
@@ -136,15 +138,15 @@ export class RegionState {
     /** One TLB check may serve several accesses of a block. */
     readonly grouping: boolean,
     /** Registers, flags and the budget are in locals (guest-registers.ts). */
-    readonly inLocals: boolean,
+    inLocals: boolean,
   ) {
     const { f } = this;
-    this.registers = new GuestRegisters(f, base, inLocals);
+    this.registers = new GuestRegisters(f, this.body, base, inLocals);
     this.tlb = f.local('i32');
     this.entryRip = f.local('i64');
     this.budget = inLocals ? f.local('i32') : undefined;
     this.exit = f.local('i64');
-    this.vectors = new VectorRegisters(f);
+    this.vectors = new VectorRegisters(f, this.body);
     this.rounding = new Rounding(f, base);
   }
 
@@ -156,16 +158,10 @@ export class RegionState {
     return this.imports.callee(name);
   }
 
-  /** GuestRegisters.nesting. */
-  get bodyNesting(): number {
-    return this.registers.nesting;
-  }
-
   /** An instruction begins. */
   beginBody(): void {
     this.ripChanged = false;
-    this.registers.nesting = this.f.nesting;
-    this.vectors.nesting = this.f.nesting;
+    this.body.begin();
   }
 
   /** First operand of a SUB, while `flags` says so. */
@@ -229,7 +225,6 @@ export class RegionState {
   /** Everything a fault in a helper must find in vcpu state. */
   beforeHelper(site: { uop: number; blockAt: number }): void {
     const { f } = this;
-    this.vectors.flush();
     f.do(i32.store(this.at(L.S_UOP), i32.const(site.uop)));
     f.do(i64.store(this.at(L.S_BLOCK_RIP), this.rip(site.blockAt)));
     this.storeState();
@@ -246,11 +241,17 @@ export class RegionState {
     this.f.later(() => this.vectors.loads(this.base));
   }
 
-  /** Makes vcpu state in memory right, vectors aside. */
-  private storeState(): void {
-    if (this.budget) this.f.do(i32.store(this.at(L.S_BUDGET), this.budget.get));
+  /** Makes general registers and flags in memory right, and the locals of vectors, whose stores come later. */
+  private storeRegisters(): void {
+    this.vectors.flush();
     this.registers.flushRegisters();
     this.registers.flushFlags();
+  }
+
+  /** The budget as well. */
+  private storeState(): void {
+    if (this.budget) this.f.do(i32.store(this.at(L.S_BUDGET), this.budget.get));
+    this.storeRegisters();
   }
 
   /** Takes a node's instructions from the budget. */
@@ -264,7 +265,6 @@ export class RegionState {
   /** Leaves for `distance` from the entry with `undone` instructions of the node not executed. */
   leave(distance: number, undone: number, interpret: boolean): void {
     if (interpret) this.f.unlikely();
-    this.vectors.flush();
     this.storeState();
     if (this.ripChanged) this.f.do(i64.store(this.at(L.S_RIP), this.rip(distance)));
     const moved = this.ripChanged ? 0 : distance * 2 ** EXIT_DISTANCE_SHIFT;
@@ -273,7 +273,6 @@ export class RegionState {
 
   /** Leaves for an address known at run time. */
   leaveTo(rip: I64): void {
-    this.vectors.flush();
     this.f.do(i64.store(this.at(L.S_RIP), rip));
     this.storeState();
     this.return(0);
@@ -309,11 +308,9 @@ export class RegionState {
     this.ripChanged = true;
   }
 
-  /** Leaves behind such an instruction. */
+  /** Leaves behind such an instruction, whose helper was given the budget. */
   leaveFar(): void {
-    this.vectors.flush();
-    this.registers.flushRegisters();
-    this.registers.flushFlags();
+    this.storeRegisters();
     this.return(EXIT_FAR);
   }
 

@@ -2,7 +2,15 @@
  * What a region relies on where it does floating-point arithmetic by itself: MXCSR rounds to nearest, and PE is masked
  * and set already, so that inexact results change nothing (SDM 1 10.2.3). Everything else is the interpreter's.
  */
-import { i32, i64, setLocal, type FunctionBuilder, type I32, type V128 } from '../../wasm';
+import {
+  i32,
+  i64,
+  returnValue,
+  setLocal,
+  type FunctionBuilder,
+  type I32,
+  type V128,
+} from '../../wasm';
 import type { Local, Statement } from '../../wasm';
 import { EXIT_INTERPRET } from '../interp/interpreter';
 import * as L from '../layout';
@@ -13,7 +21,7 @@ const ROUNDING_BITS = 0x7020;
 const PLAIN = 0x1020;
 const PM = 0x1000;
 
-const [IF, RETURN, END] = [[0x04, 0x40], [0x0f], [0x0b]];
+const [IF, END] = [[0x04, 0x40], [0x0b]];
 
 export class Rounding {
   private assumed = false;
@@ -63,7 +71,9 @@ export class Rounding {
   /** At the region's head, before anything has changed; for FunctionBuilder.later. */
   prologue(): Statement[] {
     if (!this.assumed) return [];
-    const leave = { code: [this.differs, IF, this.count, i64.const(EXIT_INTERPRET), RETURN, END] };
+    const leave = {
+      code: [this.differs, IF, this.count, returnValue(i64.const(EXIT_INTERPRET)), END],
+    };
     const mask = i64.and(i64.load32U(this.at(L.S_MXCSR)), i64.const(PM));
     const constants = [...this.constants].map(([lanes, local]) =>
       setLocal(local, splat64(i64.mul(mask, i64.const(lanes / BigInt(PM))))),

@@ -38,6 +38,7 @@ function orderedGraph(entry: RegionNode): OrderedGraph {
   return { order, predecessors };
 }
 
+/** Natural loops (all that comes back to a head without leaving it behind) with no other head in them: nodes are told of theirs. */
 function findInnermostLoops({ order, predecessors }: OrderedGraph): void {
   for (const head of order) {
     if (!head.loopHead) continue;

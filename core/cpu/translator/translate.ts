@@ -3,9 +3,9 @@ import { i32, i64, type FunctionBuilder, type I64, type Local } from '../../wasm
 import type { Handler } from '../interp/interpreter';
 import * as L from '../layout';
 import { TranslatorContext } from './context';
+import { meet, type RegisterState } from './guest-registers';
 import { INLINES } from './inline';
 import { INLINE_SYSTEM } from './inline-system';
-import { meet, type RegisterState } from './guest-registers';
 import type { NodeEnd, RegionNode, Route } from './region-graph';
 import { RegionState, type HelperImports, type MemoryViews } from './region-state';
 import { analyse, StructuredEmitter } from './structure';
@@ -59,6 +59,7 @@ class NodeEmitter {
     );
   }
 
+  /** What holds of general registers where a node, or the loop it heads, begins. */
   private arrive(node: RegionNode): void {
     const { registers } = this.region;
     const met = this.meetings.get(node);
@@ -129,13 +130,10 @@ class NodeEmitter {
       this.follow(node, successors[0]!);
       return;
     }
-    const { state } = region.registers;
+    region.flags = undefined;
+    const way = this.fork();
     successors.forEach((to, place) => {
-      const follow = (): void => {
-        region.flags = undefined;
-        region.registers.restore(state);
-        this.follow(node, to!);
-      };
+      const follow = way(() => this.follow(node, to!));
       if (place === successors.length - 1) follow();
       else region.f.if(i32.eq(this.place.get, i32.const(place)), follow);
     });
@@ -169,29 +167,35 @@ class NodeEmitter {
     return wanted;
   }
 
-  private end(node: RegionNode): void {
+  /** For several ways that go on from here: each begins with what holds now. */
+  private fork(): (go: () => void) => () => void {
     const { region } = this;
-    const { end } = node;
-    const { outcome, flags } = region;
+    const { flags } = region;
     const { state } = region.registers;
-    /** One of several ways, each of which begins with what holds here. */
-    const way = (go: () => void) => (): void => {
+    return (go) => () => {
       region.flags = flags;
       region.registers.restore(state);
       go();
     };
+  }
+
+  private end(node: RegionNode): void {
+    const { region } = this;
+    const { end } = node;
+    const { outcome } = region;
     if (end.kind === 'branch') {
-      const taken = way(() => this.edge(node, 0, end.taken));
+      const way = this.fork();
       region.f.if(
         outcome.taken!,
-        taken,
+        way(() => this.edge(node, 0, end.taken)),
         way(() => this.edge(node, 1, end.next)),
       );
     } else if (end.kind === 'far') region.leaveFar();
-    else if (end.kind === 'indirect') this.indirect(node, end, outcome.rip!, way);
+    else if (end.kind === 'indirect') this.indirect(node, end, outcome.rip!);
     else if (end.kind === 'jump' || end.kind === 'call') this.edge(node, 0, end.target);
     else if (end.kind === 'return' && node.successors[0]) {
       const { returnTo } = node.calls!;
+      const way = this.fork();
       region.f.if(
         i64.eq(outcome.rip!, region.rip(returnTo)),
         way(() => this.edge(node, 0, returnTo)),
@@ -201,13 +205,9 @@ class NodeEmitter {
   }
 
   /** Compares with the targets that are in the region, hottest first. */
-  private indirect(
-    node: RegionNode,
-    end: IndirectEnd,
-    rip: I64,
-    way: (go: () => void) => () => void,
-  ): void {
+  private indirect(node: RegionNode, end: IndirectEnd, rip: I64): void {
     const { region } = this;
+    const way = this.fork();
     end.targets.forEach((target, slot) => {
       if (node.successors[slot])
         region.f.if(

@@ -18,6 +18,7 @@ import {
 import type { FunctionBuilder, Local, Statement } from '../../wasm';
 import * as L from '../layout';
 import type { Range } from './float-range';
+import type { InstructionBody } from './instruction-body';
 
 export type Lane = 0 | 1;
 
@@ -48,10 +49,11 @@ export class VectorRegisters {
   private readonly lows = new Map<number, Local<'f64'>>();
   private kept = new Map<number, Kept>();
   private readonly modified = new Set<number>();
-  /** Nesting at which an instruction's body begins: what it does deeper inside is conditional. */
-  nesting = 0;
 
-  constructor(private readonly f: FunctionBuilder) {}
+  constructor(
+    private readonly f: FunctionBuilder,
+    private readonly body: InstructionBody,
+  ) {}
 
   static has(offset: number): boolean {
     return offset >= L.S_XMM && offset < L.S_XMM + 256;
@@ -74,7 +76,7 @@ export class VectorRegisters {
   }
 
   private get certain(): boolean {
-    return this.f.nesting === this.nesting;
+    return this.body.isCertain;
   }
 
   private whole(offset: number): V128 {
