@@ -1,4 +1,5 @@
 import type { Locator, Page } from 'playwright-core';
+import type { FileKind } from '../../../core/api';
 import type { DomusApp } from '../support/app';
 
 /** The New dialog. */
@@ -42,8 +43,14 @@ export class Wizard {
 
   async existingDisk(path: string): Promise<void> {
     await this.diskMode('Existing');
+    await this.browse('disk', path);
+  }
+
+  /** Chooses a file and waits until the field has it: the answer of the system's dialog comes when it comes. */
+  private async browse(kind: FileKind, path: string): Promise<void> {
     await this.app.chooseInDialogs(path);
-    await this.dialog.locator('[data-test="browse-disk"]').click();
+    await this.dialog.locator(`[data-test="browse-${kind}"]`).click();
+    await this.dialog.getByTitle(path, { exact: true }).waitFor();
   }
 
   async unfold(
@@ -54,10 +61,8 @@ export class Wizard {
 
   async directBoot(kernel: string, ramdisk: string, args: string): Promise<void> {
     await this.unfold('Direct kernel boot');
-    await this.app.chooseInDialogs(kernel);
-    await this.dialog.locator('[data-test="browse-kernel"]').click();
-    await this.app.chooseInDialogs(ramdisk);
-    await this.dialog.locator('[data-test="browse-ramdisk"]').click();
+    await this.browse('kernel', kernel);
+    await this.browse('ramdisk', ramdisk);
     await this.dialog.locator('#new-extra').fill(args);
   }
 
@@ -75,7 +80,12 @@ export class Wizard {
     await this.dialog.locator('[data-test="create-start"]').click();
   }
 
+  /** Waits until the dialog is gone; fails with what it says when it stays. */
   async closed(): Promise<void> {
-    await this.dialog.waitFor({ state: 'hidden' });
+    try {
+      await this.dialog.waitFor({ state: 'hidden' });
+    } catch (cause) {
+      throw new Error(`the wizard stays open: ${await this.dialog.innerText()}`, { cause });
+    }
   }
 }
