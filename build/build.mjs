@@ -10,8 +10,8 @@ import { fingerprint, filesBelow, withLock, writeAtomic } from './lib/files.mjs'
 import { DIST, ROOT } from './lib/paths.mjs';
 
 /**
- * Parts and what they are made from. Programs are bundled one by one; `cli`, `domain` and the two workers look for each
- * other beside themselves: these four stay in one folder.
+ * Parts and what they are made from. Programs are bundled one by one; `cli`, `domain` and the workers look for each
+ * other beside themselves: these stay in one folder.
  */
 const PARTS = {
   core: {
@@ -22,6 +22,7 @@ const PARTS = {
       { entry: 'core/toolstack/process/domain-process.ts', output: 'domain.mjs' },
       { entry: 'core/toolstack/process/vcpu-worker.ts', output: 'vcpu-worker.mjs' },
       { entry: 'core/toolstack/process/translator-worker.ts', output: 'translator-worker.mjs' },
+      { entry: 'core/toolstack/process/unpack-worker.ts', output: 'unpack-worker.mjs' },
     ],
   },
   electron: {

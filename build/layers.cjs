@@ -16,7 +16,8 @@ const MAY_IMPORT = {
   'core/storage': ['core/base', 'core/hw', 'core/host'],
   'core/net': ['core/base', 'core/hw', 'core/host'],
   'core/display': ['core/base', 'core/hw', 'core/host'],
-  'core/firmware': ['core/base', 'core/hw', 'core/net'],
+  'core/xz': ['core/base', 'core/wasm', 'core/host'],
+  'core/firmware': ['core/base', 'core/hw', 'core/host', 'core/net', 'core/xz'],
   'core/machine': [
     'core/base', 'core/wasm', 'core/hw', 'core/host', 'core/cpu', 'core/devices', 'core/xen',
     'core/storage', 'core/net', 'core/display', 'core/firmware',

@@ -11,6 +11,7 @@ import {
   uuidBytes,
   type BiosConfig,
   type LinuxBootPlan,
+  type UnpackedKernel,
 } from '../firmware';
 import type { WasmHost, WasmMemory } from '../host';
 import { parseMac } from '../net';
@@ -67,6 +68,8 @@ export interface MachineConfig {
         readonly image: Uint8Array;
         readonly ramdisk?: Uint8Array | undefined;
         readonly commandLine: string;
+        /** The kernel that the image has, for the first start, where it is used up; without it the guest unpacks it. */
+        readonly unpacked?: () => UnpackedKernel | undefined;
       }
     | undefined;
   /** A ROM that runs instead of the built-in BIOS, and the VGA BIOS it needs. Not used for direct boot. */
@@ -126,7 +129,10 @@ export class Machine {
   private readonly media = new Map<string, BlockBackend | undefined>();
 
   /** @throws DirectBootError when the kernel cannot be booted, RangeError when the host has not the memory. */
-  constructor(host: MachineHost, config: MachineConfig) {
+  constructor(
+    private readonly host: MachineHost,
+    config: MachineConfig,
+  ) {
     this.log = host.log ?? NULL_LOGGER;
     const ramBytes = config.memoryMiB * MIB;
     // QUIRK: one processor, whatever the configuration says, until the engine runs several.
@@ -235,7 +241,7 @@ export class Machine {
         { memoryMap: memoryMap(ramBytes), rsdpAddress: this.bios.rom.rsdpAddress },
       );
     }
-    this.powerOn();
+    this.powerOn(config.kernel?.unpacked?.());
   }
 
   /** Lets virtual time run: before the first slice and after a pause. */
@@ -319,17 +325,18 @@ export class Machine {
     return this.media.has(vdev) ? this.media.get(vdev) : backend;
   }
 
-  private powerOn(): void {
+  private powerOn(kernel: UnpackedKernel | undefined): void {
     this.pc.reset('power-on');
     this.vcpu.reset('power-on');
-    this.boot();
+    this.boot(kernel);
   }
 
-  /** With a kernel the firmware's work is done here and the processor starts at the kernel's entry. */
-  private boot(): void {
+  /** With a kernel the firmware's work is done here and the processor starts at the entry of the kernel or its decompressor. */
+  private boot(kernel?: UnpackedKernel): void {
     if (!this.plan || !this.bios) return;
     this.bios.post();
-    startLinux(this.plan, this.space, this.vcpu.registers);
+    const unpacked = kernel && { kernel, random: () => this.host.random() };
+    startLinux(this.plan, this.space, this.vcpu.registers, unpacked);
   }
 }
 

@@ -40,4 +40,6 @@ export const INIT_SIZE = 0x260;
 
 export const HDRS_MAGIC = 0x5372_6448;
 export const LOADED_HIGH = 0x01;
+/** Set by the decompressor for the kernel proper: addresses are to be random. */
+export const KASLR_FLAG = 0x02;
 export const TYPE_OF_LOADER_UNDEFINED = 0xff;

@@ -1,6 +1,7 @@
 /**
  * Direct boot of a Linux bzImage, x86-64 or i386: by the 32-bit boot protocol through the kernel's own decompressor,
- * or with the kernel unpacked here (vmlinux.ts) straight at its entry: in long mode for x86-64 (64-bit boot protocol).
+ * or with the kernel unpacked by us (vmlinux.ts) straight at its entry, at a place chosen as the decompressor would
+ * (placement.ts): in long mode for x86-64 (64-bit boot protocol).
  * Spec: Documentation/arch/x86/boot.rst of Linux 6.1, protocol 2.02 to 2.15.
  * Missing: zImage (loaded low), setup_data, EFI handover, the 16-bit entry.
  */
@@ -8,8 +9,9 @@ import type { GuestMemory, RegisterAccess } from '../../hw';
 import { ByteBuilder, utf8 } from '../bytes';
 import { type MemoryMapEntry, E820_RAM } from '../memory-map';
 import * as bp from './boot-params';
-import { UnpackError } from './lzma';
-import { unpackKernel, type UnpackedKernel } from './vmlinux';
+import { choosePlacement, type PlacementLimits } from './placement';
+import { relocate } from './relocations';
+import type { UnpackedKernel } from './vmlinux';
 
 /** Why a kernel cannot be booted, as a sentence for the user. */
 export class DirectBootError extends Error {
@@ -20,14 +22,6 @@ export interface LinuxBootFiles {
   readonly kernel: Uint8Array;
   readonly initrd?: Uint8Array | undefined;
   readonly commandLine: string;
-}
-
-export interface LinuxBootOptions {
-  /**
-   * Unpack the kernel on the host when its compression is known: saves the guest seconds, costs KASLR (the kernel runs
-   * where it was linked). Other kernels start by their own decompressor all the same.
-   */
-  readonly unpack?: boolean;
 }
 
 export interface LinuxBootTarget {
@@ -47,9 +41,8 @@ export interface LinuxBootPlan {
   /** 32-bit entry of the decompressor. */
   readonly entry: number;
   readonly bootParams: number;
-  /** The file, when it is to be unpacked; and where its memory ends. */
-  readonly packed: Uint8Array | undefined;
-  readonly kernelEnd: number;
+  /** Where an unpacked kernel may go; undefined when only its decompressor knows. */
+  readonly room: PlacementLimits | undefined;
   /** 'Linux 6.1.0-18-amd64 ...' as the kernel names itself, '' when it does not. */
   readonly version: string;
 }
@@ -95,11 +88,7 @@ function kernelVersion(kernel: Uint8Array): string {
  * Checks the files and lays them out.
  * @throws DirectBootError with a sentence that says what is wrong.
  */
-export function planLinuxBoot(
-  files: LinuxBootFiles,
-  target: LinuxBootTarget,
-  options: LinuxBootOptions = {},
-): LinuxBootPlan {
+export function planLinuxBoot(files: LinuxBootFiles, target: LinuxBootTarget): LinuxBootPlan {
   const { kernel } = files;
   if (
     kernel.length < 0x400 ||
@@ -181,10 +170,26 @@ export function planLinuxBoot(
   return {
     writes,
     entry: load,
-    packed: options.unpack ? kernel : undefined,
-    kernelEnd: initrdAt || ram.end,
+    room: kernelRoom(kernel, version, initrdAt || ram.end, files.commandLine),
     bootParams: BOOT_PARAMS_GPA,
     version: kernelVersion(kernel),
+  };
+}
+
+/** Undefined for kernels without the fields that say it, and with options that keep memory from the kernel. */
+function kernelRoom(
+  kernel: Uint8Array,
+  version: number,
+  end: number,
+  commandLine: string,
+): PlacementLimits | undefined {
+  if (version < 0x20a || /(^|\s)(mem|memmap)=|hugepages/.test(commandLine)) return undefined;
+  const movable = kernel[bp.RELOCATABLE_KERNEL] !== 0 && !/(^|\s)nokaslr(\s|$)/.test(commandLine);
+  return {
+    preferred: u32(kernel, bp.PREF_ADDRESS),
+    bytes: u32(kernel, bp.INIT_SIZE),
+    alignment: movable ? u32(kernel, bp.KERNEL_ALIGNMENT) : 0,
+    end,
   };
 }
 
@@ -248,31 +253,44 @@ function pageTables(): Uint8Array<ArrayBuffer> {
   return b.build();
 }
 
-/** The kernel unpacked, if the plan wants that and it can be done and fits; else its decompressor does it. */
-function unpacked(plan: LinuxBootPlan): UnpackedKernel | undefined {
-  if (!plan.packed) return undefined;
-  try {
-    const kernel = unpackKernel(plan.packed);
-    const fits = kernel.segments.every(
-      ({ gpa, bytes }) => gpa >= MIB && gpa + bytes.length <= plan.kernelEnd,
-    );
-    return fits ? kernel : undefined;
-  } catch (error) {
-    if (error instanceof UnpackError) return undefined;
-    throw error;
-  }
+/** A kernel that was unpacked for this start, which changes its bytes; and 64 random bits for its place. */
+export interface UnpackedStart {
+  readonly kernel: UnpackedKernel;
+  readonly random: () => bigint;
 }
 
-/** Writes the plan to memory and puts the boot processor at the kernel's entry. */
+/** Writes an unpacked kernel to memory and returns its entry; undefined when it does not fit where it was linked. */
+function placeKernel(
+  { kernel, random }: UnpackedStart,
+  room: PlacementLimits,
+  bootParams: number,
+  memory: GuestMemory,
+): number | undefined {
+  const end = room.preferred + room.bytes;
+  const fits = kernel.segments.every(
+    ({ gpa, bytes }) => gpa >= room.preferred && gpa + bytes.length <= end,
+  );
+  if (!fits) return undefined;
+  const { physical, virtual } = choosePlacement(kernel, room, random);
+  if (kernel.relocations && room.alignment !== 0) {
+    relocate(kernel.segments, kernel.relocations, virtual);
+    const flags = memory.readU8(bootParams + bp.LOADFLAGS);
+    memory.writeU8(bootParams + bp.LOADFLAGS, flags | bp.KASLR_FLAG);
+  }
+  for (const { gpa, bytes } of kernel.segments) memory.write(gpa + physical, bytes);
+  return kernel.entry + physical;
+}
+
+/** Writes the plan to memory and puts the boot processor at the entry of the kernel, or of its decompressor. */
 export function startLinux(
   plan: LinuxBootPlan,
   memory: GuestMemory,
   registers: RegisterAccess,
+  unpacked?: UnpackedStart,
 ): void {
   for (const { gpa, bytes } of plan.writes) memory.write(gpa, bytes);
-  const kernel = unpacked(plan);
-  for (const { gpa, bytes } of kernel?.segments ?? []) memory.write(gpa, bytes);
-  const long = kernel?.long ?? false;
+  const entry = unpacked && plan.room && placeKernel(unpacked, plan.room, plan.bootParams, memory);
+  const long = entry !== undefined && unpacked?.kernel.long === true;
   memory.write(GDT_GPA, gdt(long));
   if (long) memory.write(PAGE_TABLES_GPA, pageTables());
   registers.efer = long ? EFER_LME | EFER_LMA : 0n;
@@ -294,5 +312,5 @@ export function startLinux(
   registers.set32('rsi', plan.bootParams);
   registers.set32('rsp', STACK_TOP_GPA);
   registers.rflags = 0x2;
-  registers.rip = BigInt(kernel?.entry ?? plan.entry);
+  registers.rip = BigInt(entry ?? plan.entry);
 }

@@ -3,8 +3,9 @@ export {
   planLinuxBoot,
   startLinux,
   type LinuxBootFiles,
-  type LinuxBootOptions,
   type LinuxBootPlan,
   type LinuxBootTarget,
   type MemoryWrite,
+  type UnpackedStart,
 } from './bzimage';
+export { unpackKernel, type UnpackedKernel } from './vmlinux';

@@ -1,107 +1,32 @@
 import { describe, expect, it } from 'vitest';
 import { ArrayMemory } from '../../../test/support/array-memory';
 import { PlainRegisters } from '../../../test/support/bios-board';
-import { decodeBase64 } from '../../base';
+import { nodeWasm } from '../../host-node';
+import { crc32 } from '../../xz';
 import { memoryMap } from '../memory-map';
 import { planLinuxBoot, startLinux } from './bzimage';
-import { Lzma2Decoder, undoX86Filter } from './lzma';
-import { parseElf, unpackKernel } from './vmlinux';
-import { crc32, unpackXz } from './xz';
+import { parseElf, unpackKernel, unpackPayload } from './vmlinux';
 
-/** `sample()` as `xz --check=crc32 --x86 --lzma2=dict=64KiB` of XZ Utils packs it. */
-const PACKED = decodeBase64(
-  [
-    '/Td6WFoAAAFpIt42AgEEACEBCADSuXTL4Jw/A/9dADIZSszB9hCzUQelirq0u9YC7cOKA3huCbNNcQttzByxpc/PsY',
-    'KGb/IR4tYjLP+9TG6MuhBe+e6LGLrJpzam8sVMfQKbxxcI7izMwdUcP/TyC3XtHlzFx+Voj4geVf1RVTOg+qnADB2n',
-    'Vua25K84OznmmF86oV1nEQEOtLVtPTBvUHtuJ/MXplvcsgRdEMx8uB+GHLEIWEQqjLExClU6G2g3H5Zx+3kzvKupbz',
-    'DlfhHFEOeQmRzC2cz60136chKN/xjTtjUvdKhwVnbp/X3c3eUV1eWMLsjQFVAaOxsd6KcwKl9VtGc5odJ9/VK9fZXp',
-    'o96750AjyfhL28RDyRMrajGAgzJ2SadWO4ZRA46dMrZWCP/wPHLY9vIfZOxPDxCFzUvTEK7s3XnaqlGSpn5lP7E0iX',
-    '0PcoIvymGdcoClM+WOXdGXHdcdyxf5wNbYmt23HOXM7We6dALIj1CEd7THI4EcG/e7FwVPtQD0QzwEMNDEmnDa4DZm',
-    'ugo4PU3wukYX/ThFu4W5oNbApjsyulAZo/h1zeBpRYkYWKihmt3zTt1NZlLBbPAx8PLBcRXEfXhmWZVd+Ezxb8Z4ym',
-    'x6/Gj+17G5RPoAFZMCit4I5vsPnW51DwEpq7trDITQKn7c93H2TrrI0Xz9LgqIhxYfAXr06yTedtDOMqS7MV+jJy+S',
-    '7aVfb3uTJPMiR2iRQFmnNe9qO49Mak302tl94qEf2CP3lELE4UfWsqMeh2sm+dHbocqEfhCRYFcv++0pmg/VySBDPt',
-    '4fLwlg9SJt8L09P1qTHi2w/O1ORZFyHOIoGnqc64OHDgPykNSVMHOXOH5MtZ+0m7IYAd3ETG7DEFseu/O5xpxG0UZ2',
-    'tWjeQRygZLlMQWjKR4ry7ifvhQR7mwT9yu9hOjk9PGT4KcYikdBbA9J2zvlvgLxC49yvmjj6QicZWY9IjtmltwJ6rk',
-    'RngbC1wwj3Apuz5xvLYSAXQqUsGm14YiJr2Prmylo4PANmzqggd6Se6YSk78UcB9xidMZkK1a3m9xEOGPAvGSs/vLo',
-    'pHtBF3MAdwDWmX6GTThWtGuJpg1sNiVIlyabaXMMxezZBRayFqXxm6zL84xdVb8F8lclMmmSAkQX2rbWUtBTj8ECCV',
-    'ymVYnshTctaoY4sCnY9Xskv8DUQTDVHmUJKg/KCmmBRhmZebbrgsqcD197wCFrMOdoHHyx3PITaRNoYikGCi1TcsjW',
-    'WqgWJzIfhhXf5A7n3rGz8tN33adApSz8/vgiD6hdb13KgdPYfLfke7shrXL2b+DMrIMjUyR2om2zma8oSCcccH6qb4',
-    'ANpzmq+iVNFBQnq+cKdV20f+XOgWSxnA7RD7KyNe8fiQi2mGbQuG5u8QAAKTbGeAABlwjAuAIAy5pwfD4wDYsCAAAA',
-    'AAFZWg==',
-  ].join(''),
-);
-
-/** 40,000 bytes with calls, words, runs, near and far repetitions. */
-function sample(): Uint8Array {
-  let seed = 7;
-  const random = (): number => (seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0) >>> 8;
-  const words = ['interrupt', 'descriptor', 'segment', 'paging ', 'vector\n', 'call '];
-  const out: number[] = [];
-  while (out.length < 40000) {
-    const kind = random() % 4;
-    if (kind === 0) {
-      out.push(0xe8 + (random() & 1));
-      const target = random() & 0x3fff;
-      random();
-      out.push(target & 255, target >> 8, 0, random() & 1 ? 0xff : 0);
-    } else if (kind === 1) {
-      for (const c of words[random() % 6]) out.push(c.charCodeAt(0));
-    } else if (kind === 2) {
-      const n = 200 + (random() % 1200);
-      for (let i = 0; i < n; i++)
-        out.push(out[Math.max(0, out.length - (n & 1 ? 1777 : 20011))] ?? 1);
-    } else {
-      const last = out.at(-1) ?? 0;
-      for (let i = 0; i < 6 + (random() % 20); i++) out.push(last);
-    }
-  }
-  return Uint8Array.from(out.slice(0, 40000));
+/** What Kbuild puts behind a kernel: zeros end the tables, the last table is read first. */
+interface Tables {
+  readonly growing64?: readonly number[];
+  readonly shrinking32?: readonly number[];
+  readonly growing32: readonly number[];
 }
 
-describe('xz', () => {
-  it('unpacks what XZ Utils packed, x86 filter included', () => {
-    const bytes = unpackXz(PACKED, 40000);
-    expect(bytes.length).toBe(40000);
-    expect(crc32(bytes)).toBe(crc32(sample()));
-  });
-
-  it('has the CRC32 of IEEE 802.3', () => {
-    expect(crc32(Uint8Array.from('123456789', (c) => c.charCodeAt(0)))).toBe(0xcbf43926);
-  });
-
-  it('refuses damaged, short and foreign data, and more output than was announced', () => {
-    expect(() => unpackXz(new Uint8Array(100), 100)).toThrow('is not an .xz stream');
-    expect(() => unpackXz(PACKED, 39999)).toThrow('ends too early');
-    for (const at of [13, 30, 60, 200, 700]) {
-      const damaged = PACKED.slice();
-      damaged[at] ^= 0x10;
-      expect(() => unpackXz(damaged, 40000)).toThrow();
-    }
-    for (const length of [12, 20, 100, 900])
-      expect(() => unpackXz(PACKED.subarray(0, length), 40000)).toThrow();
-  });
-
-  it('copies chunks that are stored', () => {
-    const output = new Uint8Array(8);
-    const stored = Uint8Array.of(1, 0, 4, 10, 20, 30, 40, 50, 2, 0, 0, 60, 0);
-    expect(new Lzma2Decoder(stored, 0, output).run()).toEqual({ end: 13, length: 6 });
-    expect([...output]).toEqual([10, 20, 30, 40, 50, 60, 0, 0]);
-  });
-
-  it('leaves code without near calls as it is', () => {
-    const code = Uint8Array.from({ length: 64 }, (_, i) => i);
-    undoX86Filter(code);
-    expect([...code]).toEqual(Array.from({ length: 64 }, (_, i) => i));
-    // A call at 0 to absolute 105h is relative 100h.
-    const call = Uint8Array.of(0xe8, 0x05, 0x01, 0, 0, 0x90, 0x90, 0x90);
-    undoX86Filter(call);
-    expect([...call.subarray(0, 5)]).toEqual([0xe8, 0x00, 0x01, 0, 0]);
-  });
-});
-
-/** An ELF-64 file with one segment of `bytes` at `gpa`. */
-function elf(gpa: number, bytes: number, change: (view: DataView) => void = () => {}): Uint8Array {
-  const file = new Uint8Array(120 + bytes).fill(0x90, 120);
+/** An ELF-64 file with one segment of `bytes` at `gpa`, linked at ffffffff80000000h above it. */
+function elf(
+  gpa: number,
+  bytes: number,
+  change: (view: DataView) => void = () => {},
+  tables?: Tables,
+): Uint8Array {
+  const words = tables
+    ? [tables.growing64, tables.shrinking32, tables.growing32].flatMap((table) =>
+        table ? [0, ...table] : [],
+      )
+    : [];
+  const file = new Uint8Array(120 + bytes + words.length * 4).fill(0x90, 120, 120 + bytes);
   const view = new DataView(file.buffer);
   view.setUint32(0, 0x464c457f, true);
   view.setUint8(4, 2);
@@ -112,8 +37,10 @@ function elf(gpa: number, bytes: number, change: (view: DataView) => void = () =
   view.setUint16(56, 1, true);
   view.setUint32(64, 1, true);
   view.setBigUint64(72, 120n, true);
+  view.setBigUint64(80, 0xffffffff80000000n + BigInt(gpa), true);
   view.setBigUint64(88, BigInt(gpa), true);
   view.setBigUint64(96, BigInt(bytes), true);
+  words.forEach((word, i) => view.setUint32(120 + bytes + i * 4, word, true));
   change(view);
   return file;
 }
@@ -141,7 +68,33 @@ describe('vmlinux', () => {
     expect(() => parseElf(elf(0x1000000, 64, (v) => v.setBigUint64(24, 5n, true)))).toThrow(
       'entry outside',
     );
-    expect(() => unpackKernel(new Uint8Array(4096))).toThrow();
+    expect(() => unpackPayload(nodeWasm, new Uint8Array(4096))).toThrow('no payload');
+    expect(unpackKernel(nodeWasm, new Uint8Array(4096))).toBeUndefined();
+    expect(unpackKernel(nodeWasm, new Uint8Array(100))).toBeUndefined();
+  });
+
+  const word = 0x81000010;
+  it('finds the relocations behind it: three tables, two since Linux 6.15, none', () => {
+    const three = { growing64: [word], shrinking32: [word + 8, word + 12], growing32: [word + 16] };
+    expect(parseElf(elf(0x1000000, 256, undefined, three)).relocations).toEqual({
+      growing64: Uint32Array.of(0x1000010),
+      shrinking32: Uint32Array.of(0x100001c, 0x1000018),
+      growing32: Uint32Array.of(0x1000020),
+    });
+    const two = { growing64: [word], growing32: [word + 16] };
+    expect(parseElf(elf(0x1000000, 256, undefined, two)).relocations).toMatchObject({
+      growing64: Uint32Array.of(0x1000010),
+      growing32: Uint32Array.of(0x1000020),
+    });
+    expect(parseElf(elf(0x1000000, 256)).relocations).toBeUndefined();
+  });
+
+  it('refuses relocations of what is not in the kernel, and of an unknown kind', () => {
+    const kernel = (tables: Tables) => () => parseElf(elf(0x1000000, 256, undefined, tables));
+    expect(kernel({ growing64: [0x81000100], growing32: [] })).toThrow('not in it');
+    expect(kernel({ growing64: [0x810000f9], growing32: [] })).toThrow('not in it');
+    expect(kernel({ growing64: [], growing32: [0x00000010] })).toThrow('not in it');
+    expect(kernel({ growing32: [word] })).toThrow('of a kind not known');
   });
 });
 
@@ -184,18 +137,33 @@ function bzImage(payload: Uint8Array, unpackedBytes: number): Uint8Array {
 }
 
 describe('direct boot of an unpacked kernel', () => {
-  const boot = (kernel: Uint8Array, unpack: boolean) => {
+  interface Wishes {
+    readonly commandLine?: string;
+    readonly random?: bigint;
+    readonly unpack?: boolean;
+  }
+  const boot = (
+    image: Uint8Array,
+    { commandLine = '', random = 0n, unpack = true }: Wishes = {},
+  ) => {
     const memory = new ArrayMemory(64 << 20);
     const registers = new PlainRegisters();
     const target = { memoryMap: memoryMap(64 << 20), rsdpAddress: 0 };
-    startLinux(planLinuxBoot({ kernel, commandLine: '' }, target, { unpack }), memory, registers);
+    const kernel = unpack ? unpackKernel(nodeWasm, image) : undefined;
+    startLinux(
+      planLinuxBoot({ kernel: image, commandLine }, target),
+      memory,
+      registers,
+      kernel && { kernel, random: () => random },
+    );
     return { memory, registers };
   };
   const file = elf(0x1000000, 300);
   const image = bzImage(storedXz(file), file.length);
+  const loadFlags = (memory: ArrayMemory): number => memory.readU8(0x90211);
 
   it('enters an x86-64 kernel in long mode on identity-mapped pages (boot.rst, 64-bit boot protocol)', () => {
-    const { memory, registers } = boot(image, true);
+    const { memory, registers } = boot(image);
     expect(registers.rip).toBe(0x1000000n);
     expect(memory.readU8(0x1000000)).toBe(0x90);
     expect(registers.efer).toBe(0x500n);
@@ -211,13 +179,68 @@ describe('direct boot of an unpacked kernel', () => {
     expect(pd).toBe(BigInt((address & ~0x1fffff) >>> 0) | 0x83n);
   });
 
-  it('leaves it to the decompressor when not asked, or when the payload is something else', () => {
-    expect(boot(image, false).registers.rip).toBe(0x100000n);
-    expect(boot(bzImage(new Uint8Array(400), 400), true).registers.rip).toBe(0x100000n);
-    // A segment over the end of RAM.
-    const far = elf(0x3fff000, 0x100000 - 0xf0000);
-    expect(boot(bzImage(storedXz(far.subarray(0, 60000)), 60000), true).registers.rip).toBe(
-      0x100000n,
+  it('leaves it to the decompressor without one, and when the payload is something else or too large', () => {
+    expect(boot(image, { unpack: false }).registers.rip).toBe(0x100000n);
+    expect(boot(bzImage(new Uint8Array(400), 400)).registers.rip).toBe(0x100000n);
+    // A segment beyond what init_size says.
+    const far = elf(0x13fff00, 0x200);
+    expect(boot(bzImage(storedXz(far), far.length)).registers.rip).toBe(0x100000n);
+  });
+
+  describe('that can be moved (arch/x86/boot/compressed/kaslr.c)', () => {
+    const words = { growing64: [0x81000000], shrinking32: [0x81000008], growing32: [0x8100000c] };
+    const movable = elf(
+      0x1000000,
+      300,
+      (view) => {
+        view.setBigUint64(120, 0xffffffff81000123n, true);
+        view.setUint32(128, 0x1000, true);
+        view.setUint32(132, 0x81000456, true);
+      },
+      words,
     );
+    const kernel = bzImage(storedXz(movable), movable.length);
+    // kernel_alignment 2 MiB, relocatable.
+    kernel.set([0, 0, 0x20, 0, 1], 0x230);
+    const RANDOMLY = 5n;
+
+    it('is put at random, its words are relocated, and it is told so', () => {
+      const { memory, registers } = boot(kernel, { random: RANDOMLY });
+      const at = 0x1000000 + 5 * 0x200000;
+      expect(registers.rip).toBe(BigInt(at));
+      expect(memory.readU64(at)).toBe(0xffffffff81000123n + 5n * 0x200000n);
+      expect(memory.readU32(at + 8)).toBe((0x1000 - 5 * 0x200000) >>> 0);
+      expect(memory.readU32(at + 12)).toBe(0x81000456 + 5 * 0x200000);
+      expect(memory.readU8(at + 16)).toBe(0x90);
+      expect(loadFlags(memory)).toBe(3);
+    });
+
+    it('never ends above its memory or its part of the address space', () => {
+      // 64 MiB of RAM less ACPI data, of which the kernel needs 4 from 16 on: 22 places.
+      for (const random of [21n, 22n, 511n, 2n ** 64n - 1n]) {
+        const { memory, registers } = boot(kernel, { random });
+        const at = Number(registers.rip);
+        expect(at).toBe(0x1000000 + Number(random % 22n) * 0x200000);
+        // 1 GiB holds 503 places for 4 MiB from 16 on.
+        expect(memory.readU64(at)).toBe(0xffffffff81000123n + (random % 503n) * 0x200000n);
+      }
+    });
+
+    it('stays where it was linked with nokaslr, and is not told otherwise', () => {
+      const { memory, registers } = boot(kernel, {
+        random: RANDOMLY,
+        commandLine: 'quiet nokaslr console=ttyS0',
+      });
+      expect(registers.rip).toBe(0x1000000n);
+      expect(memory.readU64(0x1000000)).toBe(0xffffffff81000123n);
+      expect(loadFlags(memory)).toBe(1);
+      const other = boot(kernel, { random: RANDOMLY, commandLine: 'module.nokaslr=1' });
+      expect(other.registers.rip).not.toBe(0x1000000n);
+    });
+
+    it('is left to its decompressor when options keep memory from it', () => {
+      for (const commandLine of ['mem=40M', 'quiet memmap=4M$32M', 'hugepages=8'])
+        expect(boot(kernel, { random: RANDOMLY, commandLine }).registers.rip).toBe(0x100000n);
+    });
   });
 });

@@ -2,11 +2,11 @@
  * The kernel proper inside a bzImage: unpacked by us instead of by the guest, which spends some two thousand million
  * instructions on it. Xen's domain builder does the same for its guests.
  * Specs: Documentation/arch/x86/boot.rst of Linux 6.1 (payload fields); System V ABI, ELF-32 and ELF-64.
- * Scope: XZ payloads (Debian's kernels). Missing: other compressions and relocation (KASLR): such kernels, and those
- * whose user wants it, start by their own decompressor.
+ * Scope: XZ payloads (Debian's kernels). Kernels of other compressions start by their own decompressor.
  */
-import { UnpackError } from './lzma';
-import { unpackXz } from './xz';
+import type { WasmHost } from '../../host';
+import { UnpackError, unpackXz } from '../../xz';
+import { findRelocations, type LinkedSegment, type Relocations } from './relocations';
 
 const SETUP_SECTS = 0x1f1;
 const VERSION = 0x206;
@@ -23,21 +23,30 @@ const EM_X86_64 = 62;
 const PT_LOAD = 1;
 const MAX_PROGRAM_HEADERS = 64;
 
-export interface KernelSegment {
-  readonly gpa: number;
-  readonly bytes: Uint8Array;
-}
-
+/** A kernel as it was linked. */
 export interface UnpackedKernel {
-  readonly segments: readonly KernelSegment[];
+  readonly segments: readonly LinkedSegment[];
   /** Physical address of the first instruction. */
   readonly entry: number;
   /** Entered in long mode; else in 32-bit protected mode without paging. */
   readonly long: boolean;
+  /** Absent for a kernel that runs only where it was linked. */
+  readonly relocations: Relocations | undefined;
+}
+
+/** The kernel of a bzImage; undefined when its own decompressor must unpack it: it is damaged or of a kind not known here. */
+export function unpackKernel(wasm: WasmHost, kernel: Uint8Array): UnpackedKernel | undefined {
+  try {
+    return unpackPayload(wasm, kernel);
+  } catch (error) {
+    if (error instanceof UnpackError) return undefined;
+    throw error;
+  }
 }
 
 /** @throws UnpackError when there is no payload of a kind known here. */
-export function unpackKernel(kernel: Uint8Array): UnpackedKernel {
+export function unpackPayload(wasm: WasmHost, kernel: Uint8Array): UnpackedKernel {
+  if (kernel.length < PAYLOAD_LENGTH + 4) throw new UnpackError('ends too early');
   const header = new DataView(kernel.buffer, kernel.byteOffset, kernel.length);
   if (header.getUint16(VERSION, true) < PAYLOAD_VERSION)
     throw new UnpackError('has no payload fields');
@@ -47,10 +56,10 @@ export function unpackKernel(kernel: Uint8Array): UnpackedKernel {
   // Kbuild appends the unpacked size to the payload.
   const size = header.getUint32(start + length - 4, true);
   if (size > MAX_UNPACKED_BYTES) throw new UnpackError('is too large');
-  return parseElf(unpackXz(kernel.subarray(start, start + length - 4), size));
+  return parseElf(unpackXz(wasm, kernel.subarray(start, start + length - 4), size));
 }
 
-/** The loadable segments at their physical addresses, where the kernel needs no relocation. */
+/** The loadable segments at their physical addresses, and what relocates them. */
 export function parseElf(file: Uint8Array): UnpackedKernel {
   const view = new DataView(file.buffer, file.byteOffset, file.length);
   if (file.length < 64 || view.getUint32(0, true) !== ELF_MAGIC)
@@ -65,6 +74,9 @@ export function parseElf(file: Uint8Array): UnpackedKernel {
   const table = word(long ? 32 : 28);
   const entryBytes = view.getUint16(long ? 54 : 42, true);
   const count = view.getUint16(long ? 56 : 44, true);
+  const sectionsEnd =
+    word(long ? 40 : 32) +
+    view.getUint16(long ? 58 : 46, true) * view.getUint16(long ? 60 : 48, true);
   if (
     count > MAX_PROGRAM_HEADERS ||
     entryBytes < (long ? 56 : 32) ||
@@ -72,7 +84,10 @@ export function parseElf(file: Uint8Array): UnpackedKernel {
   ) {
     throw new UnpackError('has bad program headers');
   }
-  const segments: KernelSegment[] = [];
+  const segments: LinkedSegment[] = [];
+  let linkedBase: number | undefined;
+  // Behind the last part of the ELF file is what Kbuild appended.
+  let fileEnd = sectionsEnd;
   for (let i = 0; i < count; i++) {
     const at = table + i * entryBytes;
     if (view.getUint32(at, true) !== PT_LOAD) continue;
@@ -80,9 +95,13 @@ export function parseElf(file: Uint8Array): UnpackedKernel {
     const gpa = word(at + (long ? 24 : 12));
     const bytes = word(at + (long ? 32 : 16));
     if (offset + bytes > file.length) throw new UnpackError('ends inside a segment');
+    fileEnd = Math.max(fileEnd, offset + bytes);
+    // The lower half is enough of an address: the tables have no more.
+    linkedBase ??= (view.getUint32(at + (long ? 16 : 8), true) - gpa) >>> 0;
     segments.push({ gpa, bytes: file.subarray(offset, offset + bytes) });
   }
   if (!segments.some(({ gpa, bytes }) => entry >= gpa && entry < gpa + bytes.length))
     throw new UnpackError('has its entry outside of its segments');
-  return { segments, entry, long };
+  const relocations = findRelocations(file, fileEnd, long, linkedBase ?? 0, segments);
+  return { segments, entry, long, relocations };
 }

@@ -12,8 +12,10 @@ import {
   VCPU_COUNTERS,
   type SharedBuffers,
 } from './shared';
+import { unpackMeanwhile } from './unpack';
 import { postToWorker, wakeForFrames } from './worker-port';
 import type { FromWorker, ToWorker, WorkerData } from './worker-messages';
+import { workerUrl } from './worker-url';
 
 /** Heap of the worker outside guest RAM and buffers; a machine model needs a few MiB (reliability P6). */
 const WORKER_HEAP_MIB = 512;
@@ -43,12 +45,6 @@ export interface GuestCounters {
   readonly directWrittenBytes: number;
 }
 
-/** The worker file lies beside this one, bundled or not, and has the same extension. */
-function workerUrl(): URL {
-  const extension = /\.[a-z]+$/.exec(import.meta.url)?.[0] ?? '.js';
-  return new URL(`./vcpu-worker${extension}`, import.meta.url);
-}
-
 /** The vCPU worker of a domain, seen from the event loop. */
 export class Guest {
   readonly shared: SharedBuffers = createSharedBuffers();
@@ -64,8 +60,12 @@ export class Guest {
   /** Builds the machine; resolves when it is ready to run (or runs already, unless paused). */
   start(options: GuestOptions): Promise<void> {
     const workerData: WorkerData = { ...options, shared: this.shared, port: this.channel.port2 };
+    if (options.kernel)
+      void unpackMeanwhile(options.kernel.image).then((kernel) =>
+        this.post({ type: 'unpacked', kernel }),
+      );
     return new Promise((resolve, reject) => {
-      const worker = new Worker(workerUrl(), {
+      const worker = new Worker(workerUrl('vcpu-worker'), {
         workerData,
         transferList: [this.channel.port2],
         resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MIB },

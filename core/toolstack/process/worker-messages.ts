@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { ErrorCode, NicModel } from '../../api';
+import type { UnpackedKernel } from '../../firmware';
 import type { BlockError } from '../../hw';
 import type { StopCause } from '../../machine';
 import type { PlainFile } from '../../storage';
@@ -100,6 +101,8 @@ export interface WorkerMedium {
 /** From the event loop to the worker. */
 export type ToWorker =
   | { type: 'block-done'; replies: BlockReply[] }
+  /** The kernel for direct boot; undefined when the guest must unpack it itself. Comes once, while the machine is built. */
+  | { type: 'unpacked'; kernel: UnpackedKernel | undefined }
   | { type: 'serial-in'; bytes: Uint8Array<ArrayBuffer> }
   | { type: 'key'; scancode: number; pressed: boolean }
   | ({ type: 'pointer' } & PointerMotion)

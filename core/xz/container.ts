@@ -3,7 +3,9 @@
  * Spec: The .xz File Format 1.2.0. Checked: headers, sizes, CRC32 of the data (`xz --check=crc32`). Missing: other
  * filters, other checks (SHA-256 and CRC64 are skipped over).
  */
-import { Lzma2Decoder, undoX86Filter, UnpackError } from './lzma';
+import type { WasmHost } from '../host';
+import { Lzma2Decoder, UnpackError } from './lzma2';
+import { undoX86Filter } from './x86-filter';
 
 const STREAM_MAGIC = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00];
 const STREAM_HEADER_BYTES = 12;
@@ -19,16 +21,37 @@ export function isXz(bytes: Uint8Array): boolean {
   return STREAM_MAGIC.every((byte, i) => bytes[i] === byte);
 }
 
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
-  let c = n;
-  for (let i = 0; i < 8; i++) c = (c & 1) !== 0 ? (c >>> 1) ^ 0xedb8_8320 : c >>> 1;
-  return c;
-});
+/** Four tables of 256: what a byte does to the remainder when none to three bytes follow it. */
+const CRC_TABLES = crcTables();
 
+function crcTables(): Int32Array {
+  const tables = new Int32Array(4 * 256);
+  for (let n = 0; n < 256; n++) {
+    let c = n;
+    for (let i = 0; i < 8; i++) c = (c & 1) !== 0 ? (c >>> 1) ^ 0xedb8_8320 : c >>> 1;
+    tables[n] = c;
+  }
+  for (let n = 256; n < tables.length; n++) {
+    const before = tables[n - 256];
+    tables[n] = (before >>> 8) ^ tables[before & 0xff];
+  }
+  return tables;
+}
+
+/** IEEE 802.3, four bytes at a time. */
 export function crc32(bytes: Uint8Array): number {
-  let c = 0xffff_ffff;
-  for (let i = 0; i < bytes.length; i++) c = CRC_TABLE[(c ^ bytes[i]) & 0xff] ^ (c >>> 8);
-  return (c ^ 0xffff_ffff) >>> 0;
+  let c = -1;
+  let i = 0;
+  for (; i + 4 <= bytes.length; i += 4) {
+    c ^= bytes[i] | (bytes[i + 1] << 8) | (bytes[i + 2] << 16) | (bytes[i + 3] << 24);
+    c =
+      CRC_TABLES[0x300 + (c & 0xff)] ^
+      CRC_TABLES[0x200 + ((c >>> 8) & 0xff)] ^
+      CRC_TABLES[0x100 + ((c >>> 16) & 0xff)] ^
+      CRC_TABLES[c >>> 24];
+  }
+  for (; i < bytes.length; i++) c = CRC_TABLES[(c ^ bytes[i]) & 0xff] ^ (c >>> 8);
+  return ~c >>> 0;
 }
 
 function u32(bytes: Uint8Array, at: number): number {
@@ -82,30 +105,25 @@ function blockHeader(bytes: Uint8Array, at: number): BlockHeader {
  * Unpacks a stream into at most `limit` bytes.
  * @throws UnpackError when the data is damaged or of a kind not known here.
  */
-export function unpackXz(bytes: Uint8Array, limit: number): Uint8Array<ArrayBuffer> {
+export function unpackXz(wasm: WasmHost, bytes: Uint8Array, limit: number): Uint8Array {
   if (!isXz(bytes) || crc32(bytes.subarray(6, 8)) !== u32(bytes, 8))
     throw new UnpackError('is not an .xz stream');
   const check = bytes[7] & 0x0f;
-  const output = new Uint8Array(limit);
-  let filled = 0;
+  const decoder = new Lzma2Decoder(wasm, bytes, limit);
   let at = STREAM_HEADER_BYTES;
   // A zero byte begins the index that follows the last block.
   while (bytes[at] !== 0) {
     if (at >= bytes.length) throw new UnpackError('ends too early');
     const header = blockHeader(bytes, at);
-    const { end, length } = new Lzma2Decoder(
-      bytes,
-      at + header.bytes,
-      output.subarray(filled),
-    ).run();
-    const block = output.subarray(filled, filled + length);
+    const filled = decoder.output.length;
+    const end = decoder.run(at + header.bytes);
+    const block = decoder.output.subarray(filled);
     if (header.x86) undoX86Filter(block);
     // Block padding to a multiple of four, then the check.
     at += Math.ceil((end - at) / 4) * 4;
     if (check === CHECK_CRC32 && u32(bytes, at) !== crc32(block))
       throw new UnpackError('is damaged');
     at += CHECK_BYTES[check];
-    filled += length;
   }
-  return output.subarray(0, filled);
+  return decoder.output;
 }

@@ -1,0 +1,2 @@
+export { crc32, unpackXz } from './container';
+export { UnpackError } from './lzma2';
