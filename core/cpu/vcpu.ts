@@ -384,7 +384,13 @@ export class WasmVcpu implements Vcpu {
     this.helpers.invalidateCode(gpa, length);
   }
 
-  /** The physical page map changed. */
+  /** The physical page map changed there: only what lies there was decoded from other bytes. */
+  mapChanged(gpa: number, length: number): void {
+    this.helpers.flushTlb(0);
+    this.helpers.invalidateCode(gpa, length);
+  }
+
+  /** Forgets all that was translated: other memory lies behind everything. */
   flushMappings(): void {
     this.helpers.flushTlb(0);
     this.flushBlocks();

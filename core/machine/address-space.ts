@@ -41,8 +41,8 @@ interface Mapping {
 
 /** What has to know when memory changes behind the processors' backs. */
 export interface MemoryObserver {
-  /** The physical page map changed: cached translations are void. */
-  mapChanged(): void;
+  /** Other memory or devices answer there: cached translations are void, and code decoded from there. */
+  mapChanged(gpa: number, length: number): void;
   /** Bytes that hold decoded code were overwritten. */
   codeOverwritten(gpa: number, length: number): void;
 }
@@ -342,10 +342,15 @@ export class MachineAddressSpace implements AddressSpace, GuestMemory, SystemBus
 
   private remap(gpa: number, end: number): void {
     this.lastHit = undefined;
-    this.updateMap(Math.floor(gpa / PAGE), Math.min(Math.ceil(end / PAGE), PAGES));
+    this.updatePages(Math.floor(gpa / PAGE), Math.min(Math.ceil(end / PAGE), PAGES));
     // Aliases of the first megabyte while A20 is low.
-    if (!this.a20 && gpa < 0x100000) this.updateMap(0x100, 0x200);
-    for (const observer of this.observers) observer.mapChanged();
+    if (!this.a20 && gpa < 0x100000) this.updatePages(0x100, 0x200);
+  }
+
+  /** The same in whole pages, and tells of it. */
+  private updatePages(first: number, end: number): void {
+    this.updateMap(first, end);
+    for (const observer of this.observers) observer.mapChanged(first * PAGE, (end - first) * PAGE);
   }
 
   /** The physical page map entries of pages `first` to `end` - 1. */

@@ -244,6 +244,20 @@ describe('MachineAddressSpace', () => {
     expect(entry(0x100000)).toBe((RAM_BASE + 0x100000) | 3);
   });
 
+  it('tells which pages changed, with their aliases while A20 is low', () => {
+    const changed: string[] = [];
+    space.observe({
+      mapChanged: (gpa, length) => changed.push(`${gpa.toString(16)}+${length.toString(16)}`),
+      codeOverwritten() {},
+    });
+    const remove = space.mapMmio(0xfebc0010, 0x20, { readMmio: () => 0, writeMmio() {} });
+    remove();
+    expect(changed.splice(0)).toEqual(['febc0000+1000', 'febc0000+1000']);
+    space.setA20(false);
+    space.setShadow(0xf0000, 0x10000, true, true);
+    expect(changed).toEqual(['100000+100000', 'f0000+10000', '100000+100000']);
+  });
+
   it('checks DMA ranges, marks pages dirty and reports overwritten code', () => {
     const overwritten: string[] = [];
     space.observe({

@@ -203,7 +203,7 @@ export class Machine {
     late.vcpu = vcpu;
     this.vcpu = vcpu;
     space.observe({
-      mapChanged: () => vcpu.flushMappings(),
+      mapChanged: (gpa, length) => vcpu.mapChanged(gpa, length),
       codeOverwritten: (gpa, length) => vcpu.invalidateCode(gpa, length),
     });
     this.loop = new RunLoop(clock, vcpu);
