@@ -39,6 +39,12 @@ interface Plan {
 /** A cache line holds a header. */
 const HEADER_ALIGNMENT = 64;
 
+/** The micro-op has no use for its immediate: the target is no constant, and RET drops no parameters. */
+function hasRoomForTargets({ shape }: Handler): boolean {
+  const kind = shape.forms[0]?.kind;
+  return kind !== 'j' && kind !== 'i';
+}
+
 export class BlockDecoder {
   private readonly u8: Uint8Array;
   private readonly u16: Uint16Array;
@@ -115,7 +121,7 @@ export class BlockDecoder {
         crosses = over;
         const handler = this.instruction(decoded, offset, hint);
         ended = handler === undefined || handler.definition.ends !== undefined;
-        indirect = handler?.definition.indirect === true && handler.shape.forms[0].kind !== 'j';
+        indirect = handler?.definition.indirect === true && hasRoomForTargets(handler);
         if (handler)
           hint =
             handler.flags === 'unknown'

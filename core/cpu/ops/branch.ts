@@ -64,7 +64,7 @@ export const BRANCH: readonly OpDefinition[] = [
     c.push(bytes, bytes === 8 ? c.nextRip() : i32.wrap(c.nextRip()));
     c.jump(target, bytes);
   }),
-  define('RET', { hot: true, ends: 'near' }, returnNear),
+  define('RET', { hot: true, ends: 'near', indirect: true }, returnNear),
   define('LOOP', { ends: 'near' }, (c) => countdown(c, (more) => more)),
   define('LOOPE', { ends: 'near' }, (c) => countdown(c, (more) => i32.and(more, c.condition(4)))),
   define('LOOPNE', { ends: 'near' }, (c) => countdown(c, (more) => i32.and(more, c.condition(5)))),

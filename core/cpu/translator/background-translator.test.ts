@@ -89,7 +89,7 @@ describe('packed nodes', () => {
       calls: undefined,
       uops: [header + 64, header + 96],
       instructions: 2,
-      end: { kind: 'return' },
+      end: { kind: 'return', targets: [], profile: 0 },
     }),
     ...rest,
   });

@@ -15,6 +15,8 @@ export interface RegionLimits {
   /** Regions that a block may be part of, and one that a region begins with. */
   readonly copies: number;
   readonly entryCopies: number;
+  /** It is made anew when it runs on: where its returns go is noted for that. */
+  readonly notesReturns: boolean;
 }
 
 /** First translation: code that may never run again is not compiled many times over. */
@@ -24,6 +26,7 @@ export const SMALL: RegionLimits = {
   callDepth: 2,
   copies: 4,
   entryCopies: 2,
+  notesReturns: true,
 };
 
 /** Translation of what runs all the time. */
@@ -33,6 +36,7 @@ export const LARGE: RegionLimits = {
   callDepth: 4,
   copies: Infinity,
   entryCopies: Infinity,
+  notesReturns: false,
 };
 
 /**
@@ -56,7 +60,13 @@ export interface CallChain {
 export type NodeEnd =
   | { readonly kind: 'branch'; readonly taken: number; readonly next: number }
   | { readonly kind: 'jump' | 'call'; readonly target: number; readonly next: number }
-  | { readonly kind: 'return' }
+  | {
+      readonly kind: 'return';
+      /** Where other regions have gone from here, if to few places; none for a node with a chain of calls. */
+      readonly targets: readonly number[];
+      /** Address of the profile where this one notes it, or 0. */
+      readonly profile: number;
+    }
   | {
       readonly kind: 'indirect';
       readonly targets: readonly number[];
@@ -118,17 +128,28 @@ export interface GraphSource {
   readonly minExecutions: number;
 }
 
+/** Callers whose code a region goes on with behind a return: what many call would bring all their code. */
+const MAX_CALLERS = 2;
+
 /** Raise a fault or look for the code again: for the interpreter. */
 const ODD_ENDS = new Set(['RAISE', 'FETCH']);
 
-function indirectEnd(source: GraphSource, uop: number, next: number | undefined): NodeEnd {
+/** An indirect branch's profile, and the targets in it. */
+function profileOf(source: GraphSource, uop: number): { profile: number; targets: number[] } {
   const profile = source.i32[(uop + L.UOP_IMM) >> 2];
   const targets: number[] = [];
   for (let i = 0; i < L.TARGETS_ENTRIES; i++) {
     const rip = source.i64[((profile + L.TARGETS_LIST) >> 3) + i];
     if (rip !== 0n) targets.push(source.distanceOf(rip));
   }
-  return { kind: 'indirect', targets, profile, next };
+  return { profile, targets };
+}
+
+/** A return whose caller is in the region needs no profile, and one that drops parameters has none. */
+function returnEnd(source: GraphSource, uop: number, notes: boolean): NodeEnd {
+  const { profile, targets } = profileOf(source, uop);
+  const few = targets.length <= MAX_CALLERS;
+  return { kind: 'return', targets: few ? targets : [], profile: notes ? profile : 0 };
 }
 
 /** Distance of the instruction behind a micro-op's. */
@@ -136,7 +157,13 @@ function nextOf(source: GraphSource, at: number, uop: number): number {
   return at + source.u16[(uop + L.UOP_RIP_OFFSET) >> 1] + source.u8[uop + L.UOP_LENGTH];
 }
 
-function endOf(source: GraphSource, at: number, uop: number): NodeEnd | undefined {
+function endOf(
+  source: GraphSource,
+  at: number,
+  uop: number,
+  calls: CallChain | undefined,
+  notesReturns: boolean,
+): NodeEnd | undefined {
   const { definition, shape } = source.handlers[source.u16[(uop + L.UOP_HANDLER) >> 1]];
   const { mnemonic } = definition;
   if (INTERPRETED.has(mnemonic) || mnemonic === 'REFETCH') return { kind: 'stop' };
@@ -151,15 +178,22 @@ function endOf(source: GraphSource, at: number, uop: number): NodeEnd | undefine
   }
   const near = mnemonic !== 'FALLTHROUGH';
   if (near && !source.long && shape.operandBytes === 2) return { kind: 'stop' };
-  if (mnemonic === 'RET') return { kind: 'return' };
+  if (mnemonic === 'RET')
+    return calls || shape.forms.length > 0
+      ? { kind: 'return', targets: [], profile: 0 }
+      : returnEnd(source, uop, notesReturns);
   const target = at + source.i32[(uop + L.UOP_IMM) >> 2];
   const next = nextOf(source, at, uop);
   if (!near) return { kind: 'jump', target, next: target };
   const direct = shape.forms[0]?.kind === 'j';
   if (mnemonic === 'JMP')
-    return direct ? { kind: 'jump', target, next } : indirectEnd(source, uop, undefined);
+    return direct
+      ? { kind: 'jump', target, next }
+      : { kind: 'indirect', ...profileOf(source, uop), next: undefined };
   if (mnemonic === 'CALL')
-    return direct ? { kind: 'call', target, next } : indirectEnd(source, uop, next);
+    return direct
+      ? { kind: 'call', target, next }
+      : { kind: 'indirect', ...profileOf(source, uop), next };
   return { kind: 'branch', taken: target, next };
 }
 
@@ -168,6 +202,7 @@ function makeNode(
   header: number,
   at: number,
   calls: CallChain | undefined,
+  { notesReturns }: RegionLimits,
 ): RegionNode {
   const count = source.u16[(header + L.BLOCK_UOPS) >> 1];
   const uops: number[] = [];
@@ -175,7 +210,7 @@ function makeNode(
   for (let i = 0; i < count && !end; i++) {
     const uop = header + L.BLOCK_HEADER_BYTES + i * L.UOP_BYTES;
     uops.push(uop);
-    end = endOf(source, at, uop);
+    end = endOf(source, at, uop, calls, notesReturns);
   }
   const instructions = source.u16[(header + L.BLOCK_INSTRUCTIONS) >> 1];
   return newNode({ header, at, calls, uops, instructions, end: end ?? { kind: 'stop' } });
@@ -218,7 +253,7 @@ interface Candidate {
 
 /** Grows a region from its entry, hottest edges first. */
 export function growRegion(source: GraphSource, entry: number, limits: RegionLimits): RegionNode[] {
-  const root = makeNode(source, entry, 0, undefined);
+  const root = makeNode(source, entry, 0, undefined, limits);
   const nodes = [root];
   const known = new Map<CallChain | undefined, Map<number, RegionNode>>();
   const register = (node: RegionNode): void => {
@@ -266,7 +301,10 @@ export function growRegion(source: GraphSource, entry: number, limits: RegionLim
       const deeper = end.next === undefined ? calls : chainOf(calls, end.next);
       if (deeper === calls || (calls?.depth ?? 0) < limits.callDepth)
         end.targets.forEach((target, slot) => offer(node, slot, target, deeper));
-    } else if (end.kind === 'return' && calls) offer(node, 0, calls.returnTo, calls.outer);
+    } else if (end.kind === 'return') {
+      if (calls) offer(node, 0, calls.returnTo, calls.outer);
+      else end.targets.forEach((target, slot) => offer(node, slot, target, undefined));
+    }
   };
   expand(root);
   while (frontier.length > 0) {
@@ -282,7 +320,7 @@ export function growRegion(source: GraphSource, entry: number, limits: RegionLim
     const size = source.u16[(edge.header + L.BLOCK_INSTRUCTIONS) >> 1];
     if (present || nodes.length >= limits.nodes || instructions + size > limits.instructions)
       continue;
-    const node = makeNode(source, edge.header, edge.at, edge.calls);
+    const node = makeNode(source, edge.header, edge.at, edge.calls, limits);
     if (node.end.kind === 'stop' && node.uops.length === 1) continue;
     instructions += size;
     nodes.push(node);

@@ -11,6 +11,7 @@ function packEnd(end: NodeEnd, out: number[]): void {
   out.push(END_KINDS.indexOf(end.kind));
   if (end.kind === 'branch') out.push(end.taken, end.next);
   else if (end.kind === 'jump' || end.kind === 'call') out.push(end.target, end.next);
+  else if (end.kind === 'return') out.push(end.profile, end.targets.length, ...end.targets);
   else if (end.kind === 'indirect')
     out.push(end.profile, end.next ?? NONE, end.targets.length, ...end.targets);
 }
@@ -42,6 +43,7 @@ export function unpackNodes(packed: Float64Array): RegionNode[] {
     const kind = END_KINDS[take()];
     if (kind === 'branch') return { kind, taken: take(), next: take() };
     if (kind === 'jump' || kind === 'call') return { kind, target: take(), next: take() };
+    if (kind === 'return') return { kind, profile: take(), targets: takeList() };
     if (kind !== 'indirect') return { kind };
     return { kind, profile: take(), next: optional(take()), targets: takeList() };
   };

@@ -289,17 +289,22 @@ export class RegionState {
     );
   }
 
-  /** Leaves for an indirect branch's target, which is noted in its block's profile at `table`. */
+  /** Leaves for an address that is noted in the block's profile at `table`. */
+  leaveNoting(rip: I64, table: number): void {
+    this.f.do(i64.store(targetSlot(rip), rip, table + L.TARGETS_LIST));
+    this.leaveTo(rip);
+  }
+
+  /** The same for an indirect branch; where it goes elsewhere often, the region that begins with `entry` is made anew. */
   leaveIndirect(rip: I64, table: number, entry: number): void {
     const { f } = this;
-    f.do(i64.store(targetSlot(rip), rip, table + L.TARGETS_LIST));
     const left = f.let(i32.sub(i32.load(i32.const(table)), i32.const(1)));
     f.do(i32.store(i32.const(table), left));
     f.if(i32.eqz(left), () => {
       f.unlikely();
       f.do(callStatement(this.helper('remakeRegion'), [i32.const(entry)]));
     });
-    this.leaveTo(rip);
+    this.leaveNoting(rip, table);
   }
 
   /** Before an instruction that may change the mode: S_RIP is the next one's unless a helper says otherwise. */

@@ -6,7 +6,7 @@ import { TranslatorContext } from './context';
 import { meet, type RegisterState } from './guest-registers';
 import { INLINES } from './inline';
 import { INLINE_SYSTEM } from './inline-system';
-import type { NodeEnd, RegionNode, Route } from './region-graph';
+import type { RegionNode, Route } from './region-graph';
 import { RegionState, type HelperImports, type MemoryViews } from './region-state';
 import { analyse, StructuredEmitter } from './structure';
 import type { VectorSnapshot } from './vectors';
@@ -33,8 +33,6 @@ export function translate(
   const emitter = new NodeEmitter(entry, region, source, inlineFloats);
   return region.build(() => emitter.structure.emit(entry));
 }
-
-type IndirectEnd = Extract<NodeEnd, { kind: 'indirect' }>;
 
 class NodeEmitter {
   readonly structure: StructuredEmitter;
@@ -191,31 +189,38 @@ class NodeEmitter {
         way(() => this.edge(node, 1, end.next)),
       );
     } else if (end.kind === 'far') region.leaveFar();
-    else if (end.kind === 'indirect') this.indirect(node, end, outcome.rip!);
-    else if (end.kind === 'jump' || end.kind === 'call') this.edge(node, 0, end.target);
-    else if (end.kind === 'return' && node.successors[0]) {
-      const { returnTo } = node.calls!;
-      const way = this.fork();
-      region.f.if(
-        i64.eq(outcome.rip!, region.rip(returnTo)),
-        way(() => this.edge(node, 0, returnTo)),
-        way(() => region.leaveTo(outcome.rip!)),
+    else if (end.kind === 'indirect')
+      this.compare(node, end.targets, outcome.rip!, () =>
+        region.leaveIndirect(outcome.rip!, end.profile, this.entry.header),
       );
-    } else region.leaveTo(outcome.rip!);
+    else if (end.kind === 'jump' || end.kind === 'call') this.edge(node, 0, end.target);
+    else if (end.kind === 'return') {
+      const targets = node.calls ? [node.calls.returnTo] : end.targets;
+      this.compare(node, targets, outcome.rip!, () =>
+        end.profile === 0
+          ? region.leaveTo(outcome.rip!)
+          : region.leaveNoting(outcome.rip!, end.profile),
+      );
+    }
   }
 
-  /** Compares with the targets that are in the region, hottest first. */
-  private indirect(node: RegionNode, end: IndirectEnd, rip: I64): void {
+  /** Compares with the targets that are in the region; `otherwise` for another one. */
+  private compare(
+    node: RegionNode,
+    targets: readonly number[],
+    rip: I64,
+    otherwise: () => void,
+  ): void {
     const { region } = this;
     const way = this.fork();
-    end.targets.forEach((target, slot) => {
+    targets.forEach((target, slot) => {
       if (node.successors[slot])
         region.f.if(
           i64.eq(rip, region.rip(target)),
           way(() => this.edge(node, slot, target)),
         );
     });
-    way(() => region.leaveIndirect(rip, end.profile, this.entry.header))();
+    way(otherwise)();
   }
 
   private edge(node: RegionNode, slot: number, distance: number): void {
