@@ -20,8 +20,7 @@ beforeAll(async () => {
   screen = new ConsolePage(app);
   const wizard = new Wizard(app);
   await wizard.open();
-  await wizard.browseIso(await guest('grub-rescue.iso'));
-  await wizard.ready();
+  await wizard.chooseIso(await guest('grub-rescue.iso'));
   await wizard.diskMode('None');
   await wizard.name.fill('grub');
   await wizard.memory.fill('128');

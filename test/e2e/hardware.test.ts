@@ -125,7 +125,7 @@ it(
     const wizard = new Wizard(app);
     const serial = new SerialPage(app);
     await wizard.open();
-    await wizard.browseIso(first);
+    await wizard.chooseIso(first);
     await wizard.directBoot(
       await guest('drivers-linux'),
       await guest('drivers-initrd.gz'),

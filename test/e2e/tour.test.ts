@@ -129,9 +129,7 @@ it.each(TOURS)('every part fits its place, %s at %d x %d', async (theme, width, 
   await wizard.closed();
 
   await wizard.open();
-  await wizard.browseIso(await guest('grub-rescue.iso'));
-  await wizard.dialog.locator('[data-test="iso-os"]').waitFor();
-  await wizard.ready();
+  await wizard.chooseIso(await guest('grub-rescue.iso'));
   await wizard.diskMode('None');
   await wizard.name.fill('grub');
   await wizard.memory.fill('128');

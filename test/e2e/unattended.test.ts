@@ -31,8 +31,7 @@ it('an installation without questions: answers shown before use, passwords only 
   await wizard.open();
   // Nothing to answer without an installer, or with one whose answers are not known.
   expect(await fold.count()).toBe(0);
-  await wizard.browseIso(await guest('grub-rescue.iso'));
-  await wizard.ready();
+  await wizard.chooseIso(await guest('grub-rescue.iso'));
   expect(await fold.count()).toBe(0);
 
   const iso = join(app.home, 'debian.iso');

@@ -41,9 +41,7 @@ it(
     copyFileSync(await guest('small-installer.iso'), iso);
 
     await wizard.open();
-    await wizard.browseIso(iso);
-    await wizard.dialog.locator('[data-test="iso-chosen"]').waitFor();
-    await wizard.ready();
+    await wizard.chooseIso(iso);
     await wizard.name.fill('small');
     await wizard.memory.fill('192');
     await wizard.memory.press('Tab');

@@ -37,6 +37,13 @@ export class Wizard {
     await this.dialog.locator('[data-test="iso-browse"]').click();
   }
 
+  /** The same for an image that can be read: waits until it is in place, with what it suggests. */
+  async chooseIso(path: string): Promise<void> {
+    await this.browseIso(path);
+    await this.dialog.locator('[data-test="iso-chosen"]').waitFor();
+    await this.ready();
+  }
+
   async diskMode(mode: 'New' | 'Existing' | 'None'): Promise<void> {
     await this.dialog.getByText(mode, { exact: true }).click();
   }
