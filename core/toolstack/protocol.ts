@@ -83,7 +83,9 @@ const installedEvent = z.strictObject({ event: z.literal('installed') });
 /** The guest has put the disc out of a CD-ROM drive. */
 const ejectedEvent = z.strictObject({ event: z.literal('ejected'), vdev: z.string().max(16) });
 const rebootedEvent = z.strictObject({ event: z.literal('rebooted') });
+/** Paused, as was asked or for a reason of the domain's own; `unpaused` comes before what it leads to. */
 const pausedEvent = z.strictObject({ event: z.literal('paused'), reason: sentence });
+const unpausedEvent = z.strictObject({ event: z.literal('unpaused') });
 const noticeEvent = z.strictObject({
   event: z.literal('notice'),
   level: z.enum(['info', 'warn', 'error']),
@@ -98,6 +100,7 @@ export const domainEventSchema = z.discriminatedUnion('event', [
   ejectedEvent,
   rebootedEvent,
   pausedEvent,
+  unpausedEvent,
   noticeEvent,
 ]);
 export type DomainEvent = z.infer<typeof domainEventSchema>;

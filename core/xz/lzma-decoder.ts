@@ -298,7 +298,7 @@ class LzmaCode {
 
   /** Sets `rep0`. */
   private distance(): void {
-    const { f, length, symbol, rep0, range, code, input } = this;
+    const { f, length, symbol, rep0, range, code } = this;
     f.scope(() => {
       // The longest lengths have one table together.
       const lengthState = f.local('i32');
@@ -332,11 +332,7 @@ class LzmaCode {
               const below = f.let(i32.sub(c(0), i32.shrU(code.get, c(31))));
               f.set(code, i32.add(code.get, i32.and(range.get, below)));
               f.set(high, i32.add(i32.add(i32.shl(high.get, c(1)), c(1)), below));
-              f.if(i32.ltU(range.get, c(TOP)), () => {
-                f.set(range, i32.shl(range.get, c(8)));
-                f.set(code, i32.or(i32.shl(code.get, c(8)), i32.load8U(input.get)));
-                f.set(input, i32.add(input.get, c(1)));
-              });
+              this.normalize();
               f.set(direct, i32.sub(direct.get, c(1)));
               f.brIf(next, direct.get);
             });

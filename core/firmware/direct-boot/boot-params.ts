@@ -34,6 +34,10 @@ export const INITRD_ADDR_MAX = 0x22c;
 export const KERNEL_ALIGNMENT = 0x230;
 export const RELOCATABLE_KERNEL = 0x234;
 export const CMDLINE_SIZE = 0x238;
+/** From protocol 2.08 on: the compressed kernel, bytes from the end of the setup code. */
+export const PAYLOAD_OFFSET = 0x248;
+export const PAYLOAD_LENGTH = 0x24c;
+export const PAYLOAD_VERSION = 0x208;
 export const SETUP_DATA = 0x250;
 export const PREF_ADDRESS = 0x258;
 export const INIT_SIZE = 0x260;

@@ -6,14 +6,9 @@
  */
 import type { WasmHost } from '../../host';
 import { UnpackError, unpackXz } from '../../xz';
+import * as bp from './boot-params';
 import { findRelocations, type LinkedSegment, type Relocations } from './relocations';
 
-const SETUP_SECTS = 0x1f1;
-const VERSION = 0x206;
-const PAYLOAD_OFFSET = 0x248;
-const PAYLOAD_LENGTH = 0x24c;
-/** payload_offset exists from protocol 2.08 on. */
-const PAYLOAD_VERSION = 0x208;
 /** No kernel is larger; the size is what the file says. */
 const MAX_UNPACKED_BYTES = 256 * 1024 * 1024;
 const ELF_MAGIC = 0x464c_457f;
@@ -46,12 +41,13 @@ export function unpackKernel(wasm: WasmHost, kernel: Uint8Array): UnpackedKernel
 
 /** @throws UnpackError when there is no payload of a kind known here. */
 export function unpackPayload(wasm: WasmHost, kernel: Uint8Array): UnpackedKernel {
-  if (kernel.length < PAYLOAD_LENGTH + 4) throw new UnpackError('ends too early');
+  if (kernel.length < bp.PAYLOAD_LENGTH + 4) throw new UnpackError('ends too early');
   const header = new DataView(kernel.buffer, kernel.byteOffset, kernel.length);
-  if (header.getUint16(VERSION, true) < PAYLOAD_VERSION)
+  if (header.getUint16(bp.VERSION, true) < bp.PAYLOAD_VERSION)
     throw new UnpackError('has no payload fields');
-  const start = ((kernel[SETUP_SECTS] || 4) + 1) * 512 + header.getUint32(PAYLOAD_OFFSET, true);
-  const length = header.getUint32(PAYLOAD_LENGTH, true);
+  const start =
+    ((kernel[bp.SETUP_SECTS] || 4) + 1) * 512 + header.getUint32(bp.PAYLOAD_OFFSET, true);
+  const length = header.getUint32(bp.PAYLOAD_LENGTH, true);
   if (length < 16 || start + length > kernel.length) throw new UnpackError('ends too early');
   // Kbuild appends the unpacked size to the payload.
   const size = header.getUint32(start + length - 4, true);

@@ -55,6 +55,8 @@ class PlayedChild implements DomainChild {
 
   private answer({ id, method }: Request): void {
     if (method === 'quit') return this.die('exit code 0');
+    if (method === 'pause') this.say({ event: 'paused', reason: '' });
+    if (method === 'unpause') this.say({ event: 'unpaused' });
     const results: Record<string, unknown> = {
       start: { vncPort: 5901 },
       consoleHistory: { data: 'bG9n', dropped: 0 },
@@ -139,6 +141,20 @@ function setUp(overrides: Partial<DomainConfig> = {}): {
 const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
 describe('Domain', () => {
+  it('is paused again when what paused it is still there, though the answer comes at the same time', async () => {
+    const { domain, child } = setUp();
+    await domain.start(false);
+    const full = { event: 'paused', reason: 'the disk is full' };
+    child().say(full);
+    child().obedient = false;
+    const unpaused = domain.unpause();
+    const id = child().requests.at(-1)?.id;
+    // One turn of the event loop brings all three: promises are resolved behind it.
+    for (const message of [{ event: 'unpaused' }, { id, result: null }, full]) child().say(message);
+    await unpaused;
+    expect(domain.info).toMatchObject({ state: 'paused', reason: 'the disk is full' });
+  });
+
   it('starts, pauses, unpauses and is forced off', async () => {
     const { domain, log, child } = setUp();
     await domain.start(false);

@@ -176,16 +176,15 @@ export class Domain {
     }
   }
 
+  /** Resolves when the domain has told that it is paused: its messages come in order, replies to requests may be overtaken. */
   async pause(): Promise<void> {
     this.expect('running', 'paused');
     await this.live.connection.request('pause', null);
-    this.setState('paused', '');
   }
 
   async unpause(): Promise<void> {
     this.expect('paused', 'unpaused');
     await this.live.connection.request('unpause', null);
-    this.setState('running', '');
   }
 
   /** Presses the ACPI power button; the guest decides when it powers off. */
@@ -302,6 +301,7 @@ export class Domain {
     else if (event.event === 'installed') this.installed();
     else if (event.event === 'ejected') this.ejected(run, event.vdev);
     else if (event.event === 'paused') this.setState('paused', event.reason);
+    else if (event.event === 'unpaused') this.setState('running', '');
     else if (event.event === 'rebooted') this.listener.onNotice(this, 'info', 'the guest rebooted');
     else void this.guestEnded(run, event);
   }

@@ -96,7 +96,7 @@ export class DomainHost {
 
   private readonly handlers: Handlers = {
     start: (params) => this.start(params),
-    pause: () => this.pause(),
+    pause: () => this.pause(''),
     unpause: () => this.unpause(),
     powerButton: () => this.order({ type: 'power-button' }),
     reset: () => this.reset(),
@@ -292,14 +292,14 @@ export class DomainHost {
   private stall(request: BlockRequest, message: string): void {
     this.stalled.push(request);
     if (this.stalled.length > 1) return;
-    void this.pause();
     const reason = `${message}; make room and unpause the domain`;
-    this.event({ event: 'paused', reason: reason.slice(0, 1000) });
+    void this.pause(reason);
     this.notice('error', reason);
   }
 
-  private pause(): Promise<null> {
+  private pause(reason: string): Promise<null> {
     this.domain.networks.setPaused(true);
+    this.event({ event: 'paused', reason: reason.slice(0, 1000) });
     return this.order({ type: 'pause' });
   }
 
@@ -310,6 +310,8 @@ export class DomainHost {
 
   private unpause(): Promise<null> {
     this.domain.networks.setPaused(false);
+    // Before the requests are repeated: they may pause the domain again.
+    this.event({ event: 'unpaused' });
     for (const request of this.stalled.splice(0)) void this.block(request);
     return this.order({ type: 'unpause' });
   }

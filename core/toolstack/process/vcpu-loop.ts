@@ -151,6 +151,9 @@ export class VcpuLoop {
         return this.setPaused(true);
       case 'unpause':
         return this.setPaused(false);
+      case 'unpacked':
+        // Taken while the machine was built.
+        return;
     }
   }
 
