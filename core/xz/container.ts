@@ -3,6 +3,7 @@
  * Spec: The .xz File Format 1.2.0. Checked: headers, sizes, CRC32 of the data (`xz --check=crc32`). Missing: other
  * filters, other checks (SHA-256 and CRC64 are skipped over).
  */
+import { crc32 } from '../base';
 import type { WasmHost } from '../host';
 import { Lzma2Decoder, UnpackError } from './lzma2';
 import { undoX86Filter } from './x86-filter';
@@ -17,41 +18,8 @@ const FILTER_X86 = 0x04;
 const HAS_PACKED_SIZE = 0x40;
 const HAS_UNPACKED_SIZE = 0x80;
 
-export function isXz(bytes: Uint8Array): boolean {
+function isXz(bytes: Uint8Array): boolean {
   return STREAM_MAGIC.every((byte, i) => bytes[i] === byte);
-}
-
-/** Four tables of 256: what a byte does to the remainder when none to three bytes follow it. */
-const CRC_TABLES = crcTables();
-
-function crcTables(): Int32Array {
-  const tables = new Int32Array(4 * 256);
-  for (let n = 0; n < 256; n++) {
-    let c = n;
-    for (let i = 0; i < 8; i++) c = (c & 1) !== 0 ? (c >>> 1) ^ 0xedb8_8320 : c >>> 1;
-    tables[n] = c;
-  }
-  for (let n = 256; n < tables.length; n++) {
-    const before = tables[n - 256];
-    tables[n] = (before >>> 8) ^ tables[before & 0xff];
-  }
-  return tables;
-}
-
-/** IEEE 802.3, four bytes at a time. */
-export function crc32(bytes: Uint8Array): number {
-  let c = -1;
-  let i = 0;
-  for (; i + 4 <= bytes.length; i += 4) {
-    c ^= bytes[i] | (bytes[i + 1] << 8) | (bytes[i + 2] << 16) | (bytes[i + 3] << 24);
-    c =
-      CRC_TABLES[0x300 + (c & 0xff)] ^
-      CRC_TABLES[0x200 + ((c >>> 8) & 0xff)] ^
-      CRC_TABLES[0x100 + ((c >>> 16) & 0xff)] ^
-      CRC_TABLES[c >>> 24];
-  }
-  for (; i < bytes.length; i++) c = CRC_TABLES[(c ^ bytes[i]) & 0xff] ^ (c >>> 8);
-  return ~c >>> 0;
 }
 
 function u32(bytes: Uint8Array, at: number): number {

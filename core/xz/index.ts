@@ -1,2 +1,2 @@
-export { crc32, unpackXz } from './container';
+export { unpackXz } from './container';
 export { UnpackError } from './lzma2';

@@ -2,7 +2,15 @@
  * The LZMA decoder as a WebAssembly function: bit by bit in JavaScript it takes two to three times as long.
  * Spec: the LZMA specification (I. Pavlov, 2015).
  */
-import { i32, i64, ModuleBuilder, type FunctionBuilder, type I32, type Local } from '../wasm';
+import {
+  i32,
+  i64,
+  ModuleBuilder,
+  type FunctionBuilder,
+  type I32,
+  type Local,
+  type Statement,
+} from '../wasm';
 
 /** Words of the decoder's state, as addresses in its memory. */
 export const STATE = {
@@ -418,24 +426,19 @@ class LzmaCode {
       f.if(i32.geU(rep0.get, i32.sub(output.get, start)), () => f.unreachable());
       f.set(from, i32.sub(i32.sub(output.get, rep0.get), c(1)));
       f.set(end, i32.add(output.get, length.get));
+      const repeat = (bytes: number, move: Statement): void =>
+        f.loop((next) => {
+          f.do(move);
+          f.set(output, i32.add(output.get, c(bytes)));
+          f.set(from, i32.add(from.get, c(bytes)));
+          f.brIf(next, i32.ltU(output.get, end.get));
+        });
       f.if(i32.gtU(end.get, outputEnd), () => f.unreachable());
       // Eight at a time where they do not overlap; what is too much will be overwritten.
       f.if(
         i32.geU(rep0.get, c(7)),
-        () =>
-          f.loop((next) => {
-            f.do(i64.store(output.get, i64.load(from.get)));
-            f.set(output, i32.add(output.get, c(8)));
-            f.set(from, i32.add(from.get, c(8)));
-            f.brIf(next, i32.ltU(output.get, end.get));
-          }),
-        () =>
-          f.loop((next) => {
-            f.do(i32.store8(output.get, i32.load8U(from.get)));
-            f.set(output, i32.add(output.get, c(1)));
-            f.set(from, i32.add(from.get, c(1)));
-            f.brIf(next, i32.ltU(output.get, end.get));
-          }),
+        () => repeat(8, i64.store(output.get, i64.load(from.get))),
+        () => repeat(1, i32.store8(output.get, i32.load8U(from.get))),
       );
       f.set(output, end.get);
     });

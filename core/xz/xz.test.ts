@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { nodeWasm } from '../host-node';
-import { decodeBase64 } from '../base';
-import { crc32, unpackXz } from './container';
+import { crc32, decodeBase64 } from '../base';
+import { unpackXz } from './container';
 import { Lzma2Decoder, UnpackError } from './lzma2';
 import { undoX86Filter } from './x86-filter';
 

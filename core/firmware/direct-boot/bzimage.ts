@@ -271,14 +271,16 @@ function placeKernel(
     ({ gpa, bytes }) => gpa >= room.preferred && gpa + bytes.length <= end,
   );
   if (!fits) return undefined;
-  const { physical, virtual } = choosePlacement(kernel, room, random);
+  let moved = 0;
   if (kernel.relocations && room.alignment !== 0) {
+    const { physical, virtual } = choosePlacement(kernel.long, room, random);
+    moved = physical;
     relocate(kernel.segments, kernel.relocations, virtual);
     const flags = memory.readU8(bootParams + bp.LOADFLAGS);
     memory.writeU8(bootParams + bp.LOADFLAGS, flags | bp.KASLR_FLAG);
   }
-  for (const { gpa, bytes } of kernel.segments) memory.write(gpa + physical, bytes);
-  return kernel.entry + physical;
+  for (const { gpa, bytes } of kernel.segments) memory.write(gpa + moved, bytes);
+  return kernel.entry + moved;
 }
 
 /** Writes the plan to memory and puts the boot processor at the entry of the kernel, or of its decompressor. */

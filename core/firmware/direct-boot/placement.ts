@@ -2,15 +2,13 @@
  * Where a kernel goes: where it was linked, or at random (KASLR), as its own decompressor would choose.
  * Spec: arch/x86/boot/compressed/kaslr.c of Linux 6.1, choose_random_location.
  */
-import type { UnpackedKernel } from './vmlinux';
-
 /** What the setup header and the machine say of the place. */
 export interface PlacementLimits {
   /** GPA where the kernel was linked to be loaded (pref_address). */
   readonly preferred: number;
   /** Bytes that it needs from there on (init_size). */
   readonly bytes: number;
-  /** Alignment of its place in bytes; 0 when it runs only where it was linked. */
+  /** Alignment of its place in bytes; 0 when it is to stay where it was linked. */
   readonly alignment: number;
   /** GPA of the end of what it may use. */
   readonly end: number;
@@ -37,15 +35,13 @@ function distance(
   return slots > 1 ? Number(BigInt.asUintN(64, random()) % BigInt(slots)) * alignment : 0;
 }
 
-/** A place at random, where the kernel can be moved; `random` gives 64 bits. */
+/** A place at random for a kernel that can be moved, `long` for x86-64; `random` gives 64 bits. */
 export function choosePlacement(
-  kernel: UnpackedKernel,
+  long: boolean,
   limits: PlacementLimits,
   random: () => bigint,
 ): Placement {
-  if (kernel.relocations === undefined || limits.alignment === 0)
-    return { physical: 0, virtual: 0 };
-  if (kernel.long)
+  if (long)
     return {
       physical: distance(limits, limits.end, random),
       virtual: distance(limits, IMAGE_SPACE_X86_64, random),

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ArrayMemory } from '../../../test/support/array-memory';
 import { PlainRegisters } from '../../../test/support/bios-board';
 import { nodeWasm } from '../../host-node';
-import { crc32 } from '../../xz';
+import { crc32 } from '../../base';
 import { memoryMap } from '../memory-map';
 import { planLinuxBoot, startLinux } from './bzimage';
 import { parseElf, unpackKernel, unpackPayload } from './vmlinux';

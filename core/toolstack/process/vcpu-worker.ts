@@ -13,6 +13,7 @@ import type { FromWorker, WorkerData } from './worker-messages';
 import { WorkerNetworks } from './worker-network';
 import { WorkerPort } from './worker-port';
 import { WorkerSerial } from './worker-serial';
+import { workerUrl } from './worker-url';
 
 /** Log lines that a guest can cause are dropped above this many in the life of the domain. */
 const MAX_LOG_LINES = 1000;
@@ -58,7 +59,7 @@ function main(data: WorkerData): void {
     backend: disk.present ? new WorkerBlockBackend(blocks, index, disk) : undefined,
     ...(disk.cdrom && { onEject: () => post({ type: 'ejected', vdev: disk.vdev }) }),
   }));
-  const wasm = threadedWasm(new URL('./translator-worker.mjs', import.meta.url));
+  const wasm = threadedWasm(workerUrl('translator-worker'));
   let machine: Machine;
   try {
     machine = new Machine(
