@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { fingerprint, filesBelow, withLock, writeAtomic } from '../lib/files.mjs';
 import { DIST, ROOT } from '../lib/paths.mjs';
 import { helpers } from './helpers.mjs';
+import { interpreters } from './interpreters.mjs';
 
 /**
  * @typedef {object} Generator
@@ -15,7 +16,7 @@ import { helpers } from './helpers.mjs';
  */
 
 /** @type {Generator[]} */
-const GENERATORS = [helpers];
+const GENERATORS = [helpers, interpreters];
 
 /** Brings all generated sources up to date. */
 export async function generate({ force = false } = {}) {

@@ -15,12 +15,8 @@ import type {
 import type { WasmHost, WasmMemory } from '../host';
 import { BlockDecoder } from './decode/block-decoder';
 import { HELPERS_WASM_BASE64 } from './helpers.gen';
-import {
-  generateInterpreter,
-  REGION_TABLE,
-  type Handler,
-  type Interpreter,
-} from './interp/interpreter';
+import { interpreterOf } from './interp/built-interpreter';
+import { REGION_TABLE, type Handler, type Interpreter } from './interp/interpreter';
 import * as L from './layout';
 import { identify } from './cpuid';
 import { ModelSpecificRegisters } from './msr';
@@ -65,9 +61,11 @@ export interface VcpuConfig {
   nowMs?(): number;
 }
 
-/** A translation costs about as much as interpreting this many runs of a block; less for the vcpu if another thread makes it. */
+/**
+ * A translation costs about as much as interpreting this many runs of a block. No less where other threads make it: on two
+ * processors a Linux boot takes a tenth longer with 700, its thread waiting for them.
+ */
 const TRANSLATE_AFTER = 3000;
-const TRANSLATE_AFTER_MEANWHILE = 700;
 
 /** Exports of the helpers module that TypeScript calls. */
 interface HelperExports {
@@ -135,7 +133,7 @@ export class WasmVcpu implements Vcpu {
     const make = (
       long: boolean,
     ): { run: () => void; tier: ModeTier; handlers: Interpreter['handlers'] } => {
-      const { bytes, handlers } = generateInterpreter(long, index, pages);
+      const { bytes, handlers } = interpreterOf(long, index);
       const made = wasm.instantiate(bytes, {
         env: { memory: memory.memory },
         host: {
@@ -154,8 +152,7 @@ export class WasmVcpu implements Vcpu {
     const legacy = make(false);
     this.runLong = long.run;
     this.runLegacy = legacy.run;
-    const usual = wasm.startTranslator ? TRANSLATE_AFTER_MEANWHILE : TRANSLATE_AFTER;
-    const threshold = config.translateAfter ?? usual;
+    const threshold = config.translateAfter ?? TRANSLATE_AFTER;
     this.regions = new RegionCache(
       {
         wasm,

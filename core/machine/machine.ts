@@ -241,7 +241,7 @@ export class Machine {
         { memoryMap: memoryMap(ramBytes), rsdpAddress: this.bios.rom.rsdpAddress },
       );
     }
-    this.powerOn(config.kernel?.unpacked?.());
+    this.powerOn(config.kernel?.unpacked);
   }
 
   /** Lets virtual time run: before the first slice and after a pause. */
@@ -325,14 +325,14 @@ export class Machine {
     return this.media.has(vdev) ? this.media.get(vdev) : backend;
   }
 
-  private powerOn(kernel: UnpackedKernel | undefined): void {
+  private powerOn(kernel?: () => UnpackedKernel | undefined): void {
     this.pc.reset('power-on');
     this.vcpu.reset('power-on');
     this.boot(kernel);
   }
 
   /** With a kernel the firmware's work is done here and the processor starts at the entry of the kernel or its decompressor. */
-  private boot(kernel?: UnpackedKernel): void {
+  private boot(kernel?: () => UnpackedKernel | undefined): void {
     if (!this.plan || !this.bios) return;
     this.bios.post();
     const unpacked = kernel && { kernel, random: () => this.host.random() };

@@ -124,14 +124,13 @@ function isInline({ definition, shape }: Planned, long: boolean): boolean {
   return (!word || HOT_WORD_MOVES.has(definition.mnemonic)) && (long || !sizes.includes(8));
 }
 
-export function generateInterpreter(
-  long: boolean,
-  vcpuIndex: number,
-  memoryPages: number,
-): Interpreter {
+/** Made for memories of any size: that of the domain is known only when it starts. */
+const MEMORY_PAGES = { initial: 1, maximum: 65536 };
+
+export function generateInterpreter(long: boolean, vcpuIndex: number): Interpreter {
   const base = L.VCPU_BASE + vcpuIndex * L.VCPU_STRIDE;
   const jumps = L.JUMP_CACHE_AREA_BASE + vcpuIndex * L.JUMP_CACHE_BYTES;
-  const module = new ModuleBuilder({ initial: memoryPages, maximum: memoryPages });
+  const module = new ModuleBuilder(MEMORY_PAGES);
   const helpers = new Map<string, Callee>();
   for (const [name, signature] of Object.entries(HELPERS))
     helpers.set(name, module.import('helpers', name, helperType(signature)));

@@ -1,7 +1,6 @@
 /** Translates on a thread of its own (translator-service.ts): the vcpu goes on in the interpreter meanwhile. */
 import type { CompiledModule, HostThread, WasmHost } from '../../host';
-import type { Handler } from '../interp/interpreter';
-import { OPS } from '../ops';
+import { recordOf, type HandlerRecord } from '../interp/handler-record';
 import { packNodes } from './region-packing';
 import type {
   RegionRequest,
@@ -12,9 +11,6 @@ import type {
 
 /** Regions under way at most: a guest that makes code faster than it is translated must not fill the memory. */
 const MAX_UNDER_WAY = 1_024;
-
-/** A handler without its definition, which has functions and cannot be cloned. */
-export type HandlerRecord = Omit<Handler, 'definition'> & { readonly mnemonic: string };
 
 /** What the thread is begun with. */
 export interface TranslatorStart {
@@ -44,15 +40,6 @@ export type FromTranslator =
       readonly bytes: number;
     }
   | { readonly type: 'failed'; readonly id: number; readonly error: string };
-
-function recordsOf(handlers: readonly Handler[]): HandlerRecord[] {
-  return handlers.map(({ definition, ...rest }) => ({ mnemonic: definition.mnemonic, ...rest }));
-}
-
-/** The handlers of records that were cloned. */
-export function handlersOf(records: readonly HandlerRecord[]): Handler[] {
-  return records.map(({ mnemonic, ...rest }) => ({ definition: OPS.get(mnemonic)!, ...rest }));
-}
 
 export interface BackgroundTranslatorConfig {
   readonly startTranslator: NonNullable<WasmHost['startTranslator']>;
@@ -126,8 +113,8 @@ export class BackgroundTranslator<R extends TranslatedRegion> implements RegionT
       buffer: views.u8.buffer as SharedArrayBuffer,
       memoryPages,
       base,
-      long: recordsOf(memory.long),
-      legacy: recordsOf(memory.legacy),
+      long: memory.long.map(recordOf),
+      legacy: memory.legacy.map(recordOf),
     };
     return startTranslator(start);
   }

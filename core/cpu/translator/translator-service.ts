@@ -1,8 +1,8 @@
 /** The thread of a BackgroundTranslator: translates and compiles regions, new ones soon, hot ones in large batches with all optimizations. */
 import type { CompiledModule } from '../../host';
 import type { FunctionBody } from '../../wasm';
+import { handlerOf } from '../interp/handler-record';
 import {
-  handlersOf,
   type FromTranslator,
   type PackedRequest,
   type ToTranslator,
@@ -82,7 +82,7 @@ export class TranslatorService {
     private readonly thread: TranslatorThread,
   ) {
     const { buffer, base, long, legacy } = start;
-    const handlers = { long: handlersOf(long), legacy: handlersOf(legacy) };
+    const handlers = { long: long.map(handlerOf), legacy: legacy.map(handlerOf) };
     this.memory = { views: viewsOf(buffer), base, ...handlers };
     this.fresh = new Batch(
       () => FRESH_MS,

@@ -253,34 +253,41 @@ function pageTables(): Uint8Array<ArrayBuffer> {
   return b.build();
 }
 
-/** A kernel that was unpacked for this start, which changes its bytes; and 64 random bits for its place. */
+/** A kernel that is unpacked for this start, which changes its bytes; and 64 random bits for its place. */
 export interface UnpackedStart {
-  readonly kernel: UnpackedKernel;
+  /** Waits for it, when all else is in place; undefined when its own decompressor must unpack it. */
+  readonly kernel: () => UnpackedKernel | undefined;
   readonly random: () => bigint;
 }
 
-/** Writes an unpacked kernel to memory and returns its entry; undefined when it does not fit where it was linked. */
+/** Where an unpacked kernel begins, and whether in long mode. */
+type PlacedKernel = Pick<UnpackedKernel, 'entry' | 'long'>;
+
+/** Writes an unpacked kernel to memory; undefined when there is none or it does not fit where it was linked. */
 function placeKernel(
-  { kernel, random }: UnpackedStart,
+  { kernel: unpack, random }: UnpackedStart,
   room: PlacementLimits,
   bootParams: number,
   memory: GuestMemory,
-): number | undefined {
+): PlacedKernel | undefined {
+  const kernel = unpack();
+  if (!kernel) return undefined;
+  const { segments, relocations, long } = kernel;
   const end = room.preferred + room.bytes;
-  const fits = kernel.segments.every(
+  const fits = segments.every(
     ({ gpa, bytes }) => gpa >= room.preferred && gpa + bytes.length <= end,
   );
   if (!fits) return undefined;
   let moved = 0;
-  if (kernel.relocations && room.alignment !== 0) {
-    const { physical, virtual } = choosePlacement(kernel.long, room, random);
+  if (relocations && room.alignment !== 0) {
+    const { physical, virtual } = choosePlacement(long, room, random);
     moved = physical;
-    relocate(kernel.segments, kernel.relocations, virtual);
+    relocate(segments, relocations, virtual);
     const flags = memory.readU8(bootParams + bp.LOADFLAGS);
     memory.writeU8(bootParams + bp.LOADFLAGS, flags | bp.KASLR_FLAG);
   }
-  for (const { gpa, bytes } of kernel.segments) memory.write(gpa + moved, bytes);
-  return kernel.entry + moved;
+  for (const { gpa, bytes } of segments) memory.write(gpa + moved, bytes);
+  return { entry: kernel.entry + moved, long };
 }
 
 /** Writes the plan to memory and puts the boot processor at the entry of the kernel, or of its decompressor. */
@@ -291,8 +298,8 @@ export function startLinux(
   unpacked?: UnpackedStart,
 ): void {
   for (const { gpa, bytes } of plan.writes) memory.write(gpa, bytes);
-  const entry = unpacked && plan.room && placeKernel(unpacked, plan.room, plan.bootParams, memory);
-  const long = entry !== undefined && unpacked?.kernel.long === true;
+  const placed = unpacked && plan.room && placeKernel(unpacked, plan.room, plan.bootParams, memory);
+  const { entry, long } = placed ?? { entry: plan.entry, long: false };
   memory.write(GDT_GPA, gdt(long));
   if (long) memory.write(PAGE_TABLES_GPA, pageTables());
   registers.efer = long ? EFER_LME | EFER_LMA : 0n;
@@ -314,5 +321,5 @@ export function startLinux(
   registers.set32('rsi', plan.bootParams);
   registers.set32('rsp', STACK_TOP_GPA);
   registers.rflags = 0x2;
-  registers.rip = BigInt(entry ?? plan.entry);
+  registers.rip = BigInt(entry);
 }

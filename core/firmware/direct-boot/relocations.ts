@@ -102,12 +102,14 @@ export function relocate(
       if (segment) word(segment.view, gpa - segment.gpa);
     }
   };
-  const wide = BigInt(distance);
   change(growing32, 4, (view, at) => view.setUint32(at, view.getUint32(at, true) + distance, true));
   change(shrinking32, 4, (view, at) =>
     view.setUint32(at, view.getUint32(at, true) - distance, true),
   );
-  change(growing64, 8, (view, at) =>
-    view.setBigUint64(at, view.getBigUint64(at, true) + wide, true),
-  );
+  // In halves: BigInts take ten times as long.
+  change(growing64, 8, (view, at) => {
+    const low = view.getUint32(at, true) + distance;
+    view.setUint32(at, low, true);
+    if (low >= 2 ** 32) view.setUint32(at + 4, view.getUint32(at + 4, true) + 1, true);
+  });
 }

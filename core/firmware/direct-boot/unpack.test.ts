@@ -150,12 +150,10 @@ describe('direct boot of an unpacked kernel', () => {
     const registers = new PlainRegisters();
     const target = { memoryMap: memoryMap(64 << 20), rsdpAddress: 0 };
     const kernel = unpack ? unpackKernel(nodeWasm, image) : undefined;
-    startLinux(
-      planLinuxBoot({ kernel: image, commandLine }, target),
-      memory,
-      registers,
-      kernel && { kernel, random: () => random },
-    );
+    startLinux(planLinuxBoot({ kernel: image, commandLine }, target), memory, registers, {
+      kernel: () => kernel,
+      random: () => random,
+    });
     return { memory, registers };
   };
   const file = elf(0x1000000, 300);

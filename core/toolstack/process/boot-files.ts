@@ -1,6 +1,8 @@
 import { DomusError, type DomainConfig } from '../../api';
 import { FileError, type FileHost } from '../../host';
 import { firmwareProblem, kernelProblem } from '../domain/boot-image';
+import type { UnpackedKernel } from '../../firmware';
+import { unpackMeanwhile } from './unpack';
 import type { WorkerData } from './worker-messages';
 
 const MIB = 1 << 20;
@@ -61,11 +63,13 @@ function refuse(problem: string | undefined): void {
   if (problem) throw new DomusError('IMAGE_BAD', problem);
 }
 
+export interface BootFiles extends Pick<WorkerData, 'kernel' | 'firmware' | 'vgaRom'> {
+  /** What is in the kernel, on its way while all else is made ready. */
+  readonly unpacked?: Promise<UnpackedKernel | undefined>;
+}
+
 /** Loads kernel, ramdisk and firmware of a configuration and checks that they are what they are called. */
-export async function readBootFiles(
-  files: FileHost,
-  config: DomainConfig,
-): Promise<Pick<WorkerData, 'kernel' | 'firmware' | 'vgaRom'>> {
+export async function readBootFiles(files: FileHost, config: DomainConfig): Promise<BootFiles> {
   const firmware =
     config.firmware === ''
       ? null
@@ -75,6 +79,7 @@ export async function readBootFiles(
   if (config.kernel === '') return { kernel: null, firmware, vgaRom };
   const image = await readWhole(files, 'kernel', config.kernel, MAX_KERNEL_BYTES);
   refuse(kernelProblem(config.kernel, image));
+  const unpacked = unpackMeanwhile(image);
   const ramdisk =
     config.ramdisk === ''
       ? new Uint8Array(0)
@@ -82,5 +87,5 @@ export async function readBootFiles(
   const commandLine = [config.root === '' ? '' : `root=${config.root}`, config.extra]
     .filter((part) => part !== '')
     .join(' ');
-  return { kernel: { image, ramdisk, commandLine }, firmware, vgaRom };
+  return { kernel: { image, ramdisk, commandLine }, firmware, vgaRom, unpacked };
 }

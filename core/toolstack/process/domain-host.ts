@@ -187,7 +187,7 @@ export class DomainHost {
   }: DomainRequests['start'][0]): Promise<{ vncPort: number | null }> {
     if (this.running) throw new DomusError('BAD_STATE', 'the domain runs already');
     if (lifeline) holdLifeline(lifeline, () => void this.leave(0));
-    const bootFiles = await readBootFiles(nodeFiles, config);
+    const { unpacked, ...bootFiles } = await readBootFiles(nodeFiles, config);
     const host = { files: nodeFiles, locks: nodeLocks, compression: nodeCompression };
     const images = await DomainImages.open(host, config, process.pid, (message) =>
       this.end('crash', message),
@@ -215,6 +215,7 @@ export class DomainHost {
       networks.connect(guest);
       networks.setPaused(paused);
       const vncPort = await screen.listen();
+      void unpacked?.then((kernel) => guest.post({ type: 'unpacked', kernel }));
       await guest.start({
         name: config.name,
         uuid: config.uuid,

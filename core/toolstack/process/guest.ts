@@ -12,7 +12,6 @@ import {
   VCPU_COUNTERS,
   type SharedBuffers,
 } from './shared';
-import { unpackMeanwhile } from './unpack';
 import { postToWorker, wakeForFrames } from './worker-port';
 import type { FromWorker, ToWorker, WorkerData } from './worker-messages';
 import { workerUrl } from './worker-url';
@@ -60,10 +59,6 @@ export class Guest {
   /** Builds the machine; resolves when it is ready to run (or runs already, unless paused). */
   start(options: GuestOptions): Promise<void> {
     const workerData: WorkerData = { ...options, shared: this.shared, port: this.channel.port2 };
-    if (options.kernel)
-      void unpackMeanwhile(options.kernel.image).then((kernel) =>
-        this.post({ type: 'unpacked', kernel }),
-      );
     return new Promise((resolve, reject) => {
       const worker = new Worker(workerUrl('vcpu-worker'), {
         workerData,
