@@ -152,7 +152,7 @@ export class VcpuLoop {
       case 'unpause':
         return this.setPaused(false);
       case 'unpacked':
-        // Taken while the machine was built.
+        // The machine could be built without it.
         return;
     }
   }

@@ -2,7 +2,6 @@
 import { randomFillSync } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Logger, LogLevel } from '../../base';
-import type { UnpackedKernel } from '../../firmware';
 import { DisconnectedNetwork } from '../../hw';
 import { arrangeAddressSpace, nodeTimers, threadedWasm } from '../../host-node';
 import { Machine, type MachineDisk } from '../../machine';
@@ -75,7 +74,9 @@ function main(data: WorkerData): void {
           mac,
           backend: networks.backends[index] ?? new DisconnectedNetwork(),
         })),
-        kernel: data.kernel ? { ...data.kernel, unpacked: () => awaitKernel(port) } : undefined,
+        kernel: data.kernel
+          ? { ...data.kernel, unpacked: () => port.waitFor('unpacked').kernel }
+          : undefined,
         firmware: data.firmware ?? undefined,
         vgaRom: data.vgaRom ?? undefined,
         serial: data.serial ? serial : undefined,
@@ -106,12 +107,6 @@ function main(data: WorkerData): void {
   );
   post({ type: 'ready' });
   loop.run();
-}
-
-/** The kernel that another thread unpacks while this one builds the machine. */
-function awaitKernel(port: WorkerPort): UnpackedKernel | undefined {
-  const message = port.waitFor(({ type }) => type === 'unpacked');
-  return message.type === 'unpacked' ? message.kernel : undefined;
 }
 
 /** Why the machine cannot be built, in words for the user. */

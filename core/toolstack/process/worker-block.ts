@@ -133,10 +133,7 @@ export class BlockClient {
     this.put({ id, disk, operation, offset, length }, undefined, source);
     this.flush();
     const isIt = (reply: BlockReply): boolean => reply.id === id;
-    const message = this.port.waitFor(
-      (candidate) => candidate.type === 'block-done' && candidate.replies.some(isIt),
-    );
-    const replies = message.type === 'block-done' ? message.replies : [];
+    const { replies } = this.port.waitFor('block-done', (message) => message.replies.some(isIt));
     const others = replies.filter((reply) => reply.id !== id);
     if (others.length > 0) this.port.defer({ type: 'block-done', replies: others });
     return replies.find(isIt) ?? { id };

@@ -2,6 +2,9 @@ import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
 import { KICK, NETWORK, PENDING } from './shared';
 import type { FromWorker, ToWorker } from './worker-messages';
 
+/** A message of one type. */
+type MessageOf<T extends ToWorker['type']> = Extract<ToWorker, { readonly type: T }>;
+
 /** The worker's end of the line to the event loop. The worker never returns to an event loop of its own: it polls and sleeps. */
 export class WorkerPort {
   private deferred: ToWorker[] = [];
@@ -23,12 +26,16 @@ export class WorkerPort {
     this.deferred.push(message);
   }
 
-  /** Sleeps until a message that `wanted` accepts has come; what comes before it is kept for `poll`. */
-  waitFor(wanted: (message: ToWorker) => boolean): ToWorker {
+  /** Sleeps until a message of that type has come, one that `wanted` accepts; what comes before it is kept for `poll`. */
+  waitFor<T extends ToWorker['type']>(
+    type: T,
+    wanted: (message: MessageOf<T>) => boolean = () => true,
+  ): MessageOf<T> {
+    const isOfType = (message: ToWorker): message is MessageOf<T> => message.type === type;
     for (;;) {
       const seen = Atomics.load(this.control, KICK);
       for (let message = this.receive(); message; message = this.receive()) {
-        if (wanted(message)) return message;
+        if (isOfType(message) && wanted(message)) return message;
         this.deferred.push(message);
       }
       Atomics.wait(this.control, KICK, seen);
