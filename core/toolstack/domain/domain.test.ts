@@ -24,7 +24,7 @@ class PlayedChild implements DomainChild {
 
   post(request: object): void {
     this.requests.push(request as Request);
-    if (this.obedient) queueMicrotask(() => this.answer(request as Request));
+    queueMicrotask(() => this.obedient && this.answer(request as Request));
   }
 
   onMessage(listener: (message: unknown) => void): void {
@@ -153,6 +153,19 @@ describe('Domain', () => {
     for (const message of [{ event: 'unpaused' }, { id, result: null }, full]) child().say(message);
     await unpaused;
     expect(domain.info).toMatchObject({ state: 'paused', reason: 'the disk is full' });
+  });
+
+  it('is paused when it pauses in the moment it starts', async () => {
+    const { domain, child } = setUp();
+    const started = domain.start(false);
+    child().obedient = false;
+    await settled();
+    const id = child().requests.at(-1)?.id;
+    child().say({ id, result: { vncPort: 5901 } });
+    child().say({ event: 'paused', reason: 'the disk is full' });
+    await started;
+    expect(domain.info).toMatchObject({ state: 'paused', reason: 'the disk is full' });
+    expect(domain.info.vncPort).toBe(5901);
   });
 
   it('starts, pauses, unpauses and is forced off', async () => {

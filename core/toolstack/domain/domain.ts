@@ -163,7 +163,9 @@ export class Domain {
       });
       run.vncPort = vncPort;
       run.ready = true;
-      this.setState(paused ? 'paused' : 'running', '');
+      // One that finds its disk full at once is paused before its answer is seen.
+      if (this.state === 'paused') this.listener.onChange(this);
+      else this.setState(paused ? 'paused' : 'running', '');
     } catch (cause) {
       run.end ??= {
         how: 'destroyed',
