@@ -28,7 +28,6 @@ import { viewsOf } from './translator/region-state';
 /** Thrown by `unwind`, caught by `run`: there is only this one. */
 const GUEST_FAULT = new Error('guest fault');
 
-const WASM_PAGE = 65536;
 const EFLAGS_IF = 0x200;
 /** BLOCK_HEAT that does not run out. */
 const NEVER_HOT = 0x7fffffff;
@@ -38,7 +37,6 @@ const MAX_DELIVERIES = 8;
 export interface VcpuConfig {
   readonly index: number;
   readonly memory: WasmMemory;
-  readonly memoryBytes: number;
   readonly wasm: WasmHost;
   readonly bus: SystemBus;
   readonly interrupts: InterruptSource;
@@ -117,7 +115,6 @@ export class WasmVcpu implements Vcpu {
     const nowMs = config.nowMs && (() => config.nowMs!());
     this.performance = new PerformanceCounters(this.u32, this.base, nowMs);
 
-    const pages = config.memoryBytes / WASM_PAGE;
     const helpers = wasm.instantiate(helpersModule(), {
       env: { memory: memory.memory, abort: () => assert(false, 'helper aborted') },
       host: this.hostImports(),
@@ -157,7 +154,6 @@ export class WasmVcpu implements Vcpu {
       {
         wasm,
         memory: memory.memory,
-        memoryPages: pages,
         views,
         base: this.base,
         helpers: exports,

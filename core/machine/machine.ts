@@ -189,7 +189,6 @@ export class Machine {
     const vcpu = new WasmVcpu({
       index: 0,
       memory: this.memory,
-      memoryBytes,
       wasm: host.wasm,
       bus: space,
       interrupts: this.pc.localApic,

@@ -142,15 +142,13 @@ class FollowingVcpu extends DomainSide implements Follower {
     private readonly leader: MachineLeader,
     private readonly recorder: Recorder,
   ) {
-    const bytes = leader.buffer.byteLength;
-    const memory = nodeWasm.createMemory(bytes / 65536);
+    const memory = nodeWasm.createMemory(leader.buffer.byteLength / 65536);
     super(memory.buffer, leader.ramBytes);
     const apply = (event: Event): void => this.apply(event);
     const { interrupts } = this;
     this.vcpu = new WasmVcpu({
       index: 0,
       memory,
-      memoryBytes: bytes,
       wasm: nodeWasm,
       bus: recorder.replay(BUS, apply),
       interrupts: {

@@ -12,15 +12,13 @@ export function bareVcpu(
   ramBytes: number,
   settings: Partial<VcpuConfig> = {},
 ): { readonly vcpu: WasmVcpu; readonly memory: VcpuConfig['memory'] } {
-  const memoryBytes = RAM_BASE + ramBytes;
-  const memory = nodeWasm.createMemory(memoryBytes / WASM_PAGE);
+  const memory = nodeWasm.createMemory((RAM_BASE + ramBytes) / WASM_PAGE);
   const map = new Uint32Array(memory.buffer, PHYS_MAP_BASE, ramBytes / PAGE);
   for (let page = 0; page < map.length; page++)
     map[page] = (RAM_BASE + page * PAGE) | PHYS_READ | PHYS_WRITE;
   const vcpu = new WasmVcpu({
     index: 0,
     memory,
-    memoryBytes,
     wasm: nodeWasm,
     bus: {
       readPort: () => 0xffffffff,

@@ -25,6 +25,7 @@ import { conditionOfFlags, conditionOfKind, FLAG_KIND_NUMBERS } from '../ops/fla
 import { OPS } from '../ops';
 import { HELPERS, helperType, type HelperName } from '../ops/helper-types';
 import type { HandlerShape } from '../tier/context';
+import { MODULE_MEMORY } from '../tier/module-memory';
 import { InterpreterContext, type SharedFunctions } from './context';
 
 export type FlagEffect = InterpreterContext['flagEffect'];
@@ -124,13 +125,10 @@ function isInline({ definition, shape }: Planned, long: boolean): boolean {
   return (!word || HOT_WORD_MOVES.has(definition.mnemonic)) && (long || !sizes.includes(8));
 }
 
-/** Made for memories of any size: that of the domain is known only when it starts. */
-const MEMORY_PAGES = { initial: 1, maximum: 65536 };
-
 export function generateInterpreter(long: boolean, vcpuIndex: number): Interpreter {
   const base = L.VCPU_BASE + vcpuIndex * L.VCPU_STRIDE;
   const jumps = L.JUMP_CACHE_AREA_BASE + vcpuIndex * L.JUMP_CACHE_BYTES;
-  const module = new ModuleBuilder(MEMORY_PAGES);
+  const module = new ModuleBuilder(MODULE_MEMORY);
   const helpers = new Map<string, Callee>();
   for (const [name, signature] of Object.entries(HELPERS))
     helpers.set(name, module.import('helpers', name, helperType(signature)));

@@ -25,7 +25,6 @@ function setUp(): {
         take: () => answers.shift(),
       }),
       memory: { views, base: 0, long: [], legacy: [] },
-      memoryPages: 1,
     },
     (regions) => installed.push(...regions),
   );

@@ -16,7 +16,6 @@ const MAX_UNDER_WAY = 1_024;
 export interface TranslatorStart {
   /** The domain's memory, where decoded blocks are. */
   readonly buffer: SharedArrayBuffer;
-  readonly memoryPages: number;
   readonly base: number;
   readonly long: readonly HandlerRecord[];
   readonly legacy: readonly HandlerRecord[];
@@ -44,7 +43,6 @@ export type FromTranslator =
 export interface BackgroundTranslatorConfig {
   readonly startTranslator: NonNullable<WasmHost['startTranslator']>;
   readonly memory: TranslationMemory;
-  readonly memoryPages: number;
 }
 
 export class BackgroundTranslator<R extends TranslatedRegion> implements RegionTranslator<R> {
@@ -107,11 +105,10 @@ export class BackgroundTranslator<R extends TranslatedRegion> implements RegionT
   }
 
   private start(): HostThread {
-    const { startTranslator, memory, memoryPages } = this.config;
+    const { startTranslator, memory } = this.config;
     const { views, base } = memory;
     const start: TranslatorStart = {
       buffer: views.u8.buffer as SharedArrayBuffer,
-      memoryPages,
       base,
       long: memory.long.map(recordOf),
       legacy: memory.legacy.map(recordOf),

@@ -16,7 +16,6 @@ export const BATCH_MS = 80;
 
 export interface LocalTranslatorConfig {
   readonly memory: TranslationMemory;
-  readonly memoryPages: number;
   /** Made for the engine's compiler that optimizes what is hot. */
   readonly optimized: boolean;
   /** Milliseconds by `nowMs` that a new region waits for others; with 0 none does. */
@@ -63,7 +62,7 @@ export class LocalTranslator<R extends TranslatedRegion> implements RegionTransl
     const regions = [...this.waiting.keys()];
     const bodies = [...this.waiting.values()];
     this.waiting.clear();
-    const bytes = encodeRegions(bodies, this.imports, this.config.memoryPages, false);
+    const bytes = encodeRegions(bodies, this.imports, false);
     this.wasmBytes += bytes.length;
     this.install(regions, bytes);
   }

@@ -32,7 +32,6 @@ interface RegionTable {
 export interface RegionCacheConfig {
   readonly wasm: WasmHost;
   readonly memory: unknown;
-  readonly memoryPages: number;
   readonly views: MemoryViews;
   /** Exports of the helpers module. */
   readonly helpers: Record<string, unknown>;
@@ -134,7 +133,7 @@ export class RegionCache {
     private readonly long: ModeTier,
     private readonly legacy: ModeTier,
   ) {
-    const { wasm, memoryPages, views, base, nowMs, atOnce, unoptimized } = config;
+    const { wasm, views, base, nowMs, atOnce, unoptimized } = config;
     const memory = { views, base, long: long.handlers, legacy: legacy.handlers };
     const install = (
       regions: readonly (Region | undefined)[],
@@ -143,14 +142,12 @@ export class RegionCache {
     const background = {
       startTranslator: (start: object) => wasm.startTranslator!(start),
       memory,
-      memoryPages,
     };
     this.translator = wasm.startTranslator
       ? new BackgroundTranslator<Region>(background, install)
       : new LocalTranslator<Region>(
           {
             memory,
-            memoryPages,
             optimized: !unoptimized,
             batchMs: atOnce ? 0 : BATCH_MS,
             ...(nowMs && { nowMs }),

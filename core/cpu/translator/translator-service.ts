@@ -78,10 +78,9 @@ export class TranslatorService {
   private recent = 0;
 
   constructor(
-    private readonly start: TranslatorStart,
+    { buffer, base, long, legacy }: TranslatorStart,
     private readonly thread: TranslatorThread,
   ) {
-    const { buffer, base, long, legacy } = start;
     const handlers = { long: long.map(handlerOf), legacy: legacy.map(handlerOf) };
     this.memory = { views: viewsOf(buffer), base, ...handlers };
     this.fresh = new Batch(
@@ -133,7 +132,7 @@ export class TranslatorService {
   }
 
   private compileFresh(bodies: ReadonlyMap<number, FunctionBody>): void {
-    const bytes = this.encode(bodies, false);
+    const bytes = encodeRegions(bodies.values(), this.imports, false);
     try {
       this.compiled(bodies, this.thread.compileNow(bytes), bytes.length);
     } catch (cause) {
@@ -142,7 +141,7 @@ export class TranslatorService {
   }
 
   private async compileHot(bodies: ReadonlyMap<number, FunctionBody>): Promise<void> {
-    const bytes = this.encode(bodies, true);
+    const bytes = encodeRegions(bodies.values(), this.imports, true);
     try {
       this.compiled(bodies, await this.thread.compileMeanwhile(bytes), bytes.length);
     } catch (cause) {
@@ -167,13 +166,5 @@ export class TranslatorService {
     bytes: number,
   ): void {
     this.thread.post({ type: 'compiled', ids: [...bodies.keys()], code, bytes });
-  }
-
-  private encode(
-    bodies: ReadonlyMap<number, FunctionBody>,
-    optimized: boolean,
-  ): Uint8Array<ArrayBuffer> {
-    const { memoryPages } = this.start;
-    return encodeRegions([...bodies.values()], this.imports, memoryPages, optimized);
   }
 }
