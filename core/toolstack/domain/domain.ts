@@ -71,6 +71,8 @@ interface Run {
   end: DomainEnd | undefined;
   /** The guest is over, its process stays to be looked at. */
   kept: boolean;
+  /** Its guest has installed a system, which is started however quickly that went. */
+  installed: boolean;
   /** The machine it has: the configuration at its start, with the discs and cables of now. */
   config: DomainConfig;
   /** Its places on networks, given back when the process is gone. */
@@ -145,6 +147,7 @@ export class Domain {
       ready: false,
       end: undefined,
       kept: false,
+      installed: false,
       config: this.config,
       vifs: [],
     };
@@ -300,7 +303,7 @@ export class Domain {
     } else if (event.event === 'console') {
       void this.passOn(run, event.data);
     } else if (event.event === 'notice') this.listener.onNotice(this, event.level, event.message);
-    else if (event.event === 'installed') this.installed();
+    else if (event.event === 'installed') this.installed(run);
     else if (event.event === 'ejected') this.ejected(run, event.vdev);
     else if (event.event === 'paused') this.setState('paused', event.reason);
     else if (event.event === 'unpaused') this.setState('running', '');
@@ -309,9 +312,10 @@ export class Domain {
   }
 
   /** The guest has installed a system: from its next start on it runs that one. */
-  private installed(): void {
+  private installed(run: Run): void {
     const before = this.config;
     if (before.install !== true) return;
+    run.installed = true;
     this.config = afterInstall(before);
     this.listener.onReconfigured(this);
     this.listener.onChange(this);
@@ -368,7 +372,7 @@ export class Domain {
   private follow(run: Run, end: DomainEnd): void {
     if (!this.shallRestart(end)) return this.listener.onEnd(this, end);
     const ranMs = this.services.timers.monotonicMs() - run.startedMonotonicMs;
-    if (ranMs < MINIMUM_RESTART_MS && !this.restartWanted) {
+    if (ranMs < MINIMUM_RESTART_MS && !this.restartWanted && !run.installed) {
       this.listener.onNotice(
         this,
         'warn',
