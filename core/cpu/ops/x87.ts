@@ -1,6 +1,6 @@
 /** x87 instructions (SDM Vol. 2, F...): operands are fetched here, all else is in helpers/x87. */
-import { i32, i64, type I32 } from '../../wasm';
-import { S_X87_STATUS } from '../layout';
+import { i32, i64, type Expr, type I32 } from '../../wasm';
+import { S_SEG_SELECTOR, S_X87_CS, S_X87_IP, S_X87_STATUS, SEG_CS } from '../layout';
 import type { OpContext } from './context';
 import { define, type OpAttributes, type OpDefinition } from './define';
 import type { HelperName } from './helper-types';
@@ -27,14 +27,26 @@ function waiting(
   });
 }
 
+/** Keeps where a non-control instruction is, its operands fetched (SDM 1 8.1.8: FCS:FIP). */
+function remember(c: OpContext): void {
+  c.setState64(S_X87_IP, c.currentRip());
+  c.setState32(S_X87_CS, c.state32(S_SEG_SELECTOR + SEG_CS * 4));
+}
+
+/** Carries out a non-control instruction. */
+function execute(c: OpContext, helper: HelperName, ...args: Expr[]): void {
+  remember(c);
+  c.run(helper, ...args);
+}
+
 /** One that calls a helper with constants only. */
 function plain(mnemonic: string, helper: HelperName, ...args: number[]): OpDefinition {
-  return waiting(mnemonic, {}, (c) => c.run(helper, ...args.map(number)));
+  return waiting(mnemonic, {}, (c) => execute(c, helper, ...args.map(number)));
 }
 
 /** One that hands its register number first. */
 function withRegister(mnemonic: string, helper: HelperName, ...args: number[]): OpDefinition {
-  return waiting(mnemonic, {}, (c) => c.run(helper, c.number(0), ...args.map(number)));
+  return waiting(mnemonic, {}, (c) => execute(c, helper, c.number(0), ...args.map(number)));
 }
 
 const isRegister = (c: OpContext): boolean => c.forms[0].kind === 'n';
@@ -44,62 +56,70 @@ const isSingle = (c: OpContext): boolean => c.forms[0].bytes === 4;
 function arith(name: string, code: number): OpDefinition[] {
   return [
     waiting(name, READS, (c) => {
-      if (isRegister(c)) c.run('x87Arith', number(code), number(0), c.number(0), number(0));
-      else c.run(isSingle(c) ? 'x87ArithSingle' : 'x87ArithDouble', number(code), c.get(0));
+      if (isRegister(c)) execute(c, 'x87Arith', number(code), number(0), c.number(0), number(0));
+      else execute(c, isSingle(c) ? 'x87ArithSingle' : 'x87ArithDouble', number(code), c.get(0));
     }),
     waiting(`${name}STI`, {}, (c) =>
-      c.run('x87Arith', number(code), c.number(0), number(0), number(0)),
+      execute(c, 'x87Arith', number(code), c.number(0), number(0), number(0)),
     ),
     waiting(`${name}P`, {}, (c) =>
-      c.run('x87Arith', number(code), c.number(0), number(0), number(1)),
+      execute(c, 'x87Arith', number(code), c.number(0), number(0), number(1)),
     ),
     waiting(`FI${name.slice(1)}`, READS, (c) =>
-      c.run('x87ArithInteger', number(code), c.getSigned(0, 4)),
+      execute(c, 'x87ArithInteger', number(code), c.getSigned(0, 4)),
     ),
   ];
 }
 
 function compare(name: string, quiet: boolean, drop: number): OpDefinition {
   return waiting(name, READS, (c) => {
-    if (isRegister(c)) c.run('x87Compare', c.number(0), number(quiet ? 1 : 0), number(drop));
-    else c.run(isSingle(c) ? 'x87CompareSingle' : 'x87CompareDouble', c.get(0), number(drop));
+    if (isRegister(c)) execute(c, 'x87Compare', c.number(0), number(quiet ? 1 : 0), number(drop));
+    else execute(c, isSingle(c) ? 'x87CompareSingle' : 'x87CompareDouble', c.get(0), number(drop));
   });
 }
 
 /** FCOMI and its like: the helper gives ZF PF CF. */
 function compareFlags(name: string, quiet: boolean, drop: number): OpDefinition {
-  return waiting(name, {}, (c) =>
+  return waiting(name, {}, (c) => {
+    remember(c);
     c.setRawFlags(
       c.helper('x87CompareFlags', 'i32', c.number(0), number(quiet ? 1 : 0), number(drop)),
-    ),
-  );
+    );
+  });
 }
 
 const load = waiting('FLD', READS, (c) => {
   const { bytes } = c.forms[0];
-  if (isRegister(c)) c.run('x87LoadRegister', c.number(0));
-  else if (bytes < 10) c.run(bytes === 4 ? 'x87LoadSingle' : 'x87LoadDouble', c.get(0));
+  if (isRegister(c)) execute(c, 'x87LoadRegister', c.number(0));
+  else if (bytes < 10) execute(c, bytes === 4 ? 'x87LoadSingle' : 'x87LoadDouble', c.get(0));
   else loadTen(c, 'x87LoadExtended');
 });
 
 /** An 80-bit memory operand: 64 bits, then 16. */
 function loadTen(c: OpContext, helper: HelperName): void {
   const low = c.let(c.loadAt(c.address(), 8));
-  c.run(helper, low, c.loadAt(c.bitStringAddress(i64.const(8)), 2));
+  execute(c, helper, low, c.loadAt(c.bitStringAddress(i64.const(8)), 2));
 }
 
 function store(name: string, drop: number): OpDefinition {
   return waiting(name, {}, (c) => {
     const { bytes } = c.forms[0];
-    if (isRegister(c)) c.run('x87StoreRegister', c.number(0), number(drop));
-    else if (bytes === 10) c.run('x87StoreExtended', c.address());
-    else c.run(bytes === 4 ? 'x87StoreSingle' : 'x87StoreDouble', c.address(), number(drop));
+    if (isRegister(c)) execute(c, 'x87StoreRegister', c.number(0), number(drop));
+    else if (bytes === 10) execute(c, 'x87StoreExtended', c.address());
+    else execute(c, bytes === 4 ? 'x87StoreSingle' : 'x87StoreDouble', c.address(), number(drop));
   });
 }
 
 function storeInteger(name: string, drop: number, truncate: number): OpDefinition {
   return waiting(name, {}, (c) =>
-    c.run('x87StoreInteger', c.address(), number(c.forms[0].bytes), number(drop), number(truncate)),
+    execute(
+      c,
+      'x87StoreInteger',
+      c.address(),
+      number(c.forms[0].bytes),
+      number(drop),
+      number(truncate),
+    ),
   );
 }
 
@@ -141,8 +161,8 @@ export const X87: readonly OpDefinition[] = [
   compare('FUCOMP', true, 1),
   plain('FCOMPP', 'x87Compare', 1, 0, 2),
   plain('FUCOMPP', 'x87Compare', 1, 1, 2),
-  waiting('FICOM', READS, (c) => c.run('x87CompareInteger', c.getSigned(0, 4), number(0))),
-  waiting('FICOMP', READS, (c) => c.run('x87CompareInteger', c.getSigned(0, 4), number(1))),
+  waiting('FICOM', READS, (c) => execute(c, 'x87CompareInteger', c.getSigned(0, 4), number(0))),
+  waiting('FICOMP', READS, (c) => execute(c, 'x87CompareInteger', c.getSigned(0, 4), number(1))),
   plain('FTST', 'x87CompareInteger', 0, 0),
   compareFlags('FCOMI', false, 0),
   compareFlags('FCOMIP', false, 1),
@@ -151,7 +171,7 @@ export const X87: readonly OpDefinition[] = [
   plain('FXAM', 'x87Examine'),
   load,
   ...CONSTANTS.map((name, i) => plain(name, 'x87LoadConstant', i)),
-  waiting('FILD', READS, (c) => c.run('x87LoadInteger', c.getSigned(0, 8))),
+  waiting('FILD', READS, (c) => execute(c, 'x87LoadInteger', c.getSigned(0, 8))),
   waiting('FBLD', READS, (c) => loadTen(c, 'x87LoadDecimal')),
   store('FST', 0),
   store('FSTP', 1),
@@ -159,10 +179,12 @@ export const X87: readonly OpDefinition[] = [
   storeInteger('FIST', 0, 0),
   storeInteger('FISTP', 1, 0),
   storeInteger('FISTTP', 1, 1),
-  waiting('FBSTP', {}, (c) => c.run('x87StoreDecimal', c.address())),
+  waiting('FBSTP', {}, (c) => execute(c, 'x87StoreDecimal', c.address())),
   withRegister('FXCH', 'x87Exchange'),
   ...MOVES.map(([name, code]) =>
-    waiting(name, {}, (c) => c.run('x87ConditionalMove', c.number(0), c.let(c.condition(code)))),
+    waiting(name, {}, (c) =>
+      execute(c, 'x87ConditionalMove', c.number(0), c.let(c.condition(code))),
+    ),
   ),
   withRegister('FFREE', 'x87Free', 0),
   withRegister('FFREEP', 'x87Free', 1),

@@ -20,7 +20,6 @@ import {
 } from './number';
 import {
   beginRounding,
-  enter,
   INDEFINITE,
   INDEFINITE_SE,
   isEmpty,
@@ -135,7 +134,6 @@ function subtractFromPi(exponent: i32): void {
 }
 
 export function x87ArcTangent(): void {
-  enter();
   if (isEmpty(0) || isEmpty(1)) {
     if (!stackFault(false)) return;
     write(1, INDEFINITE_SE, INDEFINITE);

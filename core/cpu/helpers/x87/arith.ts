@@ -10,6 +10,8 @@ import {
   roundingMode,
   ZE,
 } from '../softfloat';
+import * as L from '../../layout';
+import { state } from '../state';
 import { conversionFlags, fromDouble, fromInteger, fromSingle } from './load';
 import {
   classify,
@@ -30,9 +32,9 @@ import {
   valueSignificand,
   ZERO,
 } from './number';
+import { ADD, DIVR, MUL, quickly, SUB, SUBR } from './quick';
 import {
   beginRounding,
-  enter,
   INDEFINITE,
   INDEFINITE_SE,
   INTEGER_BIT,
@@ -42,19 +44,13 @@ import {
   settle,
   signExponentOf,
   significandOf,
+  st,
   stackFault,
   write,
   C1,
   setStatus,
   status,
 } from './stack';
-
-/** The ModR/M reg field of D8 xx. */
-const ADD: i32 = 0;
-const MUL: i32 = 1;
-const SUB: i32 = 4;
-const SUBR: i32 = 5;
-const DIVR: i32 = 7;
 
 /** `a op b` into the value, rounded to PC. SUBR and DIVR swap. */
 function operate(op: i32, aSe: u32, a: u64, bSe: u32, b: u64): void {
@@ -130,15 +126,28 @@ function special(op: i32, aSe: u32, a: u64, bSe: u32, b: u64): bool {
 
 /** ST(dst) = ST(dst) op ST(src) by the reg field `op`; `drop` pops. */
 export function x87Arith(op: i32, dst: i32, src: i32, drop: i32): void {
-  enter();
-  if (isEmpty(dst) || isEmpty(src)) {
-    if (!stackFault(false)) return;
-    write(dst, INDEFINITE_SE, INDEFINITE);
-  } else {
+  const vcpu = state();
+  const t = load<u32>(vcpu, L.S_X87_TOP);
+  const tags = load<u32>(vcpu, L.S_X87_TAGS);
+  const d = (t + dst) & 7;
+  const s = (t + src) & 7;
+  if ((tags >> d) & (tags >> s) & 1) {
+    const a = vcpu + L.S_X87 + (d << 4);
+    const b = vcpu + L.S_X87 + (s << 4);
+    if (quickly(vcpu, op, a, <u32>load<u16>(a, 8), load<u64>(a), <u32>load<u16>(b, 8), load<u64>(b))) {
+      if (drop) {
+        store<u32>(vcpu, tags & ~(1 << t), L.S_X87_TAGS);
+        store<u32>(vcpu, (t + 1) & 7, L.S_X87_TOP);
+      }
+      return;
+    }
     beginRounding();
     operate(op, signExponentOf(dst), significandOf(dst), signExponentOf(src), significandOf(src));
     if (!settle()) return;
     write(dst, valueSe(), valueSignificand());
+  } else {
+    if (!stackFault(false)) return;
+    write(dst, INDEFINITE_SE, INDEFINITE);
   }
   if (drop) pop();
 }
@@ -162,7 +171,6 @@ function emptyTop(): bool {
 }
 
 export function x87ArithSingle(op: i32, bits: u32): void {
-  enter();
   if (emptyTop()) return;
   beginRounding();
   fromSingle(bits);
@@ -170,15 +178,20 @@ export function x87ArithSingle(op: i32, bits: u32): void {
 }
 
 export function x87ArithDouble(op: i32, bits: u64): void {
-  enter();
   if (emptyTop()) return;
+  const e = <u32>(bits >> 52) & 0x7ff;
+  if (e - 1 < 0x7fe) {
+    const at = st(0);
+    const se = (<u32>(bits >> 48) & 0x8000) | (e + 0x3c00);
+    const significand = INTEGER_BIT | ((bits << 12) >> 1);
+    if (quickly(state(), op, at, <u32>load<u16>(at, 8), load<u64>(at), se, significand)) return;
+  }
   beginRounding();
   fromDouble(bits);
   withMemory(op);
 }
 
 export function x87ArithInteger(op: i32, value: i32): void {
-  enter();
   if (emptyTop()) return;
   beginRounding();
   fromInteger(<i64>value);
@@ -186,7 +199,6 @@ export function x87ArithInteger(op: i32, value: i32): void {
 }
 
 export function x87SquareRoot(): void {
-  enter();
   if (emptyTop()) return;
   beginRounding();
   const se = signExponentOf(0);
@@ -206,7 +218,6 @@ export function x87SquareRoot(): void {
 
 /** FCHS (`flip` 8000) and FABS (`clear` 8000): no exceptions but stack underflow, whatever the operand is. */
 export function x87ChangeSign(flip: i32, clear: i32): void {
-  enter();
   if (emptyTop()) return;
   setStatus(status() & ~C1);
   write(0, (signExponentOf(0) & ~(<u32>clear)) ^ (<u32>flip), significandOf(0));

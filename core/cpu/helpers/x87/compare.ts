@@ -21,7 +21,6 @@ import {
   C2,
   C3,
   CONDITIONS,
-  enter,
   isEmpty,
   pop,
   setStatus,
@@ -90,7 +89,6 @@ function underflow(drop: i32): void {
 
 /** FCOM(P)(P), FUCOM(P)(P) with ST(i). */
 export function x87Compare(i: i32, quiet: i32, drop: i32): void {
-  enter();
   if (isEmpty(0) || isEmpty(i)) {
     underflow(drop);
     return;
@@ -104,7 +102,6 @@ export function x87Compare(i: i32, quiet: i32, drop: i32): void {
 }
 
 export function x87CompareSingle(bits: u32, drop: i32): void {
-  enter();
   if (isEmpty(0)) {
     underflow(drop);
     return;
@@ -115,7 +112,6 @@ export function x87CompareSingle(bits: u32, drop: i32): void {
 }
 
 export function x87CompareDouble(bits: u64, drop: i32): void {
-  enter();
   if (isEmpty(0)) {
     underflow(drop);
     return;
@@ -127,7 +123,6 @@ export function x87CompareDouble(bits: u64, drop: i32): void {
 
 /** FICOM(P); FTST compares with 0. */
 export function x87CompareInteger(value: i32, drop: i32): void {
-  enter();
   if (isEmpty(0)) {
     underflow(drop);
     return;
@@ -139,7 +134,6 @@ export function x87CompareInteger(value: i32, drop: i32): void {
 
 /** FCOMI(P), FUCOMI(P): ZF PF CF at their EFLAGS places; C1 stays as it is. Unmasked exceptions only keep it from popping. */
 export function x87CompareFlags(i: i32, quiet: i32, drop: i32): i32 {
-  enter();
   let codes = UNORDERED;
   let masked: bool;
   if (isEmpty(0) || isEmpty(i)) masked = stackFault(false);
@@ -158,7 +152,6 @@ export function x87CompareFlags(i: i32, quiet: i32, drop: i32): i32 {
 
 /** FXAM: class in C3 C2 C0, sign in C1. */
 export function x87Examine(): void {
-  enter();
   const se = signExponentOf(0);
   const a = significandOf(0);
   let codes: u32;

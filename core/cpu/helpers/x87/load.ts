@@ -7,7 +7,6 @@ import {
   beginRounding,
   C1,
   control,
-  enter,
   INDEFINITE,
   INDEFINITE_SE,
   INTEGER_BIT,
@@ -90,7 +89,6 @@ function pushValue(): void {
 }
 
 export function x87LoadSingle(bits: u32): void {
-  enter();
   const e = (bits >> 23) & 0xff;
   if (e - 1 < 0xfe && isEmpty(7)) {
     setStatus(status() & ~C1);
@@ -103,7 +101,6 @@ export function x87LoadSingle(bits: u32): void {
 }
 
 export function x87LoadDouble(bits: u64): void {
-  enter();
   const e = <u32>(bits >> 52) & 0x7ff;
   if (e - 1 < 0x7fe && isEmpty(7)) {
     setStatus(status() & ~C1);
@@ -117,13 +114,11 @@ export function x87LoadDouble(bits: u64): void {
 
 /** FLD m80: no conversion, no exception. */
 export function x87LoadExtended(significand: u64, se: i32): void {
-  enter();
   setStatus(status() & ~C1);
   pushChecked((<u32>se) & 0xffff, significand);
 }
 
 export function x87LoadInteger(value: i64): void {
-  enter();
   setStatus(status() & ~C1);
   fromInteger(value);
   pushChecked(valueSe(), valueSignificand());
@@ -131,7 +126,6 @@ export function x87LoadInteger(value: i64): void {
 
 /** FLD ST(i). */
 export function x87LoadRegister(i: i32): void {
-  enter();
   setStatus(status() & ~C1);
   if (isEmpty(i)) {
     if (stackFault(false)) push(INDEFINITE_SE, INDEFINITE);
@@ -149,7 +143,6 @@ const CONSTANTS: usize = memory.data<u64>([
 
 /** Rounded by RC; no precision exception (SDM 2A, FLD1...). */
 export function x87LoadConstant(number: i32): void {
-  enter();
   setStatus(status() & ~C1);
   const at = CONSTANTS + <usize>number * 24;
   let significand = load<u64>(at, 8);
@@ -161,7 +154,6 @@ export function x87LoadConstant(number: i32): void {
 
 /** FBLD: 18 digits, two a byte, and the sign; digits above 9 count as they are (undefined, SDM 2A). */
 export function x87LoadDecimal(low: u64, high: i32): void {
-  enter();
   setStatus(status() & ~C1);
   let value: u64 = 0;
   for (let i = 1; i >= 0; i--)
@@ -173,7 +165,6 @@ export function x87LoadDecimal(low: u64, high: i32): void {
 
 /** FXCH: empty registers become indefinite when that is masked. */
 export function x87Exchange(i: i32): void {
-  enter();
   if (isEmpty(0) || isEmpty(i)) {
     if (!stackFault(false)) return;
     if (isEmpty(0)) write(0, INDEFINITE_SE, INDEFINITE);
@@ -187,7 +178,6 @@ export function x87Exchange(i: i32): void {
 
 /** FCMOVcc; the caller has evaluated the condition. */
 export function x87ConditionalMove(i: i32, holds: i32): void {
-  enter();
   if (isEmpty(0) || isEmpty(i)) {
     if (stackFault(false)) write(0, INDEFINITE_SE, INDEFINITE);
     return;
@@ -197,7 +187,6 @@ export function x87ConditionalMove(i: i32, holds: i32): void {
 
 /** FFREE; with `drop` FFREEP. */
 export function x87Free(i: i32, drop: i32): void {
-  enter();
   setStatus(status() & ~C1);
   set32(L.S_X87_TAGS, get32(L.S_X87_TAGS) & ~(1 << ((top() + <u32>i) & 7)));
   if (drop) {
@@ -208,7 +197,6 @@ export function x87Free(i: i32, drop: i32): void {
 
 /** FINCSTP (1) and FDECSTP (-1): TOP only. */
 export function x87MoveTop(delta: i32): void {
-  enter();
   setStatus(status() & ~C1);
   set32(L.S_X87_TOP, (top() + <u32>delta) & 7);
 }

@@ -21,7 +21,6 @@ import {
 } from './number';
 import {
   beginRounding,
-  enter,
   INDEFINITE,
   INDEFINITE_SE,
   INTEGER_BIT,
@@ -61,7 +60,6 @@ const LOGARITHM_TERMS: i32 = 20;
 
 /** F2XM1: 2^ST(0) - 1 for -1..1; outside that range real processors leave ST(0) as it is. */
 export function x87PowerMinusOne(): void {
-  enter();
   if (isEmpty(0)) {
     if (stackFault(false)) write(0, INDEFINITE_SE, INDEFINITE);
     return;
@@ -207,7 +205,6 @@ export function x87LogarithmPlusOne(): void {
 }
 
 function binary(plusOne: bool): void {
-  enter();
   if (isEmpty(0) || isEmpty(1)) {
     if (!stackFault(false)) return;
     write(1, INDEFINITE_SE, INDEFINITE);

@@ -36,7 +36,6 @@ import {
   C2,
   C3,
   CONDITIONS,
-  enter,
   INDEFINITE,
   INDEFINITE_SE,
   INTEGER_BIT,
@@ -52,7 +51,6 @@ import {
 } from './stack';
 
 export function x87RoundToInteger(): void {
-  enter();
   if (isEmpty(0)) {
     if (stackFault(false)) write(0, INDEFINITE_SE, INDEFINITE);
     return;
@@ -110,7 +108,6 @@ function chopped(se: u32, a: u64): i32 {
 }
 
 export function x87Scale(): void {
-  enter();
   if (isEmpty(0) || isEmpty(1)) {
     if (stackFault(false)) write(0, INDEFINITE_SE, INDEFINITE);
     return;
@@ -142,7 +139,6 @@ function scale(aSe: u32, a: u64, bSe: u32, b: u64): void {
 
 /** Exponent to ST(1), significand to ST(0). */
 export function x87Extract(): void {
-  enter();
   if (isEmpty(0) || !isEmpty(7)) {
     if (!stackFault(!isEmpty(0))) return;
     write(0, INDEFINITE_SE, INDEFINITE);
@@ -211,7 +207,6 @@ function reduce(a: u64, b: u64, n: i32): u64 {
 
 /** FPREM (`nearest` 0) and FPREM1. A distance of 64 or more is reduced in part, by 32 to 63 as real processors do. */
 export function x87Remainder(nearest: i32): void {
-  enter();
   if (isEmpty(0) || isEmpty(1)) {
     setStatus(status() & ~C2);
     if (stackFault(false)) write(0, INDEFINITE_SE, INDEFINITE);

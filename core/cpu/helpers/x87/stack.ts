@@ -78,13 +78,6 @@ export function raisePending(): void {
   raise(MF_VECTOR, -1);
 }
 
-/** First thing of every waiting, non-control instruction. */
-// @ts-ignore: decorator
-@inline export function enter(): void {
-  set64(L.S_X87_IP, currentRip());
-  set32(L.S_X87_CS, load<u32>(state() + L.SEG_CS * 4, L.S_SEG_SELECTOR));
-}
-
 /** Starts an operation that rounds by the control word. */
 // @ts-ignore: decorator
 @inline export function beginRounding(): void {

@@ -34,7 +34,6 @@ import {
   beginRounding,
   C1,
   control,
-  enter,
   INDEFINITE,
   INDEFINITE_SE,
   isEmpty,
@@ -58,7 +57,6 @@ export function x87StoreDouble(linear: u64, drop: i32): void {
 }
 
 function storeReal(linear: u64, size: i32, drop: i32): void {
-  enter();
   if (size == 8 && storeDoubleFast(linear)) {
     if (drop) pop();
     return;
@@ -156,7 +154,6 @@ function storeTen(linear: u64, low: u64, high: u64): void {
 
 /** FSTP m80: any bits, no exception but stack underflow. */
 export function x87StoreExtended(linear: u64): void {
-  enter();
   if (isEmpty(0)) {
     probeWrite(linear, 10);
     if (!stackFault(false)) return;
@@ -170,7 +167,6 @@ export function x87StoreExtended(linear: u64): void {
 
 /** FSTPNCE (D9 D8+i): an empty ST(0) is no fault and leaves ST(i). */
 export function x87StoreUnchecked(i: i32): void {
-  enter();
   setStatus(status() & ~C1);
   if (!isEmpty(0)) write(i, signExponentOf(0), significandOf(0));
   pop();
@@ -178,7 +174,6 @@ export function x87StoreUnchecked(i: i32): void {
 
 /** FST(P) ST(i). */
 export function x87StoreRegister(i: i32, drop: i32): void {
-  enter();
   if (isEmpty(0)) {
     if (!stackFault(false)) return;
     write(i, INDEFINITE_SE, INDEFINITE);
@@ -227,7 +222,6 @@ function toMagnitude(se: u32, a: u64, mode: i32): bool {
 
 /** FIST(P) and FISTTP (`truncate`): integer indefinite when it does not fit. */
 export function x87StoreInteger(linear: u64, size: i32, drop: i32, truncate: i32): void {
-  enter();
   const limit: u64 = <u64>1 << <u64>(size * 8 - 1);
   if (isEmpty(0)) {
     probeWrite(linear, size);
@@ -255,7 +249,6 @@ const DECIMAL_LIMIT: u64 = 1000000000000000000;
 
 /** FBSTP. */
 export function x87StoreDecimal(linear: u64): void {
-  enter();
   probeWrite(linear, 10);
   let low: u64 = 0xc000000000000000;
   let high: u64 = 0xffff;

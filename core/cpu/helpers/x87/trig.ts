@@ -22,7 +22,6 @@ import {
   beginRounding,
   C1,
   C2,
-  enter,
   INDEFINITE,
   INDEFINITE_SE,
   INTEGER_BIT,
@@ -167,7 +166,6 @@ function prepare(se: u32, a: u64): i32 {
 
 /** FSIN (`shift` 0) and FCOS (1). */
 export function x87Sine(shift: i32): void {
-  enter();
   setStatus(status() & ~C2);
   if (isEmpty(0)) {
     if (stackFault(false)) write(0, INDEFINITE_SE, INDEFINITE);
@@ -189,7 +187,6 @@ export function x87Sine(shift: i32): void {
 
 /** FSINCOS: sine replaces ST(0), cosine is pushed. */
 export function x87SineCosine(): void {
-  enter();
   setStatus(status() & ~C2);
   if (isEmpty(0) || !isEmpty(7)) {
     twoIndefinite();
@@ -240,7 +237,6 @@ function packTangent(sign: i32): void {
 
 /** FPTAN: tangent replaces ST(0), then 1.0 is pushed (a NaN is pushed too). */
 export function x87Tangent(): void {
-  enter();
   setStatus(status() & ~C2);
   if (isEmpty(0) || !isEmpty(7)) {
     twoIndefinite();
