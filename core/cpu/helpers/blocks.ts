@@ -81,6 +81,14 @@ export function updateMode(): void {
   set32(L.S_STACK_CHECK, !long && (mode & (L.MODE_CHECK_SEG << L.SEG_SS)) != 0 ? 1 : 0);
 }
 
+/** `updateMode` after ES, DS, FS or GS changed: nothing depends on more of them than whether accesses are checked, outside 64-bit mode. */
+export function updateDataSegment(segment: i32): void {
+  const mode = get32(L.S_MODE);
+  if (mode & L.MODE_LONG) return;
+  const checked = (mode & (<u32>L.MODE_CHECK_SEG << segment)) != 0;
+  if (flat(segment) == checked) updateMode();
+}
+
 // @ts-ignore: decorator
 @inline function hashSlot(key: u64): usize {
   const mixed = <u32>(key ^ (key >> 19) ^ (key >> 40));

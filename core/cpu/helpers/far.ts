@@ -254,10 +254,9 @@ export function farReturn(size: i32, drop: i32): void {
   checkTarget(d, rip);
   returnStack(ss, rpl, (descriptorAccess(d) & 0x2000) != 0);
   enterCode(selector, d, rpl, rip);
-  updateMode();
-  setStackPointer(newRsp + <u64>drop);
   dropInnerSegments(rpl);
   updateMode();
+  setStackPointer(newRsp + <u64>drop);
 }
 
 /** The code segment a return goes to. */
@@ -334,15 +333,17 @@ export function interruptReturn(size: i32): void {
     const ss = (<u32>readMemory(stackLinear(rsp + 4 * step, size, false), size)) & 0xffff;
     returnStack(ss, rpl, (descriptorAccess(d) & 0x2000) != 0);
     enterCode(selector, d, rpl, rip);
+    writeFlags(image, mask);
+    if (rpl != cpl) dropInnerSegments(rpl);
+    // How wide the stack pointer is follows from the new SS.
     updateMode();
     setStackPointer(newRsp);
-    if (rpl != cpl) dropInnerSegments(rpl);
   } else {
     setStackPointer(rsp + 3 * step);
     enterCode(selector, d, cpl, rip);
+    writeFlags(image, mask);
+    updateMode();
   }
-  writeFlags(image, mask);
-  updateMode();
   dropResume();
 }
 

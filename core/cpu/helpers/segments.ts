@@ -1,6 +1,6 @@
 // AssemblyScript. Segment registers: descriptors, loads with their checks (SDM 3A chapters 3 and 5), limit checks.
 import * as L from '../layout';
-import { updateMode } from './blocks';
+import { updateDataSegment, updateMode } from './blocks';
 import { INHIBIT_STACK } from './debug';
 import { raise } from './exceptions';
 import { VM } from './flags';
@@ -128,8 +128,10 @@ export function loadSegment(segment: i32, selectorWord: i32): void {
   } else {
     loadFromDescriptor(segment, selector, checkedData(selector));
   }
-  if (segment == L.SEG_SS) set32(L.S_INHIBIT, INHIBIT_STACK);
-  updateMode();
+  if (segment == L.SEG_SS) {
+    set32(L.S_INHIBIT, INHIBIT_STACK);
+    updateMode();
+  } else updateDataSegment(segment);
 }
 
 function loadNull(segment: i32, selector: u32): void {

@@ -43,8 +43,8 @@ function pushAll(c: OpContext): void {
   c.run('pushAll', i32.const(bytes));
 }
 
-/** RFLAGS as PUSHFQ shows them: RF as 0; VM is 0 in 64-bit mode. */
-function flagsImage(c: OpContext): I32 {
+/** RFLAGS as PUSHF shows them: RF as 0; VM is 0 outside virtual-8086 mode. */
+export function flagsImage(c: OpContext): I32 {
   const kept = i32.and(c.state32(S_EFLAGS), i32.const(~RF));
   return i32.or(i32.or(c.arithmeticFlags(), kept), i32.const(2));
 }

@@ -1,7 +1,7 @@
 /**
  * Supervisor instructions that mostly change a bit of vcpu state and nothing that the code behind them relies on. Their
  * definitions end the region, as they may do more: what is rare is left to those, or leaves the region behind the
- * instruction. 64-bit mode, not at CPL 3 (SDM Vol. 2: CLI STI CLAC STAC POPF, MOV from control registers).
+ * instruction. Protected and 64-bit mode, not at CPL 3 (SDM Vol. 2: CLI STI CLAC STAC POPF, MOV from control registers).
  */
 import { i32, type I32 } from '../../wasm';
 import * as L from '../layout';
@@ -76,13 +76,17 @@ const setAlignmentCheck: Inline = (c) => {
   return true;
 };
 
+/** What POPF pops without a prefix. */
+const stackBytes = (long: boolean): 4 | 8 => (long ? 8 : 4);
+
 const popFlags: Inline = (c) => {
   demandCpl0(c);
-  const image: I32 = c.let(c.toI32(c.peekStack(8)));
+  const bytes = stackBytes(c.long);
+  const image: I32 = c.let(c.toI32(c.peekStack(bytes)));
   const old = c.let(c.state32(L.S_EFLAGS));
   const others = i32.and(i32.xor(image, old), i32.const(TF | DF | IOPL | NT | AC | ID));
   c.f.if(i32.or(others, i32.and(old, i32.const(RF))), () => c.retreat());
-  c.dropStack(8);
+  c.dropStack(bytes);
   c.setRawFlags(i32.and(image, i32.const(ARITHMETIC)));
   const kept = i32.and(old, i32.const(~IF));
   c.setState32(L.S_EFLAGS, i32.or(kept, i32.and(image, i32.const(IF))));
@@ -100,7 +104,8 @@ const CONTROL_REGISTERS: ReadonlyMap<number, number> = new Map([
 ]);
 
 const readControl: Inline = (c) => {
-  c.set(0, c.state64(CONTROL_REGISTERS.get(Number(c.number(1).value))!));
+  const value = c.state64(CONTROL_REGISTERS.get(Number(c.number(1).value))!);
+  c.set(0, c.bytes === 8 ? value : i32.wrap(value));
   return true;
 };
 
@@ -114,9 +119,14 @@ export const INLINE_SYSTEM: ReadonlyMap<string, Inline> = new Map([
   ['MOVFROMCR', readControl],
 ]);
 
-/** An instruction at CPL 0 to 2 in 64-bit mode is one of these. `operand`: its second register operand's place or number. */
-export function staysInRegion(mnemonic: string, operandBytes: number, operand: number): boolean {
-  if (mnemonic === 'POPF') return operandBytes === 8;
+/** An instruction at CPL 0 to 2 is one of these. `operand`: its second register operand's place or number. */
+export function staysInRegion(
+  mnemonic: string,
+  operandBytes: number,
+  operand: number,
+  long: boolean,
+): boolean {
+  if (mnemonic === 'POPF') return operandBytes === stackBytes(long);
   if (mnemonic === 'MOVFROMCR') return CONTROL_REGISTERS.has(operand);
   return INLINE_SYSTEM.has(mnemonic);
 }

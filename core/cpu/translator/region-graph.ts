@@ -170,7 +170,7 @@ function endOf(
   if (definition.ends === undefined) return undefined;
   if (definition.ends === 'far') {
     const operand = source.u16[(uop + L.UOP_REG1) >> 1];
-    if (source.long && source.supervisor && staysInRegion(mnemonic, shape.operandBytes, operand)) {
+    if (source.supervisor && staysInRegion(mnemonic, shape.operandBytes, operand, source.long)) {
       const behind = nextOf(source, at, uop);
       return { kind: 'jump', target: behind, next: behind };
     }

@@ -5,6 +5,7 @@ import * as L from '../layout';
 import { TranslatorContext } from './context';
 import { meet, type RegisterState } from './guest-registers';
 import { INLINES } from './inline';
+import { INLINE_STACK } from './inline-stack';
 import { INLINE_SYSTEM } from './inline-system';
 import type { RegionNode, Route } from './region-graph';
 import { RegionState, type HelperImports, type MemoryViews } from './region-state';
@@ -138,8 +139,8 @@ class NodeEmitter {
   }
 
   private inlined(mnemonic: string, context: TranslatorContext, far: boolean): boolean {
-    const system = INLINE_SYSTEM.get(mnemonic);
-    if (system) return !far && system(context);
+    const exact = INLINE_SYSTEM.get(mnemonic) ?? INLINE_STACK.get(mnemonic);
+    if (exact) return !far && exact(context);
     return this.inlineFloats && INLINES.get(mnemonic)?.(context) === true;
   }
 
