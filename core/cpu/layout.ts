@@ -9,12 +9,12 @@
  * 0x0080_0000  code granule map      u32 a page: bit n = bytes 128n..128n+127 hold decoded code
  * 0x00c0_0000  dirty map             u8 a page
  * 0x0100_0000  TLBs, TLB_STRIDE bytes a vcpu
- * 0x0200_0000  jump caches, JUMP_CACHE_BYTES a vcpu
- * 0x0280_0000  blocks of a page      u32 a page: head of the list of decoded blocks
- * 0x02c0_0000  block hash table
- * 0x02e0_0000  region records       REGION_BYTES each
- * 0x0320_0000  decoded micro-ops
- * 0x0ac0_0000  guest RAM, then device regions (VRAM, ROM)
+ * 0x0500_0000  jump caches, JUMP_CACHE_BYTES a vcpu
+ * 0x0580_0000  blocks of a page      u32 a page: head of the list of decoded blocks
+ * 0x05c0_0000  block hash table
+ * 0x05e0_0000  region records       REGION_BYTES each
+ * 0x0620_0000  decoded micro-ops
+ * 0x0dc0_0000  guest RAM, then device regions (VRAM, ROM)
  * ```
  * Guest loads and stores reach only addresses that the TLB fill (helpers/mmu.ts) took from the physical page map,
  * which the machine's address space alone writes.
@@ -27,16 +27,16 @@ export const PHYS_MAP_BASE = 0x400000;
 export const CODE_MAP_BASE = 0x800000;
 export const DIRTY_MAP_BASE = 0xc00000;
 export const TLB_AREA_BASE = 0x1000000;
-export const TLB_STRIDE = 0x80000;
-export const JUMP_CACHE_AREA_BASE = 0x2000000;
-export const PAGE_BLOCKS_BASE = 0x2800000;
-export const BLOCK_HASH_BASE = 0x2c00000;
+export const TLB_STRIDE = 0x200000;
+export const JUMP_CACHE_AREA_BASE = 0x5000000;
+export const PAGE_BLOCKS_BASE = 0x5800000;
+export const BLOCK_HASH_BASE = 0x5c00000;
 export const BLOCK_HASH_ENTRIES = 0x80000;
-export const REGION_AREA_BASE = 0x2e00000;
+export const REGION_AREA_BASE = 0x5e00000;
 export const REGION_MAX = 32768;
-export const UOP_AREA_BASE = 0x3200000;
-export const UOP_AREA_END = 0xac00000;
-export const RAM_BASE = 0xac00000;
+export const UOP_AREA_BASE = 0x6200000;
+export const UOP_AREA_END = 0xdc00000;
+export const RAM_BASE = 0xdc00000;
 
 /** Physical page map entry: host page address (bits 12-31) and these. 0 is MMIO or nothing: goes to the SystemBus. */
 export const PHYS_READ = 1;
@@ -47,27 +47,28 @@ export const PHYS_WRITE = 2;
 //     { u64 tag; u32 addend; u32 global }: tag is the page's linear address, or all ones when empty;
 //     host address = low 32 bits of (linear + addend). Separate exec arrays, tagged alike, whose addend gives the GPA.
 //     The supervisor's two modes and its exec array, TLB_NONE, then user arrays by address space, then their records.
-export const TLB_ENTRIES = 1024;
+//     One way only: of 1,024 entries the 20 to 30 pages that a system call touches often had two in one place.
+export const TLB_ENTRIES = 4096;
 export const TLB_ENTRY_BYTES = 16;
-export const TLB_ARRAY_BYTES = 0x4000;
+export const TLB_ARRAY_BYTES = 0x10000;
 /** Within a mode: reads first, then writes. */
-export const TLB_WRITE = 0x4000;
-export const TLB_MODE_BYTES = 0x8000;
+export const TLB_WRITE = 0x10000;
+export const TLB_MODE_BYTES = 0x20000;
 export const TLB_MODE_SUPERVISOR = 0;
 /** Supervisor with EFLAGS.AC set while CR4.SMAP is on. */
 export const TLB_MODE_SUPERVISOR_AC = 1;
 /** The supervisor's exec array. */
-export const TLB_EXEC = 0x10000;
+export const TLB_EXEC = 0x40000;
 /** A mode whose arrays stay empty: every access goes by the helpers (alignment checks at CPL 3). */
-export const TLB_NONE = 0x14000;
+export const TLB_NONE = 0x50000;
 /** User spaces: a mode and an exec array each. */
-export const TLB_SPACE = 0x1c000;
-export const TLB_SPACE_EXEC = 0x8000;
-export const TLB_SPACE_BYTES = 0xc000;
+export const TLB_SPACE = 0x70000;
+export const TLB_SPACE_EXEC = 0x20000;
+export const TLB_SPACE_BYTES = 0x30000;
 /** As many as Linux keeps PCIDs, and PCID 0. */
 export const TLB_SPACES = 7;
 /** What the spaces and the supervisor must know to flush (helpers/spaces.ts). */
-export const TLB_RECORDS = 0x70000;
+export const TLB_RECORDS = 0x1c0000;
 
 // --- jump cache: JUMP_CACHE_WAYS arrays of entries, placed by (linear ^ linear >> 12); code that runs finds its entry in the
 //     first way, `lookupBlock` moves it there: so what is hot lies together. An entry is { u64 tag; u32 micro-op pointer; u32 region << 1 }, tag = (linear & (2^48-1)) | S_MODE_TAG

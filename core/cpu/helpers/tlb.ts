@@ -163,16 +163,32 @@ export function dropWrites(gpa: u64): void {
   const entry = physEntry(gpa) & 0xfffff000;
   dropWritesFrom(tlbs() + L.TLB_MODE_SUPERVISOR * L.TLB_MODE_BYTES + L.TLB_WRITE, entry);
   dropWritesFrom(tlbs() + L.TLB_MODE_SUPERVISOR_AC * L.TLB_MODE_BYTES + L.TLB_WRITE, entry);
-  for (let owner: u32 = 0; owner < SUPERVISOR; owner++) {
-    if (loggedEntries(owner) != 0) dropWritesFrom(arraysOf(owner) + L.TLB_WRITE, entry);
+  for (let owner: u32 = 0; owner < SUPERVISOR; owner++) dropWritesOf(owner, entry);
+}
+
+/** In the write array of a user space. */
+function dropWritesOf(owner: u32, entry: u32): void {
+  const array = arraysOf(owner) + L.TLB_WRITE;
+  const logged = loggedEntries(owner);
+  if (logged > LOG_ENTRIES) {
+    dropWritesFrom(array, entry);
+    return;
+  }
+  for (let i: u32 = 0; i < logged; i++) {
+    const slot = loggedEntry(owner, i);
+    if (slot - array < <usize>L.TLB_ARRAY_BYTES) dropWrite(slot, entry);
   }
 }
 
 function dropWritesFrom(array: usize, entry: u32): void {
-  for (let slot = array; slot < array + L.TLB_ARRAY_BYTES; slot += L.TLB_ENTRY_BYTES) {
-    const tag = load<u64>(slot);
-    if ((tag & 1) == 0 && <u32>tag + load<u32>(slot, 8) == entry) store<u64>(slot, EMPTY);
-  }
+  if (array < arraysOf(0) && !(arraysUsed & (1 << <u32>((array - tlbs()) / L.TLB_ARRAY_BYTES)))) return;
+  for (let slot = array; slot < array + L.TLB_ARRAY_BYTES; slot += L.TLB_ENTRY_BYTES) dropWrite(slot, entry);
+}
+
+// @ts-ignore: decorator
+@inline function dropWrite(slot: usize, entry: u32): void {
+  const tag = load<u64>(slot);
+  if ((tag & 1) == 0 && <u32>tag + load<u32>(slot, 8) == entry) store<u64>(slot, EMPTY);
 }
 
 /** INVLPG: the page in the supervisor's arrays and the current space's, and code that relies on it. */
