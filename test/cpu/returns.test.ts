@@ -1,8 +1,7 @@
 /** Calls deeper than a region follows: where its returns have gone before, the next region goes on. */
 import { expect, it } from 'vitest';
-import { RAM_BASE } from '../../core/cpu';
 import * as L from '../../core/cpu/layout';
-import { bareVcpu } from '../support/bare-vcpu';
+import { flatVcpu } from '../support/flat-vcpu';
 
 const RAM_BYTES = 1 << 20;
 const CODE = 0x1000;
@@ -20,26 +19,19 @@ const call = (from: number, to: number): number[] => {
 const functionAt = (depth: number): number => FUNCTIONS + depth * FUNCTION_BYTES;
 
 /** A loop that calls a function, which counts in EAX and calls the next one, and so on; flat 32-bit code. */
-function nest(): { vcpu: ReturnType<typeof bareVcpu>['vcpu']; view: DataView } {
-  const { vcpu, memory } = bareVcpu(RAM_BYTES, { translateAfter: 1 });
-  const bytes = new Uint8Array(memory.buffer, RAM_BASE, RAM_BYTES);
+function nest(): ReturnType<typeof flatVcpu> {
+  const machine = flatVcpu(RAM_BYTES, CODE);
+  const { ram } = machine;
   // call 0; jmp $-5
-  bytes.set([...call(CODE, functionAt(0)), 0xeb, 0xf9], CODE);
+  ram.set([...call(CODE, functionAt(0)), 0xeb, 0xf9], CODE);
   for (let depth = 0; depth < DEPTH; depth++) {
     const at = functionAt(depth);
     // inc eax; call the next one; ret
     const next = depth + 1 < DEPTH ? call(at + 1, functionAt(depth + 1)) : [];
-    bytes.set([0x40, ...next, 0xc3], at);
+    ram.set([0x40, ...next, 0xc3], at);
   }
-  const r = vcpu.registers;
-  r.cr0 = 0x33n;
-  const flat = { base: 0n, limit: 0xffffffff };
-  r.setSegment('cs', { ...flat, selector: 0x08, access: 0xc09b });
-  for (const name of ['ds', 'es', 'fs', 'gs', 'ss'] as const)
-    r.setSegment(name, { ...flat, selector: 0x10, access: 0xc093 });
-  r.set32('rsp', STACK);
-  r.rip = BigInt(CODE);
-  return { vcpu, view: new DataView(memory.buffer) };
+  machine.vcpu.registers.set32('rsp', STACK);
+  return machine;
 }
 
 it('go on in their callers when the region is made anew', () => {

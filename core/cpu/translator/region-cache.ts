@@ -60,6 +60,9 @@ const STUCK_LIMIT = 2_000;
 /** Times a region is made anew for indirect branches. */
 const MAX_REMADE = 4;
 
+/** Targets of an indirect branch that a region compares with. */
+const MAX_TARGETS = 32;
+
 export interface ModeTier {
   readonly handlers: readonly Handler[];
   readonly table: RegionTable;
@@ -120,6 +123,8 @@ export class RegionCache {
   private readonly regions = new Map<number, Region>();
   /** Entry -> times its region was made anew. */
   private readonly remade = new Map<number, number>();
+  /** Profile of an indirect branch -> RIPs that were in it. */
+  private readonly targets = new Map<number, Set<bigint>>();
   /** Entries of regions that were left too often for the interpreter: every access has a check of its own there. */
   private readonly straddling = new Set<number>();
   /** Entries of regions that were left too often because of floating-point operands or MXCSR: helpers do the arithmetic there. */
@@ -208,17 +213,18 @@ export class RegionCache {
     const tier = long ? this.long : this.legacy;
     const entryRip = BigInt.asUintN(64, views.i64[(base + L.S_RIP) >> 3]);
     const bits = long ? 64 : 32;
-    const { u8, u16, u32, i32, i64 } = views;
+    const { u8, u16, u32, i32 } = views;
     const replaced = this.regionAt(header);
     const graph: GraphSource = {
       u8,
       u16,
       u32,
       i32,
-      i64,
       handlers: tier.handlers,
       long,
       supervisor: (mode & L.MODE_USER) === 0,
+      lateTargets: (profile) => this.lateTargets(profile),
+      targets: (profile) => this.targetsOf(profile),
       distanceOf: (rip) => Number(BigInt.asIntN(bits, rip - entryRip)),
       peek: (distance) => services.peekBlock(BigInt.asUintN(bits, entryRip + BigInt(distance))),
       executions: (block) =>
@@ -246,6 +252,21 @@ export class RegionCache {
       inlineFloats: !this.exactFloats.has(header),
       optimized: region.optimized,
     });
+  }
+
+  /** What the profile of an indirect branch holds. */
+  private lateTargets(profile: number): readonly bigint[] {
+    const first = (profile + L.TARGETS_LIST) >> 3;
+    const places = this.config.views.i64.subarray(first, first + L.TARGETS_ENTRIES);
+    return [...places].filter((rip) => rip !== 0n);
+  }
+
+  /** That and what it held when regions were made before: targets that have one place in it take turns. */
+  private targetsOf(profile: number): readonly bigint[] {
+    let known = this.targets.get(profile);
+    if (!known) this.targets.set(profile, (known = new Set()));
+    for (const rip of this.lateTargets(profile)) if (known.size < MAX_TARGETS) known.add(rip);
+    return [...known];
   }
 
   /** Pages besides the entry's first: distance in pages -> GPA. */
@@ -427,6 +448,7 @@ export class RegionCache {
     this.regions.clear();
     this.byMember.clear();
     this.remade.clear();
+    this.targets.clear();
     this.straddling.clear();
     this.exactFloats.clear();
   }

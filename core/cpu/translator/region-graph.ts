@@ -110,12 +110,15 @@ export interface GraphSource {
   readonly u16: Uint16Array;
   readonly u32: Uint32Array;
   readonly i32: Int32Array;
-  readonly i64: BigInt64Array;
   /** Handlers of the mode by number. */
   readonly handlers: readonly Handler[];
   readonly long: boolean;
   /** CPL is not 3. */
   readonly supervisor: boolean;
+  /** RIPs that the indirect branch with a profile has gone to; several may have one place in it. */
+  lateTargets(profile: number): readonly bigint[];
+  /** These, and those it held when regions were made before. */
+  targets(profile: number): readonly bigint[];
   /** Distance of a RIP from the entry's. */
   distanceOf(rip: bigint): number;
   /** Header of the block `distance` bytes from the entry, or 0. */
@@ -134,20 +137,21 @@ const MAX_CALLERS = 2;
 /** Raise a fault or look for the code again: for the interpreter. */
 const ODD_ENDS = new Set(['RAISE', 'FETCH']);
 
-/** An indirect branch's profile, and the targets in it. */
-function profileOf(source: GraphSource, uop: number): { profile: number; targets: number[] } {
+interface Profile {
+  readonly profile: number;
+  readonly targets: readonly number[];
+}
+
+/** An indirect branch's profile, and its targets: of late, or ever. */
+function profileOf(source: GraphSource, uop: number, span: 'late' | 'ever'): Profile {
   const profile = source.i32[(uop + L.UOP_IMM) >> 2];
-  const targets: number[] = [];
-  for (let i = 0; i < L.TARGETS_ENTRIES; i++) {
-    const rip = source.i64[((profile + L.TARGETS_LIST) >> 3) + i];
-    if (rip !== 0n) targets.push(source.distanceOf(rip));
-  }
-  return { profile, targets };
+  const rips = span === 'late' ? source.lateTargets(profile) : source.targets(profile);
+  return { profile, targets: rips.map((rip) => source.distanceOf(rip)) };
 }
 
 /** A return whose caller is in the region needs no profile, and one that drops parameters has none. */
 function returnEnd(source: GraphSource, uop: number, notes: boolean): NodeEnd {
-  const { profile, targets } = profileOf(source, uop);
+  const { profile, targets } = profileOf(source, uop, 'late');
   const few = targets.length <= MAX_CALLERS;
   return { kind: 'return', targets: few ? targets : [], profile: notes ? profile : 0 };
 }
@@ -189,11 +193,11 @@ function endOf(
   if (mnemonic === 'JMP')
     return direct
       ? { kind: 'jump', target, next }
-      : { kind: 'indirect', ...profileOf(source, uop), next: undefined };
+      : { kind: 'indirect', ...profileOf(source, uop, 'ever'), next: undefined };
   if (mnemonic === 'CALL')
     return direct
       ? { kind: 'call', target, next }
-      : { kind: 'indirect', ...profileOf(source, uop), next };
+      : { kind: 'indirect', ...profileOf(source, uop, 'ever'), next };
   return { kind: 'branch', taken: target, next };
 }
 
