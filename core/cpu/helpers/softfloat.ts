@@ -190,6 +190,14 @@ export function divide128(h: u64, l: u64, d: u64): u64 {
   return (q1 << 32) + q0;
 }
 
+/** The 64 bits behind the last quotient, by `d`: one half and whether there is more are enough to round by. */
+// @ts-ignore: decorator
+@inline export function behindQuotient(d: u64): u64 {
+  const rest = remainder;
+  const half = rest >= d - rest;
+  return (half ? 0x8000000000000000 : 0) | <u64>((half ? rest - (d - rest) : rest) != 0);
+}
+
 export function divideFinite(aSign: i32, aExponent: i32, aHigh: u64, bSign: i32, bExponent: i32, bHigh: u64): void {
   sign = aSign ^ bSign;
   if (aHigh < bHigh) {
@@ -199,9 +207,7 @@ export function divideFinite(aSign: i32, aExponent: i32, aHigh: u64, bSign: i32,
     exponent = aExponent - bExponent;
     high = divide128(aHigh >> 1, aHigh << 63, bHigh);
   }
-  const rest = remainder;
-  const half = rest >= bHigh - rest;
-  low = (half ? 0x8000000000000000 : 0) | <u64>((half ? rest - (bHigh - rest) : rest) != 0);
+  low = behindQuotient(bHigh);
 }
 
 /** Root of a positive number (P. Zimmermann, Karatsuba Square Root: two digits). */

@@ -1,7 +1,7 @@
 /** Stack instructions: PUSH, POP, PUSHA, POPA, ENTER, LEAVE, PUSHF, POPF. */
 import { i32, i64, type I32 } from '../../wasm';
 import { S_EFLAGS, S_GPR } from '../layout';
-import type { OpContext, WordBytes } from './context';
+import type { OpContext } from './context';
 import { define, type OpDefinition } from './define';
 
 const RSP = 4;
@@ -33,6 +33,17 @@ function popOperand(c: OpContext): void {
   c.setState64(S_GPR + RSP * 8, after);
 }
 
+/** LEAVE where the stack segment is flat with base 0 and as wide as addresses are. */
+export function leaveFlat(c: OpContext): void {
+  const bytes = c.operandBytes;
+  const width = c.long ? 8 : 4;
+  const w = c.wordsOf(width);
+  const frame = c.let(c.reg(RBP, width));
+  const value = c.let(c.loadAt(c.toI64(frame), bytes));
+  c.setReg(RSP, width, w.add(frame, w.const(bytes)));
+  c.setReg(RBP, bytes, value);
+}
+
 /** LEAVE: rSP = rBP, then POP rBP. */
 function leave(c: OpContext): void {
   c.run('leave', i32.const(c.operandBytes));
@@ -55,12 +66,8 @@ export const STACK: readonly OpDefinition[] = [
   define('PUSHA', {}, pushAll),
   define('POPA', {}, (c) => c.run('popAll', i32.const(c.operandBytes))),
   define('LEAVE', { hot: true }, (c) => {
-    if (!c.long) return leave(c);
-    const bytes = c.operandBytes as WordBytes;
-    const frame = c.let(c.reg(RBP, 8));
-    const value = c.let(c.loadAt(c.toI64(frame), bytes));
-    c.setReg(RSP, 8, i64.add(c.toI64(frame), i64.const(bytes)));
-    c.setReg(RBP, bytes, value);
+    if (c.long) leaveFlat(c);
+    else leave(c);
   }),
   define('ENTER', {}, (c) => c.run('enter', i32.const(c.operandBytes), i32.wrap(c.immediate()))),
   define('PUSHF', {}, (c) => {

@@ -10,7 +10,6 @@ import {
   roundingMode,
   ZE,
 } from '../softfloat';
-import * as L from '../../layout';
 import { state } from '../state';
 import { conversionFlags, fromDouble, fromInteger, fromSingle } from './load';
 import {
@@ -126,28 +125,18 @@ function special(op: i32, aSe: u32, a: u64, bSe: u32, b: u64): bool {
 
 /** ST(dst) = ST(dst) op ST(src) by the reg field `op`; `drop` pops. */
 export function x87Arith(op: i32, dst: i32, src: i32, drop: i32): void {
-  const vcpu = state();
-  const t = load<u32>(vcpu, L.S_X87_TOP);
-  const tags = load<u32>(vcpu, L.S_X87_TAGS);
-  const d = (t + dst) & 7;
-  const s = (t + src) & 7;
-  if ((tags >> d) & (tags >> s) & 1) {
-    const a = vcpu + L.S_X87 + (d << 4);
-    const b = vcpu + L.S_X87 + (s << 4);
-    if (quickly(vcpu, op, a, <u32>load<u16>(a, 8), load<u64>(a), <u32>load<u16>(b, 8), load<u64>(b))) {
-      if (drop) {
-        store<u32>(vcpu, tags & ~(1 << t), L.S_X87_TAGS);
-        store<u32>(vcpu, (t + 1) & 7, L.S_X87_TOP);
-      }
-      return;
-    }
-    beginRounding();
-    operate(op, signExponentOf(dst), significandOf(dst), signExponentOf(src), significandOf(src));
-    if (!settle()) return;
-    write(dst, valueSe(), valueSignificand());
-  } else {
+  if (isEmpty(dst) || isEmpty(src)) {
     if (!stackFault(false)) return;
     write(dst, INDEFINITE_SE, INDEFINITE);
+  } else {
+    const a = st(dst);
+    const b = st(src);
+    if (!quickly(state(), op, a, <u32>load<u16>(a, 8), load<u64>(a), <u32>load<u16>(b, 8), load<u64>(b))) {
+      beginRounding();
+      operate(op, signExponentOf(dst), significandOf(dst), signExponentOf(src), significandOf(src));
+      if (!settle()) return;
+      write(dst, valueSe(), valueSignificand());
+    }
   }
   if (drop) pop();
 }

@@ -1,7 +1,8 @@
 // AssemblyScript. The frequent case of arithmetic, in locals only: two normal numbers, rounded to nearest at 64 bits
 // with PE masked, and a result that is normal. All else is left to arith.ts, untouched.
 import * as L from '../../layout';
-import { divide128, divisionRemainder, multiplyHigh, PE } from '../softfloat';
+import { behindQuotient, divide128, multiplyHigh, PE } from '../softfloat';
+import { BIAS } from './number';
 import { C1, INTEGER_BIT } from './stack';
 
 /** The ModR/M reg field of D8 xx. */
@@ -11,7 +12,6 @@ export const SUB: i32 = 4;
 export const SUBR: i32 = 5;
 export const DIVR: i32 = 7;
 
-const BIAS: i32 = 0x3fff;
 /** RC, PC and the PE mask of the control word; to nearest, 64 bits, masked. */
 const MODES: u32 = 0xf20;
 const USUAL: u32 = 0x320;
@@ -70,12 +70,8 @@ const USUAL: u32 = 0x320;
 @inline function divide(vcpu: usize, at: usize, aSe: u32, a: u64, bSe: u32, b: u64): bool {
   const less = a < b;
   const high = divide128(less ? a : a >> 1, less ? 0 : a << 63, b);
-  const rest = divisionRemainder();
-  // What is behind the significand: against one half, and whether there is more.
-  const half = rest >= b - rest;
-  const low = (half ? INTEGER_BIT : 0) | <u64>((half ? rest - (b - rest) : rest) != 0);
   const biased = <i32>(aSe & 0x7fff) - <i32>(bSe & 0x7fff) + BIAS - <i32>less;
-  return finish(vcpu, at, (aSe ^ bSe) & 0x8000, biased, high, low);
+  return finish(vcpu, at, (aSe ^ bSe) & 0x8000, biased, high, behindQuotient(b));
 }
 
 /** `a op b` to the register at `at` of the vcpu whose state is at `vcpu`, with the status word; SUBR and DIVR swap. False, and nothing done, when it is no frequent case. */
