@@ -9,10 +9,10 @@ const ASC_FLAGS = [
   '--runtime', 'stub',
   '--importMemory',
   '--sharedMemory',
-  '--initialMemory', '16',
+  '--initialMemory', '64',
   '--maximumMemory', '65536',
   // HELPERS_DATA_BASE of core/cpu/layout.ts.
-  '--memoryBase', '65536',
+  '--memoryBase', '2097152',
   // Pointers are 32 bits here for good; v128 values cross to other wasm modules only.
   '--disableWarning', '201',
   '--disableWarning', '112',

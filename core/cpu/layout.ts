@@ -3,8 +3,8 @@
  * AssemblyScript helpers: keep to `export const NAME = <integer expression>`.
  *
  * ```
- * 0x0001_0000  static data of the helpers (tables)
- * 0x0004_0000  vcpu state, VCPU_STRIDE bytes each
+ * 0x0000_0000  vcpu state, VCPU_STRIDE bytes each
+ * 0x0020_0000  static data of the helpers (tables)
  * 0x0040_0000  physical page map     u32 a page of 4 GiB
  * 0x0080_0000  code granule map      u32 a page: bit n = bytes 128n..128n+127 hold decoded code
  * 0x00c0_0000  dirty map             u8 a page
@@ -19,10 +19,11 @@
  * Guest loads and stores reach only addresses that the TLB fill (helpers/mmu.ts) took from the physical page map,
  * which the machine's address space alone writes.
  */
-export const HELPERS_DATA_BASE = 0x10000;
-export const VCPU_BASE = 0x40000;
+/** So low that the general registers of vcpu 0 are within a one-byte displacement of the memory: shorter code. */
+export const VCPU_BASE = 0;
 export const VCPU_STRIDE = 0x10000;
 export const VCPU_MAX = 32;
+export const HELPERS_DATA_BASE = 0x200000;
 export const PHYS_MAP_BASE = 0x400000;
 export const CODE_MAP_BASE = 0x800000;
 export const DIRTY_MAP_BASE = 0xc00000;
@@ -43,17 +44,20 @@ export const PHYS_READ = 1;
 /** Stores go straight to memory (clear for ROM: stores are dropped by the bus). */
 export const PHYS_WRITE = 2;
 
-// --- TLB: modes (what CPL and SMAP allow), each a read and a write array of 16-byte entries
+// --- TLB: modes (what CPL and SMAP allow), each an array of pairs of 16-byte entries, for reads and for writes:
 //     { u64 tag; u32 addend; u32 global }: tag is the page's linear address, or all ones when empty;
 //     host address = low 32 bits of (linear + addend). Separate exec arrays, tagged alike, whose addend gives the GPA.
+//     In pairs, as code that writes a page reads it, too, and as short displacements make short code.
 //     The supervisor's two modes and its exec array, TLB_NONE, then user arrays by address space, then their records.
 //     One way only: of 1,024 entries the 20 to 30 pages that a system call touches often had two in one place.
 export const TLB_ENTRIES = 4096;
 export const TLB_ENTRY_BYTES = 16;
-export const TLB_ARRAY_BYTES = 0x10000;
-/** Within a mode: reads first, then writes. */
-export const TLB_WRITE = 0x10000;
+/** Within a pair: reads first, then writes. */
+export const TLB_WRITE = 16;
+export const TLB_PAIR_BYTES = 32;
 export const TLB_MODE_BYTES = 0x20000;
+/** What is flushed as a whole: half a mode, or an exec array. */
+export const TLB_PART_BYTES = 0x10000;
 export const TLB_MODE_SUPERVISOR = 0;
 /** Supervisor with EFLAGS.AC set while CR4.SMAP is on. */
 export const TLB_MODE_SUPERVISOR_AC = 1;
@@ -306,7 +310,7 @@ export const REGION_PAGES_MAX = 14;
 export const REGION_PATIENCE = 120;
 /** i32: times REGION_HEAT_RUNS runs until the region is made anew, larger. */
 export const REGION_HEAT = 124;
-export const REGION_HEAT_RUNS = 16;
+export const REGION_HEAT_RUNS = 64;
 export const REGION_BYTES = 128;
 
 export const UOP_BYTES = 32;

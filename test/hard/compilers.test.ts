@@ -76,7 +76,7 @@ function setUp(view: DataView, seed: number): void {
   for (let page = 0; page < PAGES && seed % 3 !== 0; page++) {
     if (seed % 3 === 2 && random.chance(25)) continue;
     const linear = LINEAR + BigInt((page - PAGES_BELOW) * PAGE);
-    const slot = Number((linear >> 12n) & BigInt(L.TLB_ENTRIES - 1)) * L.TLB_ENTRY_BYTES;
+    const slot = Number((linear >> 12n) & BigInt(L.TLB_ENTRIES - 1)) * L.TLB_PAIR_BYTES;
     const addend = L.RAM_BASE + page * PAGE - Number(linear & 0xffffffffn);
     for (const array of [0, L.TLB_WRITE]) {
       view.setBigUint64(L.TLB_AREA_BASE + array + slot, linear, true);

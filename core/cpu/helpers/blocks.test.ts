@@ -101,7 +101,7 @@ describe('decoded blocks', () => {
 
   it('take their page out of the write TLB', () => {
     m.run('slowStore', 0x8000n, 4, 1n);
-    const slot = L.TLB_AREA_BASE + L.TLB_WRITE + (8 << 4);
+    const slot = L.TLB_AREA_BASE + 8 * L.TLB_PAIR_BYTES + L.TLB_WRITE;
     expect(m.view.getBigUint64(slot, true)).toBe(0x8000n);
     block(0, 0x8000, 16);
     expect(m.view.getBigUint64(slot, true)).toBe(0xffffffffffffffffn);

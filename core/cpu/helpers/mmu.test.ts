@@ -184,7 +184,7 @@ describe('4-level paging (SDM 3A 4.5)', () => {
   it('forgets one page on INVLPG and all on a flush', () => {
     map(m, LINEAR, 0x40000n, P | W);
     m.run('slowStore', LINEAR, 4, 1n);
-    const slot = L.TLB_AREA_BASE + (Number((LINEAR >> 12n) & 1023n) << 4);
+    const slot = L.TLB_AREA_BASE + Number((LINEAR >> 12n) & 1023n) * L.TLB_PAIR_BYTES;
     expect(m.view.getBigUint64(slot, true)).toBe(LINEAR);
     expect(m.view.getBigUint64(slot + L.TLB_WRITE, true)).toBe(LINEAR);
     m.run('invalidatePage', LINEAR + 0x123n);
@@ -201,7 +201,7 @@ describe('4-level paging (SDM 3A 4.5)', () => {
     m.write(upper, 8, P | W | PS);
     m.run('slowLoad', (8n << 39n) + 0x5000n, 4);
     m.run('invalidatePage', 8n << 39n);
-    const slot = L.TLB_AREA_BASE + (5 << 4);
+    const slot = L.TLB_AREA_BASE + 5 * L.TLB_PAIR_BYTES;
     expect(m.view.getBigUint64(slot, true)).toBe(0xffffffffffffffffn);
   });
 
@@ -211,7 +211,7 @@ describe('4-level paging (SDM 3A 4.5)', () => {
     expect(m.run('slowLoad', LINEAR + 0x20n, 8)).toBe(0x5566778811223344n);
     m.run('slowStore', LINEAR + 0x30n, 1, 0x41n);
     expect(m.bus).toEqual(['r4 fee00020', 'r4 fee00024', 'w1 fee00030=41']);
-    const slot = L.TLB_AREA_BASE + (Number((LINEAR >> 12n) & 1023n) << 4);
+    const slot = L.TLB_AREA_BASE + Number((LINEAR >> 12n) & 1023n) * L.TLB_PAIR_BYTES;
     expect(m.view.getBigUint64(slot, true)).not.toBe(LINEAR);
   });
 

@@ -6,7 +6,7 @@ import { deliverHere, faulted, raise, recordFault, unwindFault } from './excepti
 import { readMmio, writeMmio } from './host';
 import { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, faultCode, pageGlobal, physEntry, walk } from './paging';
 import { get32, get64, set32, set64, tlbs } from './state';
-import { execArray, fill, fillExecute } from './tlb';
+import { execArray, execSlotOf, fill, fillExecute, slotOf } from './tlb';
 
 const PF_VECTOR: i32 = 14;
 const AC_VECTOR: i32 = 17;
@@ -167,7 +167,7 @@ function attemptStore(linear: u64, size: i32, value: u64): void {
 /** Loads for helpers: by the TLB, else as `slowLoad`. */
 export function readMemory(linear: u64, size: i32): u64 {
   const array = forcedSupervisor ? tlbs() : <usize>get32(L.S_TLB);
-  const slot = array + ((<usize>(<u32>linear >> 12) & (L.TLB_ENTRIES - 1)) << 4);
+  const slot = slotOf(array, linear);
   if (load<u64>(slot) != ((linear + <u64>(size - 1)) & ~(<u64>0xfff))) return slowLoad(linear, size);
   const host = <usize>(<u32>linear + load<u32>(slot, 8));
   if (size == 8) return load<u64>(host);
@@ -177,7 +177,7 @@ export function readMemory(linear: u64, size: i32): u64 {
 
 export function writeMemory(linear: u64, size: i32, value: u64): void {
   const array = (forcedSupervisor ? tlbs() : <usize>get32(L.S_TLB)) + L.TLB_WRITE;
-  const slot = array + ((<usize>(<u32>linear >> 12) & (L.TLB_ENTRIES - 1)) << 4);
+  const slot = slotOf(array, linear);
   if (load<u64>(slot) != ((linear + <u64>(size - 1)) & ~(<u64>0xfff))) {
     slowStore(linear, size, value);
     return;
@@ -270,7 +270,7 @@ export function translateFetch(linear: u64, probing: bool): u64 {
   }
   const user = get32(L.S_CPL) == 3;
   const page = linear & ~(<u64>0xfff);
-  const slot = execArray(user) + ((<usize>(<u32>linear >> 12) & (L.TLB_ENTRIES - 1)) << 4);
+  const slot = execSlotOf(execArray(user), linear);
   if (load<u64>(slot) == page) {
     fetchedGlobal = (load<u32>(slot, 8) & 1) != 0;
     return (load<u64>(slot, 8) & ~(<u64>0xfff)) | (linear & 0xfff);

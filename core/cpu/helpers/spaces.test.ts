@@ -26,7 +26,10 @@ describe('what of the translations stays (SDM 3A 4.10.4)', () => {
 
   /** The read entry for an address in the running mode. */
   const readTag = (linear: bigint): bigint =>
-    m.view.getBigUint64(m.get32(L.S_TLB) + (Number((linear >> 12n) & 1023n) << 4), true);
+    m.view.getBigUint64(
+      m.get32(L.S_TLB) + Number((linear >> 12n) & 1023n) * L.TLB_PAIR_BYTES,
+      true,
+    );
 
   const hit = (linear: bigint): boolean => readTag(linear) === (linear & ~0xfffn);
 

@@ -7,6 +7,7 @@ import { probeRead, probeWrite, readMemory, writeMemory } from './mmu';
 import { accessOf, baseOf, checkSegment, isLong, limitOf } from './segments';
 import { currentRip, get32, reg, set32, set64, state } from './state';
 import { checkIo } from './system';
+import { slotOf } from './tlb';
 
 const RCX: i32 = 1;
 const RSI: i32 = 6;
@@ -59,7 +60,7 @@ function interrupted(): bool {
 function hostOf(linear: u64, write: bool): usize {
   for (let attempt = 0; attempt < 2; attempt++) {
     const array = <usize>get32(L.S_TLB) + (write ? L.TLB_WRITE : 0);
-    const slot = array + ((<usize>(<u32>linear >> 12) & (L.TLB_ENTRIES - 1)) << 4);
+    const slot = slotOf(array, linear);
     if (load<u64>(slot) == (linear & ~(<u64>0xfff))) return <usize>(<u32>linear + load<u32>(slot, 8));
     if (attempt == 0) {
       if (write) probeWrite(linear, 1);

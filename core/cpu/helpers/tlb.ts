@@ -14,13 +14,24 @@ const CR4_PGE: u64 = 0x80;
 /** In the last word of an entry; of exec entries in bit 0 of the GPA. */
 const GLOBAL: u32 = 1;
 
-/** Supervisor arrays filled since the last flush of everything (bit n: array n of the TLB area). */
-let arraysUsed: u32 = 0;
+/** Parts of the supervisor's arrays filled since the last flush of everything (bit n: part n of the TLB area). */
+let partsUsed: u32 = 0;
 /** A user space may hold translations of global pages. */
 let userGlobals: bool = false;
 
 /** The supervisor's arrays are before TLB_NONE. */
 const SUPERVISOR_BYTES: usize = L.TLB_NONE;
+
+// @ts-ignore: decorator
+@inline function indexOf(linear: u64): usize { return <usize>(<u32>linear >> 12) & (L.TLB_ENTRIES - 1); }
+
+/** The pair of a page in the TLB mode at `array`. */
+// @ts-ignore: decorator
+@inline export function slotOf(array: usize, linear: u64): usize { return array + indexOf(linear) * L.TLB_PAIR_BYTES; }
+
+/** The entry of a page in an exec array. */
+// @ts-ignore: decorator
+@inline export function execSlotOf(array: usize, linear: u64): usize { return array + indexOf(linear) * L.TLB_ENTRY_BYTES; }
 
 /** What a flush must know of an entry just made at `slot` from the last walk. */
 function filled(linear: u64, slot: usize): void {
@@ -30,7 +41,7 @@ function filled(linear: u64, slot: usize): void {
     if (pageGlobal) userGlobals = true;
     return;
   }
-  arraysUsed |= 1 << <u32>((slot - tlbs()) / L.TLB_ARRAY_BYTES);
+  partsUsed |= 1 << <u32>((slot - tlbs()) / L.TLB_PART_BYTES);
   if (!pageGlobal) logEntry(SUPERVISOR, slot);
   if (pageLarge) markLarge(SUPERVISOR, linear, !pageGlobal);
 }
@@ -44,7 +55,7 @@ export function fill(array: usize, linear: u64, gpa: u64, access: i32): void {
   // Data breakpoints must see every access.
   if ((get64(L.S_DR + 56) & 0xff) != 0 && (get64(L.S_DR + 56) & 0x33330000) != 0) return;
   const page = linear & ~(<u64>0xfff);
-  const slot = array + ((<usize>(<u32>linear >> 12) & (L.TLB_ENTRIES - 1)) << 4);
+  const slot = slotOf(array, linear);
   const addend = (entry & 0xfffff000) - <u32>page;
   put(slot, page, addend);
   filled(linear, slot);
@@ -86,7 +97,7 @@ export function emptyTlb(): void {
   clearJumpCache();
   numberSpaces();
   forgetSpaces();
-  arraysUsed = 0;
+  partsUsed = 0;
   userGlobals = false;
 }
 
@@ -98,9 +109,9 @@ export function flushTlb(keepGlobal: i32): void {
     retag();
     return;
   }
-  for (let array: usize = 0; array < SUPERVISOR_BYTES; array += L.TLB_ARRAY_BYTES) {
-    if (arraysUsed & 1) memory.fill(tlbs() + array, 0xff, L.TLB_ARRAY_BYTES);
-    arraysUsed >>= 1;
+  for (let part: usize = 0; part < SUPERVISOR_BYTES; part += L.TLB_PART_BYTES) {
+    if (partsUsed & 1) memory.fill(tlbs() + part, 0xff, L.TLB_PART_BYTES);
+    partsUsed >>= 1;
   }
   clearLog(SUPERVISOR);
   clearLarge(SUPERVISOR, false);
@@ -161,28 +172,28 @@ export function flushPcid(pcid: u32): void {
 /** Drops the write entries of every space: a page has become code. */
 export function dropWrites(gpa: u64): void {
   const entry = physEntry(gpa) & 0xfffff000;
-  dropWritesFrom(tlbs() + L.TLB_MODE_SUPERVISOR * L.TLB_MODE_BYTES + L.TLB_WRITE, entry);
-  dropWritesFrom(tlbs() + L.TLB_MODE_SUPERVISOR_AC * L.TLB_MODE_BYTES + L.TLB_WRITE, entry);
+  for (let part: u32 = 0; part < <u32>(L.TLB_EXEC / L.TLB_PART_BYTES); part++) {
+    if (partsUsed & (1 << part)) dropWritesFrom(tlbs() + <usize>part * L.TLB_PART_BYTES, L.TLB_PART_BYTES, entry);
+  }
   for (let owner: u32 = 0; owner < SUPERVISOR; owner++) dropWritesOf(owner, entry);
 }
 
-/** In the write array of a user space. */
+/** The write entries of a user space. */
 function dropWritesOf(owner: u32, entry: u32): void {
-  const array = arraysOf(owner) + L.TLB_WRITE;
+  const array = arraysOf(owner);
   const logged = loggedEntries(owner);
   if (logged > LOG_ENTRIES) {
-    dropWritesFrom(array, entry);
+    dropWritesFrom(array, L.TLB_MODE_BYTES, entry);
     return;
   }
   for (let i: u32 = 0; i < logged; i++) {
     const slot = loggedEntry(owner, i);
-    if (slot - array < <usize>L.TLB_ARRAY_BYTES) dropWrite(slot, entry);
+    if (slot - array < <usize>L.TLB_MODE_BYTES && (slot & L.TLB_WRITE) != 0) dropWrite(slot, entry);
   }
 }
 
-function dropWritesFrom(array: usize, entry: u32): void {
-  if (array < arraysOf(0) && !(arraysUsed & (1 << <u32>((array - tlbs()) / L.TLB_ARRAY_BYTES)))) return;
-  for (let slot = array; slot < array + L.TLB_ARRAY_BYTES; slot += L.TLB_ENTRY_BYTES) dropWrite(slot, entry);
+function dropWritesFrom(pairs: usize, bytes: usize, entry: u32): void {
+  for (let pair = pairs; pair < pairs + bytes; pair += L.TLB_PAIR_BYTES) dropWrite(pair + L.TLB_WRITE, entry);
 }
 
 // @ts-ignore: decorator
@@ -198,7 +209,9 @@ export function invalidatePage(linear: u64): void {
     return;
   }
   if (mayBeLarge(SUPERVISOR, linear, true)) flushLocal();
-  dropPage(tlbs(), SUPERVISOR_BYTES, linear);
+  dropPair(tlbs() + L.TLB_MODE_SUPERVISOR * L.TLB_MODE_BYTES, linear);
+  dropPair(tlbs() + L.TLB_MODE_SUPERVISOR_AC * L.TLB_MODE_BYTES, linear);
+  store<u64>(execSlotOf(execArray(false), linear), EMPTY);
   if (mayBeExecuted(SUPERVISOR, linear)) renewGeneration(SUPERVISOR);
   for (let owner: u32 = 0; owner < SUPERVISOR; owner++) {
     // Global pages are dropped whatever PCID they were filled for (SDM 3A 4.10.4.1).
@@ -223,12 +236,14 @@ function invalidateIn(owner: u32, linear: u64): void {
     flushSpace(owner);
     return;
   }
-  dropPage(arraysOf(owner), L.TLB_SPACE_BYTES, linear);
+  dropPair(arraysOf(owner), linear);
+  store<u64>(execSlotOf(arraysOf(owner) + L.TLB_SPACE_EXEC, linear), EMPTY);
   if (mayBeExecuted(owner, linear)) renewGeneration(owner);
 }
 
-/** Empties a page's entry in the arrays of `bytes` from `arrays` on. */
-function dropPage(arrays: usize, bytes: usize, linear: u64): void {
-  const index = (<usize>(<u32>linear >> 12) & (L.TLB_ENTRIES - 1)) << 4;
-  for (let array: usize = 0; array < bytes; array += L.TLB_ARRAY_BYTES) store<u64>(arrays + array + index, EMPTY);
+/** Empties a page's entries in a mode. */
+function dropPair(array: usize, linear: u64): void {
+  const pair = slotOf(array, linear);
+  store<u64>(pair, EMPTY);
+  store<u64>(pair, EMPTY, L.TLB_WRITE);
 }

@@ -23,7 +23,7 @@ import * as L from '../layout';
 import type { FlagKind, Word, WordBytes } from '../ops/context';
 import { conditionOfKind, FLAG_KIND_NUMBERS } from '../ops/flags';
 import type { HelperName } from '../ops/helper-types';
-import { targetSlot, TierContext, type HandlerShape } from '../tier/context';
+import { pairOffset, targetSlot, TierContext, type HandlerShape } from '../tier/context';
 
 /** Functions of the interpreter module that handlers share. */
 export interface SharedFunctions {
@@ -132,11 +132,7 @@ export class InterpreterContext extends TierContext {
 
   /** Address of the TLB entry for a linear address. */
   private entryOf(address: I64): I32 {
-    const slot = i32.and(
-      i32.shrU(i32.wrap(address), i32.const(8)),
-      i32.const((L.TLB_ENTRIES - 1) * L.TLB_ENTRY_BYTES),
-    );
-    return i32.add(i32.load(i32.const(this.base + L.S_TLB)), slot);
+    return i32.add(i32.load(i32.const(this.base + L.S_TLB)), pairOffset(address));
   }
 
   /** 1 when `bytes` at `address` lie within the page the entry holds. */

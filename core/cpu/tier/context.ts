@@ -29,6 +29,17 @@ export interface HandlerShape {
 const RSP = L.S_GPR + 4 * 8;
 const REG_FIELDS = [L.UOP_REG0, L.UOP_REG1, L.UOP_REG2] as const;
 
+/** log2 of a page's bytes. */
+const PAGE_SHIFT = 12;
+
+/** Where in a TLB mode the pair of a linear address is. */
+export function pairOffset(address: I64): I32 {
+  return i32.and(
+    i32.shrU(i32.wrap(address), i32.const(PAGE_SHIFT - Math.log2(L.TLB_PAIR_BYTES))),
+    i32.const((L.TLB_ENTRIES - 1) * L.TLB_PAIR_BYTES),
+  );
+}
+
 /** Place of an indirect branch's target within its block's list (layout.ts TARGETS_LIST). */
 export function targetSlot(target: I64): I32 {
   // Fibonacci hashing: the upper bits of the product.

@@ -23,7 +23,7 @@ import * as L from '../layout';
 import type { FlagKind, Word, WordBytes } from '../ops/context';
 import { conditionOfFlags, conditionOfKind, FLAG_KIND_NUMBERS } from '../ops/flags';
 import type { HelperName } from '../ops/helper-types';
-import { TierContext, type HandlerShape } from '../tier/context';
+import { pairOffset, TierContext, type HandlerShape } from '../tier/context';
 import { conditionOfDoubles, conditionOfWords, flagsOfKind } from './flag-words';
 import { GuestRegisters } from './guest-registers';
 import { inlineHelper } from './inline-helpers';
@@ -308,11 +308,7 @@ export class TranslatorContext extends TierContext implements InlineSite {
   }
 
   private entryOf(address: I64): I32 {
-    const slot = i32.and(
-      i32.shrU(i32.wrap(address), i32.const(8)),
-      i32.const((L.TLB_ENTRIES - 1) * L.TLB_ENTRY_BYTES),
-    );
-    return i32.add(this.region.tlb.get, slot);
+    return i32.add(this.region.tlb.get, pairOffset(address));
   }
 
   private checkedAddress(address: I64, bytes: number, array: number): I32 {
