@@ -97,6 +97,10 @@ function storePhysical(gpa: u64, size: i32, value: u64): void {
   if ((linear & <u64>(size - 1)) != 0 && !forcedSupervisor && get32(L.S_TLB) == <u32>tlbs() + L.TLB_NONE) raise(AC_VECTOR, 0);
 }
 
+/** The TLB mode of the access under way. */
+// @ts-ignore: decorator
+@inline function modeInUse(): usize { return forcedSupervisor ? tlbs() : <usize>get32(L.S_TLB); }
+
 /** A load that missed the TLB: `size` is 1, 2, 4 or 8. */
 export function slowLoad(linear: u64, size: i32): u64 {
   const value = attemptLoad(linear, size);
@@ -118,7 +122,7 @@ function attemptLoad(linear: u64, size: i32): u64 {
   const gpa = translate(linear, ACCESS_READ);
   if (gpa == FAULT) return 0;
   if (size <= rest) {
-    fill(forcedSupervisor ? tlbs() : <usize>get32(L.S_TLB), linear, gpa, ACCESS_READ);
+    fill(modeInUse(), linear, gpa, ACCESS_READ);
     return loadPhysical(gpa, size);
   }
   const next = wrap(linear + <u64>rest);
@@ -151,7 +155,7 @@ function attemptStore(linear: u64, size: i32, value: u64): void {
   const gpa = translate(linear, ACCESS_WRITE);
   if (gpa == FAULT) return;
   if (size <= rest) {
-    fill(forcedSupervisor ? tlbs() : <usize>get32(L.S_TLB), linear, gpa, ACCESS_WRITE);
+    fill(modeInUse(), linear, gpa, ACCESS_WRITE);
     storePhysical(gpa, size, value);
     return;
   }
@@ -166,8 +170,7 @@ function attemptStore(linear: u64, size: i32, value: u64): void {
 
 /** Loads for helpers: by the TLB, else as `slowLoad`. */
 export function readMemory(linear: u64, size: i32): u64 {
-  const array = forcedSupervisor ? tlbs() : <usize>get32(L.S_TLB);
-  const slot = slotOf(array, linear);
+  const slot = slotOf(modeInUse(), linear);
   if (load<u64>(slot) != ((linear + <u64>(size - 1)) & ~(<u64>0xfff))) return slowLoad(linear, size);
   const host = <usize>(<u32>linear + load<u32>(slot, 8));
   if (size == 8) return load<u64>(host);
@@ -176,8 +179,7 @@ export function readMemory(linear: u64, size: i32): u64 {
 }
 
 export function writeMemory(linear: u64, size: i32, value: u64): void {
-  const array = (forcedSupervisor ? tlbs() : <usize>get32(L.S_TLB)) + L.TLB_WRITE;
-  const slot = slotOf(array, linear);
+  const slot = slotOf(modeInUse(), linear) + L.TLB_WRITE;
   if (load<u64>(slot) != ((linear + <u64>(size - 1)) & ~(<u64>0xfff))) {
     slowStore(linear, size, value);
     return;
@@ -254,7 +256,7 @@ export function tryProbe(linear: u64, size: i32): void {
 function probe(linear: u64, size: i32, access: i32): void {
   const gpa = translate(linear, access);
   if (gpa == FAULT) return;
-  fill(forcedSupervisor ? tlbs() : <usize>get32(L.S_TLB), linear, gpa, access);
+  fill(modeInUse(), linear, gpa, access);
   const last = wrap(linear + <u64>(size - 1));
   if ((last ^ linear) & ~(<u64>0xfff)) translate(last & ~(<u64>0xfff), access);
 }

@@ -59,8 +59,7 @@ function interrupted(): bool {
 /** Host address when the page is directly reachable in the current mode, else 0. Fills the TLB, may fault. */
 function hostOf(linear: u64, write: bool): usize {
   for (let attempt = 0; attempt < 2; attempt++) {
-    const array = <usize>get32(L.S_TLB) + (write ? L.TLB_WRITE : 0);
-    const slot = slotOf(array, linear);
+    const slot = slotOf(<usize>get32(L.S_TLB), linear) + (write ? L.TLB_WRITE : 0);
     if (load<u64>(slot) == (linear & ~(<u64>0xfff))) return <usize>(<u32>linear + load<u32>(slot, 8));
     if (attempt == 0) {
       if (write) probeWrite(linear, 1);

@@ -130,7 +130,7 @@ export class InterpreterContext extends TierContext {
     return bytes === 8 ? value : i32.wrap(value);
   }
 
-  /** Address of the TLB entry for a linear address. */
+  /** Address of the TLB's pair of entries for a linear address. */
   private entryOf(address: I64): I32 {
     return i32.add(i32.load(i32.const(this.base + L.S_TLB)), pairOffset(address));
   }
