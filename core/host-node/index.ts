@@ -12,4 +12,11 @@ export { nodeSockets } from './sockets';
 export { domusPaths, nodeSystem, type DomusPaths } from './system';
 export { nodeTimers } from './timers';
 export { vncResponse } from './vnc-des';
-export { compileMeanwhile, compileNow, nodeWasm, threadedWasm, type ThreadData } from './wasm';
+export {
+  compileMeanwhile,
+  compileNow,
+  giveWayToVcpus,
+  nodeWasm,
+  threadedWasm,
+  type ThreadData,
+} from './wasm';

@@ -1,8 +1,9 @@
 /** Entry of a vcpu's translator thread. */
 import { workerData } from 'node:worker_threads';
-import { compileMeanwhile, compileNow, type ThreadData } from '../../host-node';
+import { compileMeanwhile, compileNow, giveWayToVcpus, type ThreadData } from '../../host-node';
 import { TranslatorService, type ToTranslator, type TranslatorStart } from '../../machine';
 
+giveWayToVcpus();
 const { port, start } = workerData as ThreadData;
 const service = new TranslatorService(start as TranslatorStart, {
   post: (message) => port.postMessage(message),
