@@ -79,8 +79,8 @@ export async function compileMeanwhile(bytes: Uint8Array<ArrayBuffer>): Promise<
 const STEPS_BELOW_VCPUS = 5;
 
 /**
- * Makes the calling thread, a translator, and the engine's threads that compile for it leave a core to the vcpu: without
- * that, two cores boot a Linux in 3.0 s instead of 2.5.
+ * Makes the calling thread, a translator, and the engine's threads that compile for it leave a core to the vcpu. Without
+ * that the boot of a Linux and its first programs take a tenth longer on two cores.
  */
 export function giveWayToVcpus(): void {
   setFlagsFromString(`--wasm-num-compilation-tasks=${Math.max(1, availableParallelism() - 1)}`);
