@@ -85,7 +85,12 @@ const STEPS_BELOW_VCPUS = 5;
 export function giveWayToVcpus(): void {
   setFlagsFromString(`--wasm-num-compilation-tasks=${Math.max(1, availableParallelism() - 1)}`);
   // Linux gives each thread a priority; elsewhere it is the process's, which the vcpus are in.
-  if (process.platform === 'linux') setPriority(Math.min(19, getPriority() + STEPS_BELOW_VCPUS));
+  if (process.platform !== 'linux') return;
+  try {
+    setPriority(Math.min(19, getPriority() + STEPS_BELOW_VCPUS));
+  } catch {
+    // A sandbox may forbid it: the thread does its work all the same.
+  }
 }
 
 /** `nodeWasm` with translators on threads of their own, which run the program `translator` and are given `ThreadData`. */
